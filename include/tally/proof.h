@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A proof of one record that travels alone: C2SP tlog-proof text.
+ *
+ *     c2sp.org/tlog-proof@v1
+ *     extra <base64 of the record's line>
+ *     index <decimal>
+ *     <base64 hash> ...                       inclusion, leaf's sibling first
+ *
+ *     <origin>
+ *     <size>
+ *     <base64 root>
+ *
+ * and, where the log is signed, the signature lines.  Unsigned, such a proof
+ * shows that the record is consistent with the root that it names; somebody
+ * must vouch for the root.
+ */
+#ifndef TALLY_PROOF_H
+#define TALLY_PROOF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tally/error.h>
+#include <tally/log.h>
+#include <tally/record.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * The proof of the record (chain, seq) in the log as it is durable now: text
+ * of *out_len bytes, NUL-terminated, allocated; free() it.
+ * Returns 0; TALLY_END if there is no such record; errors as for a cursor.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_log_prove(struct tally_log *log, const char *chain, size_t chain_len,
+    uint64_t seq, char **out_text, size_t *out_len,
+    struct tally_error *error);
+
+/* The root of the log's first size records; 0: of the durable log. */
+TALLY_API TALLY_MUST_CHECK int
+tally_log_root(struct tally_log *log, uint64_t size, uint64_t *out_size,
+    struct tally_hash *out_root, struct tally_error *error);
+
+enum tally_proof_verdict {
+	TALLY_PROOF_ROOT = 0,   /* holds against the root that was given */
+	TALLY_PROOF_UNSIGNED,   /* holds, but nobody vouches for its root */
+	TALLY_PROOF_OTHER_ROOT, /* holds, but for another root than given */
+	TALLY_PROOF_BROKEN,     /* does not hold in itself */
+};
+
+struct tally_proof {
+	enum tally_proof_verdict verdict;
+	const char *detail; /* static storage; what does not hold */
+	char origin[TALLY_ORIGIN_MAX + 1];
+	uint64_t size;
+	struct tally_hash root;
+	struct tally_record record; /* views tally_proof.storage */
+	void *storage;              /* free() with tally_proof_wipe */
+};
+
+/*
+ * Judges a proof without the log.  root NULL: none is known.
+ * Returns 0 with a verdict; TALLY_E_FORMAT if the text is no proof (the
+ * message names the line); TALLY_E_MEMORY.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_proof_check(const char *text, size_t len, const struct tally_hash *root,
+    struct tally_proof *out_proof, struct tally_error *error);
+
+TALLY_API void
+tally_proof_wipe(struct tally_proof *proof);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
