@@ -1,0 +1,66 @@
+# The front door; the build itself is Meson's.  Everything lands in build/.
+BUILD = build/release
+JOBS ?= 2
+FUZZ_SECONDS ?= 60
+export JOBS
+
+.DEFAULT_GOAL = help
+.PHONY: help deps build run check asan tsan clang valgrind fuzz coverage \
+	bench-log lint format install clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
+	    Makefile
+
+deps: ## install what building and checking need, from Debian
+	@tools/install-deps build check
+
+build: ## build the library and the command
+	@tools/install-deps build
+	@test -f $(BUILD)/build.ninja || meson setup -Dtests=false $(BUILD)
+	@ninja -j $(JOBS) -C $(BUILD)
+
+run: build ## build, then show the main job on real input
+	@tools/demo $(BUILD)/src/tally
+
+check: deps ## every build, every test, and a line that counts
+	@tools/check
+
+asan: deps ## the tests under AddressSanitizer and UBSan
+	@tools/check asan
+
+tsan: deps ## the concurrency tests under ThreadSanitizer
+	@tools/check tsan
+
+clang: deps ## the unit tests, built with clang
+	@tools/check clang
+
+valgrind: ## the unit tests under valgrind
+	@tools/install-deps build check dev
+	@tools/check valgrind
+
+fuzz: ## every fuzzer for FUZZ_SECONDS (60)
+	@tools/install-deps build check dev
+	@tools/fuzz $(FUZZ_SECONDS)
+
+coverage: ## lines and branches covered by the tests
+	@tools/install-deps build check dev
+	@tools/coverage
+
+bench-log: ## the table of the file log beside its peers
+	@tools/install-deps build bench
+	@tools/bench-log
+
+lint: ## clang-format, clang-tidy, shellcheck
+	@tools/install-deps build check dev
+	@tools/lint
+
+format: ## clang-format over the whole tree, in place
+	@tools/install-deps dev
+	@git ls-files '*.c' '*.h' | xargs -r clang-format-14 -i --style=file
+
+install: build ## install; honours DESTDIR
+	@meson install --no-rebuild -C $(BUILD)
+
+clean: ## remove build/
+	rm -rf build
