@@ -81,6 +81,14 @@ TALLY_MUST_CHECK int
 tally_name_unescape(const char *text, size_t len, size_t max, char *out,
     size_t *out_len);
 
+/*
+ * The length of the canonical escaped name that text begins with: up to the
+ * first '"' that is not escaped, or len.  0 if what stands there is no such
+ * name, or its plain form is longer than max bytes.
+ */
+size_t
+tally_name_measure(const char *text, size_t len, size_t max);
+
 /* Valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool
 tally_is_utf8(const char *text, size_t len);
