@@ -19,7 +19,7 @@
 
 #define TALLY_EVENT_DEPTH 64
 
-/* Where one member name stands in the compact text, quotes left out. */
+/* Where one member name stands in the input, quotes left out. */
 struct tally_event_name {
 	uint32_t offset;
 	uint32_t len; /* top bit: the name holds escapes */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names given twice in one object, found by sorting.
+ *
+ * Names are compared as their decoded bytes, decoded on the way where they
+ * hold escapes, and equal ones by where they stand; so the order is total and
+ * the first of equal names is the first in the text.  Heap sort, because it
+ * needs no further room and foreign input cannot make it slow.
+ */
+#include <string.h>
+
+#include "core/event_names.h"
+#include "core/json.h"
+
+/* A name on its way through the decoder, a piece at a time. */
+struct reader {
+	const uint8_t *at;
+	const uint8_t *end;
+	const uint8_t *piece;
+	size_t piece_len;
+	uint8_t decoded[4];
+};
+
+static void
+reader_init(struct reader *reader, const uint8_t *text,
+    const struct tally_event_name *name)
+{
+	reader->at = text + name->offset;
+	reader->end = reader->at + tally_event_name_len(name);
+	reader->piece_len = 0;
+}
+
+/* Makes sure that there is a piece; false at the end of the name. */
+static bool
+reader_fill(struct reader *reader)
+{
+	const uint8_t *escape;
+	int32_t character;
+
+	if (reader->piece_len > 0)
+		return true;
+	if (reader->at == reader->end)
+		return false;
+	if (*reader->at == '\\') {
+		character = tally_json_escape(&reader->at, reader->end);
+		reader->piece = reader->decoded;
+		reader->piece_len = tally_utf8_encode(character,
+		    reader->decoded);
+		return true;
+	}
+	escape = memchr(reader->at, '\\', (size_t)(reader->end - reader->at));
+	if (escape == NULL)
+		escape = reader->end;
+	reader->piece = reader->at;
+	reader->piece_len = (size_t)(escape - reader->at);
+	reader->at = escape;
+	return true;
+}
+
+/* Compares where one of the names holds escapes. */
+static int
+compare_decoded(const uint8_t *text, const struct tally_event_name *a,
+    const struct tally_event_name *b)
+{
+	struct reader x, y;
+	bool more_x, more_y;
+	size_t len;
+	int order;
+
+	reader_init(&x, text, a);
+	reader_init(&y, text, b);
+	for (;;) {
+		more_x = reader_fill(&x);
+		more_y = reader_fill(&y);
+		if (!more_x || !more_y)
+			return more_x - more_y;
+		len = x.piece_len < y.piece_len ? x.piece_len : y.piece_len;
+		order = memcmp(x.piece, y.piece, len);
+		if (order != 0)
+			return order;
+		x.piece += len;
+		x.piece_len -= len;
+		y.piece += len;
+		y.piece_len -= len;
+	}
+}
+
+static int
+compare(const uint8_t *text, const struct tally_event_name *a,
+    const struct tally_event_name *b)
+{
+	size_t len = a->len < b->len ? a->len : b->len;
+	int order;
+
+	if ((a->len | b->len) & TALLY_NAME_ESCAPED)
+		return compare_decoded(text, a, b);
+	order = memcmp(text + a->offset, text + b->offset, len);
+	if (order != 0)
+		return order;
+	return (a->len > b->len) - (a->len < b->len);
+}
+
+bool
+tally_event_name_is_among(const uint8_t *text,
+    const struct tally_event_name *name, const struct tally_event_name *names,
+    size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		/* Without escapes, other lengths are other names. */
+		if (names[i].len != name->len &&
+		    !((names[i].len | name->len) & TALLY_NAME_ESCAPED))
+			continue;
+		if (compare(text, &names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does a come before b, equal ones by where they stand? */
+static bool
+is_before(const uint8_t *text, const struct tally_event_name *a,
+    const struct tally_event_name *b)
+{
+	int order = compare(text, a, b);
+
+	return order < 0 || (order == 0 && a->offset < b->offset);
+}
+
+/* Lets names[root] sink to its place in the heap of count names. */
+static void
+sift(const uint8_t *text, struct tally_event_name *names, size_t root,
+    size_t count)
+{
+	struct tally_event_name sinking = names[root];
+	size_t child;
+
+	while ((child = 2 * root + 1) < count) {
+		if (child + 1 < count &&
+		    is_before(text, &names[child], &names[child + 1]))
+			child++;
+		if (!is_before(text, &sinking, &names[child]))
+			break;
+		names[root] = names[child];
+		root = child;
+	}
+	names[root] = sinking;
+}
+
+static void
+sort(const uint8_t *text, struct tally_event_name *names, size_t count)
+{
+	struct tally_event_name last;
+	size_t i;
+
+	for (i = count / 2; i > 0; i--)
+		sift(text, names, i - 1, count);
+	for (i = count - 1; i > 0; i--) {
+		last = names[i];
+		names[i] = names[0];
+		names[0] = last;
+		sift(text, names, 0, i);
+	}
+}
+
+/* Objects in canonical form have their members in order already. */
+static bool
+is_rising(const uint8_t *text, const struct tally_event_name *names,
+    size_t count)
+{
+	size_t i;
+
+	for (i = 1; i < count; i++) {
+		if (compare(text, &names[i - 1], &names[i]) >= 0)
+			return false;
+	}
+	return true;
+}
+
+const struct tally_event_name *
+tally_event_names_twice(const uint8_t *text, struct tally_event_name *names,
+    size_t count)
+{
+	const struct tally_event_name *twice = NULL;
+	size_t i;
+
+	if (count < 2 || is_rising(text, names, count))
+		return NULL;
+	sort(text, names, count);
+	for (i = 1; i < count; i++) {
+		if (twice != NULL && names[i].offset > twice->offset)
+			continue;
+		if (compare(text, &names[i - 1], &names[i]) == 0)
+			twice = &names[i];
+	}
+	return twice;
+}
