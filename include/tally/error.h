@@ -35,7 +35,7 @@ extern "C" {
 /* Outcomes. */
 enum {
 	TALLY_OK = 0,
-	TALLY_END = 1,     /* nothing (more) there: end of a walk, no such chain,
+	TALLY_END = 1,     /* nothing (more): end of a walk, no such chain,
 			      no such record */
 	TALLY_PARTIAL = 2, /* more input or more room is needed */
 };
@@ -52,7 +52,7 @@ enum {
 	TALLY_E_NO_LOG = -8,    /* there is no log at this path */
 	TALLY_E_EXISTS = -9,    /* there is one already */
 	TALLY_E_VERSION = -10,  /* written by a newer format */
-	TALLY_E_DAMAGED = -11,  /* bytes that were durable do not hold; no append */
+	TALLY_E_DAMAGED = -11,  /* durable bytes do not hold; no append */
 	TALLY_E_SWAPPED = -12,  /* a segment was replaced or cut underneath */
 	TALLY_E_POISONED = -13, /* a sync failed; durability is unknown */
 	TALLY_E_CONFLICT = -14, /* the id is taken by another event */

@@ -42,7 +42,7 @@ struct tally_hash {
 /* What became of a record's event. */
 enum tally_body {
 	TALLY_BODY_EVENT = 0,   /* the event is there */
-	TALLY_BODY_ELSEWHERE,   /* carried without it; source says where it is */
+	TALLY_BODY_ELSEWHERE,   /* carried from another store without it */
 	TALLY_BODY_ERASED,      /* erased by the order tally:log / order_seq */
 };
 
