@@ -75,8 +75,12 @@ struct scan {
 
 #if defined(__GNUC__)
 #define COLD __attribute__((cold, noinline))
+#define RARE __attribute__((noinline))
+#define HOT inline __attribute__((always_inline))
 #else
 #define COLD
+#define RARE
+#define HOT inline
 #endif
 
 size_t
@@ -176,20 +180,26 @@ flush(struct scan *s, const uint8_t *p)
 		refuse_length(s, "", s->limit);
 		return false;
 	}
-	memcpy(s->out + s->out_len, s->run, len);
+	/* Between the white space of spaced text, runs are short: a copy of
+	   fixed length is one instruction, and what it writes too much is
+	   within the limit and overwritten or not given. */
+	if (len <= 16 && s->end - s->run >= 16 && s->limit - s->out_len >= 16)
+		memcpy(s->out + s->out_len, s->run, 16);
+	else
+		memcpy(s->out + s->out_len, s->run, len);
 	s->out_len += len;
 	s->run = p;
 	return true;
 }
 
-static inline bool
+static HOT bool
 is_space(uint8_t c)
 {
 	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
 /* At white space, outside strings. */
-static const uint8_t *
+static RARE const uint8_t *
 skip_space(struct scan *s, const uint8_t *p)
 {
 	if (s->out == NULL)
@@ -203,7 +213,7 @@ skip_space(struct scan *s, const uint8_t *p)
 }
 
 /* The next byte that is no white space, or the end. */
-static inline const uint8_t *
+static HOT const uint8_t *
 next_or_end(struct scan *s, const uint8_t *p)
 {
 	if (p == s->end || *p > ' ' || !is_space(*p))
@@ -212,7 +222,7 @@ next_or_end(struct scan *s, const uint8_t *p)
 }
 
 /* The same, where the text must go on. */
-static inline const uint8_t *
+static HOT const uint8_t *
 next_token(struct scan *s, const uint8_t *p)
 {
 	p = next_or_end(s, p);
@@ -224,7 +234,7 @@ next_token(struct scan *s, const uint8_t *p)
 /* ---- strings ---------------------------------------------------------- */
 
 /* At a byte inside a string that is neither plain nor its closing quote. */
-static const uint8_t *
+static RARE const uint8_t *
 special(struct scan *s, const uint8_t *p)
 {
 	const uint8_t *at = p;
@@ -252,7 +262,7 @@ special(struct scan *s, const uint8_t *p)
 }
 
 /* Behind an opening quote; gives the place of the closing one. */
-static inline const uint8_t *
+static HOT const uint8_t *
 string_end(struct scan *s, const uint8_t *p, bool *out_escaped)
 {
 	bool escaped = false;
@@ -275,7 +285,7 @@ string_end(struct scan *s, const uint8_t *p, bool *out_escaped)
  * One of 64 bits for a name: two names with different bits differ.  The
  * quotes make the bytes around an empty name readable.
  */
-static inline uint64_t
+static HOT uint64_t
 name_bit(const uint8_t *name, size_t len)
 {
 	uint32_t mix = (uint32_t)len << 24 | (uint32_t)name[len / 2] << 16 |
@@ -295,7 +305,7 @@ refuse_room(struct scan *s, const uint8_t *p)
 }
 
 /* Keeps the name [name, end) of the innermost object; false if refused. */
-static inline bool
+static HOT bool
 keep_name(struct scan *s, const uint8_t *name, const uint8_t *end, bool escaped)
 {
 	struct level *level = &s->level[s->depth - 1];
@@ -319,7 +329,7 @@ keep_name(struct scan *s, const uint8_t *name, const uint8_t *end, bool escaped)
 }
 
 /* At where a member must begin; gives the place of its value. */
-static inline const uint8_t *
+static HOT const uint8_t *
 member(struct scan *s, const uint8_t *p)
 {
 	const uint8_t *name = p + 1;
@@ -339,7 +349,7 @@ member(struct scan *s, const uint8_t *p)
 }
 
 /* At the bracket that closes the innermost level. */
-static inline const uint8_t *
+static HOT const uint8_t *
 close_level(struct scan *s, const uint8_t *p)
 {
 	const struct level *level = &s->level[--s->depth];
@@ -360,7 +370,7 @@ close_level(struct scan *s, const uint8_t *p)
  * At '{' or '['.  Gives the place of the first value in it, or the place
  * behind it if it is empty: then depth is what it was.
  */
-static inline const uint8_t *
+static HOT const uint8_t *
 open_level(struct scan *s, const uint8_t *p)
 {
 	struct level *level = &s->level[s->depth];
@@ -381,7 +391,7 @@ open_level(struct scan *s, const uint8_t *p)
 }
 
 /* Behind a value; gives the place of the next one, or the end of all. */
-static inline const uint8_t *
+static HOT const uint8_t *
 end_value(struct scan *s, const uint8_t *p)
 {
 	bool in_object;
@@ -408,14 +418,14 @@ end_value(struct scan *s, const uint8_t *p)
 
 /* ---- numbers and words ------------------------------------------------ */
 
-static inline bool
+static HOT bool
 is_digit(const struct scan *s, const uint8_t *p)
 {
 	return p < s->end && *p >= '0' && *p <= '9';
 }
 
 /* One digit or more. */
-static inline const uint8_t *
+static HOT const uint8_t *
 digits(struct scan *s, const uint8_t *p)
 {
 	if (p == s->end)
@@ -428,7 +438,7 @@ digits(struct scan *s, const uint8_t *p)
 	return p;
 }
 
-static inline const uint8_t *
+static HOT const uint8_t *
 number(struct scan *s, const uint8_t *p)
 {
 	const uint8_t *begin = p;
@@ -448,7 +458,7 @@ number(struct scan *s, const uint8_t *p)
 	return digits(s, p);
 }
 
-static inline const uint8_t *
+static HOT const uint8_t *
 word(struct scan *s, const uint8_t *p, const char *literal, size_t len)
 {
 	if ((size_t)(s->end - p) < len || memcmp(p, literal, len) != 0)
@@ -457,7 +467,7 @@ word(struct scan *s, const uint8_t *p, const char *literal, size_t len)
 }
 
 /* A value that is neither object nor array. */
-static inline const uint8_t *
+static HOT const uint8_t *
 scalar(struct scan *s, const uint8_t *p)
 {
 	bool escaped;
