@@ -2,6 +2,7 @@
 BUILD = build/release
 JOBS ?= 2
 FUZZ_SECONDS ?= 60
+BENCH_OPTIONS =
 export JOBS
 
 .DEFAULT_GOAL = help
@@ -49,7 +50,11 @@ coverage: ## lines and branches covered by the tests
 
 bench-log: ## the table of the file log beside its peers
 	@tools/install-deps build bench
-	@tools/bench-log
+	@test -f $(BUILD)/build.ninja || meson setup -Dtests=false $(BUILD)
+	@meson configure -Dbench=true $(BUILD)
+	@ninja -j $(JOBS) -C $(BUILD)
+	@python3 bench/bench_log.py --cell $(CURDIR)/$(BUILD)/bench/bench_cell \
+	    --shim $(CURDIR)/$(BUILD)/bench/slow_sync.so $(BENCH_OPTIONS)
 
 lint: ## clang-format, clang-tidy, shellcheck
 	@tools/install-deps build check dev
