@@ -7,10 +7,10 @@ export JOBS
 
 .DEFAULT_GOAL = help
 .PHONY: help deps build run check asan tsan clang valgrind fuzz coverage \
-	bench-log lint format install clean
+	bench-log bench-scale lint format install clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' \
 	    Makefile
 
 deps: ## install what building and checking need, from Debian
