@@ -56,6 +56,13 @@ bench-log: ## the table of the file log beside its peers
 	@python3 bench/bench_log.py --cell $(CURDIR)/$(BUILD)/bench/bench_cell \
 	    --shim $(CURDIR)/$(BUILD)/bench/slow_sync.so $(BENCH_OPTIONS)
 
+bench-scale: ## a log of 10 million records beside a short one
+	@tools/install-deps build bench
+	@test -f $(BUILD)/build.ninja || meson setup -Dtests=false $(BUILD)
+	@meson configure -Dbench=true $(BUILD)
+	@ninja -j $(JOBS) -C $(BUILD)
+	@tools/bench-scale $(BUILD)/bench/bench_scale $(BENCH_OPTIONS)
+
 lint: ## clang-format, clang-tidy, shellcheck
 	@tools/install-deps build check dev
 	@tools/lint
