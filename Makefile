@@ -7,7 +7,7 @@ export JOBS
 
 .DEFAULT_GOAL = help
 .PHONY: help deps build run check asan tsan clang valgrind fuzz coverage \
-	bench-log bench-scale lint format install clean
+	bench-build bench-log bench-scale lint format install clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' \
@@ -48,19 +48,17 @@ coverage: ## lines and branches covered by the tests
 	@tools/install-deps build check dev
 	@tools/coverage
 
-bench-log: ## the table of the file log beside its peers
+bench-build:
 	@tools/install-deps build bench
 	@test -f $(BUILD)/build.ninja || meson setup -Dtests=false $(BUILD)
 	@meson configure -Dbench=true $(BUILD)
 	@ninja -j $(JOBS) -C $(BUILD)
+
+bench-log: bench-build ## the table of the file log beside its peers
 	@python3 bench/bench_log.py --cell $(CURDIR)/$(BUILD)/bench/bench_cell \
 	    --shim $(CURDIR)/$(BUILD)/bench/slow_sync.so $(BENCH_OPTIONS)
 
-bench-scale: ## a log of 10 million records beside a short one
-	@tools/install-deps build bench
-	@test -f $(BUILD)/build.ninja || meson setup -Dtests=false $(BUILD)
-	@meson configure -Dbench=true $(BUILD)
-	@ninja -j $(JOBS) -C $(BUILD)
+bench-scale: bench-build ## a log of 10 million records beside a short one
 	@tools/bench-scale $(BUILD)/bench/bench_scale $(BENCH_OPTIONS)
 
 lint: ## clang-format, clang-tidy, shellcheck
