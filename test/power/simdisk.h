@@ -51,6 +51,8 @@ sim_wipe(void);
 /* What happens from now on is done by this process (1 ... 63). */
 void
 sim_as(int process);
+int
+sim_process(void);
 
 /* Wrong use of the seam that no errno tells: text of the first, or NULL. */
 const char *
@@ -168,6 +170,8 @@ sim_clear(unsigned bits);
 /* The disk holds this many bytes of file content; UINT64_MAX: no bound. */
 void
 sim_capacity(uint64_t bytes);
+uint64_t
+sim_used(void);
 
 /* The nth sync from now (0: the next) fails with error and loses its pages. */
 void

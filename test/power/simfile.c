@@ -49,20 +49,29 @@ sim_set_size(struct sim_node *node, uint64_t size)
 	sim_bytes_resize(&node->view, size);
 }
 
-/* How much more file content fits on the disk. */
-static uint64_t
-room_left(void)
+uint64_t
+sim_used(void)
 {
 	uint64_t used = 0;
 
-	if (sim.capacity == SIM_NEVER)
-		return SIM_NEVER;
 	for (uint32_t d = 1; d < sim.nodes_len; d++) {
 		const struct sim_entries *entries = &sim.nodes[d].entries;
 
 		for (size_t i = 0; i < entries->len; i++)
 			used += sim.nodes[entries->at[i].node].view.len;
 	}
+	return used;
+}
+
+/* How much more file content fits on the disk. */
+static uint64_t
+room_left(void)
+{
+	uint64_t used;
+
+	if (sim.capacity == SIM_NEVER)
+		return SIM_NEVER;
+	used = sim_used();
 	return used > sim.capacity ? 0 : sim.capacity - used;
 }
 
@@ -97,7 +106,8 @@ tally_sys_write(int fd, const void *buffer, size_t len, uint64_t offset,
 	size_t part = len;
 	int rc;
 
-	*out_written = 0;
+	if (out_written != NULL)
+		*out_written = 0;
 	sim_enter();
 	rc = sim_gate(SIM_WRITE);
 	if (sim.power_off || sim.dead[sim.process] || rc == -EROFS)
@@ -118,7 +128,8 @@ tally_sys_write(int fd, const void *buffer, size_t len, uint64_t offset,
 		rc = -ENOSPC;
 	}
 	do_write(node, buffer, part, offset);
-	*out_written = part;
+	if (out_written != NULL)
+		*out_written = part;
 out:
 	sim_leave();
 	return rc;

@@ -15,6 +15,12 @@ sim_as(int process)
 	sim.process = process;
 }
 
+int
+sim_process(void)
+{
+	return sim.process;
+}
+
 const char *
 sim_violation(void)
 {
