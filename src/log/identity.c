@@ -231,3 +231,20 @@ tally_identity_read(int dir, const char *path, struct tally_identity *out,
 		    path, TALLY_IDENTITY_NAME);
 	return tally_identity_parse(text, (size_t)n, out, error);
 }
+
+int
+tally_identity_refuse_network(int dir, const char *path,
+    struct tally_error *error)
+{
+	enum tally_sys_fs kind;
+	int result = tally_sys_fs(dir, &kind);
+
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot read \"%s\"",
+		    path);
+	if (kind == TALLY_SYS_FS_NETWORK)
+		return tally_fail(error, TALLY_E_NETWORK,
+		    "\"%s\" is on a network file system, whose locks and syncs"
+		    " cannot be trusted; use a local disk", path);
+	return TALLY_OK;
+}

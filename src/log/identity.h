@@ -31,6 +31,12 @@ TALLY_MUST_CHECK int
 tally_identity_read(int dir, const char *path, struct tally_identity *out,
     struct tally_error *error);
 
+/* TALLY_E_NETWORK if dir is on a network file system, whose locks and syncs
+ * nobody can trust. */
+TALLY_MUST_CHECK int
+tally_identity_refuse_network(int dir, const char *path,
+    struct tally_error *error);
+
 /* The event of the record at index 0; returns its length. */
 size_t
 tally_identity_event(const struct tally_identity *identity,

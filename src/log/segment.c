@@ -183,7 +183,7 @@ tally_lines_next(struct tally_lines *lines, const char **out_line,
 		const char *feed = have > seen
 		    ? memchr(at + seen, '\n', have - seen)
 		    : NULL;
-		bool more;
+		bool more = false;
 		int result;
 
 		if (feed != NULL) {

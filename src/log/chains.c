@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables inside the shared state: chains and recent ids. */
+#include <string.h>
+
+#include "log/state.h"
+
+/* A multiply-and-fold hash over eight bytes at a time. */
+static uint64_t
+mix(uint64_t a, uint64_t b)
+{
+	a = (a ^ b) * 0x9e3779b97f4a7c15u;
+	a ^= a >> 32;
+	a *= 0xd6e8feb86659fd93u;
+	return a ^ a >> 29;
+}
+
+static uint64_t
+key_of(uint64_t seed, const char *text, size_t len)
+{
+	uint64_t key = mix(seed, len);
+
+	while (len > 0) {
+		size_t step = len < 8 ? len : 8;
+		uint64_t word = 0;
+
+		memcpy(&word, text, step);
+		key = mix(key, word);
+		text += step;
+		len -= step;
+	}
+	return key != 0 ? key : 1;
+}
+
+uint64_t
+tally_state_key(const struct tally_state *state, const char *text,
+    size_t len)
+{
+	uint64_t seed;
+
+	memcpy(&seed, state->shared->log_id, sizeof(seed));
+	return key_of(seed, text, len);
+}
+
+uint64_t
+tally_state_id_key(uint64_t chain_key, const char *id, size_t id_len)
+{
+	return key_of(chain_key, id, id_len);
+}
+
+/* The chain's slot, or the empty one where it would be. */
+static struct tally_chain *
+chain_slot(const struct tally_state *state, uint64_t key, const char *name,
+    size_t name_len)
+{
+	uint64_t mask = state->shared->chain_slots - 1;
+
+	for (uint64_t at = key & mask;; at = (at + 1) & mask) {
+		struct tally_chain *chain = &state->chains[at];
+
+		if (chain->key == 0)
+			return chain;
+		if (chain->key == key && chain->name_len == name_len &&
+		    memcmp(state->arena + chain->name_at, name,
+			name_len) == 0)
+			return chain;
+	}
+}
+
+struct tally_chain *
+tally_state_chain(const struct tally_state *state, uint64_t key,
+    const char *name, size_t name_len)
+{
+	struct tally_chain *chain = chain_slot(state, key, name, name_len);
+
+	return chain->key != 0 ? chain : NULL;
+}
+
+struct tally_chain *
+tally_state_chain_add(struct tally_state *state, uint64_t key,
+    const char *name, size_t name_len)
+{
+	struct tally_chain *chain = chain_slot(state, key, name, name_len);
+	struct tally_shared *shared = state->shared;
+
+	if (chain->key != 0)
+		return chain;
+	if (shared->chains_used >= shared->chain_slots / 2 ||
+	    shared->arena_bytes - shared->arena_used < name_len)
+		return NULL;
+	chain->name_at = shared->arena_used;
+	chain->name_len = (uint32_t)name_len;
+	chain->ordinal = UINT32_MAX;
+	chain->head[0].index = TALLY_NO_INDEX;
+	chain->head[1].index = TALLY_NO_INDEX;
+	memcpy(state->arena + chain->name_at, name, name_len);
+	shared->arena_used += name_len;
+	shared->chains_used++;
+	/* Last: a writer that dies before this has added nothing. */
+	atomic_signal_fence(memory_order_seq_cst);
+	chain->key = key;
+	return chain;
+}
+
+const struct tally_chain_head *
+tally_state_head(const struct tally_state *state,
+    const struct tally_chain *chain)
+{
+	uint64_t size = tally_state_tail(state).size;
+	const struct tally_chain_head *found = NULL;
+
+	for (int i = 0; i < 2; i++) {
+		const struct tally_chain_head *head = &chain->head[i];
+
+		if (head->index < size &&
+		    (found == NULL || head->index > found->index))
+			found = head;
+	}
+	return found;
+}
+
+void
+tally_state_head_set(struct tally_state *state, struct tally_chain *chain,
+    const struct tally_chain_head *head)
+{
+	bool first = tally_state_head(state, chain) == &chain->head[0];
+	struct tally_chain_head *to = &chain->head[first ? 1 : 0];
+
+	/*
+	 * The index first: should we die half way, it is not below the
+	 * published size, so nobody takes the rest for valid.
+	 */
+	to->index = head->index;
+	atomic_signal_fence(memory_order_seq_cst);
+	to->seq = head->seq;
+	to->time_us = head->time_us;
+	to->hash = head->hash;
+}
+
+void
+tally_state_chain_order(struct tally_state *state, struct tally_chain *chain,
+    uint64_t ordinal)
+{
+	chain->ordinal = (uint32_t)ordinal;
+	state->order[ordinal] = (uint32_t)(chain - state->chains);
+}
+
+void
+tally_state_sweep(struct tally_state *state)
+{
+	uint64_t size = tally_state_tail(state).size;
+	uint64_t chains = tally_state_last(state)->chains;
+
+	for (uint64_t i = 0; i < state->shared->chain_slots; i++) {
+		struct tally_chain *chain = &state->chains[i];
+
+		if (chain->key == 0)
+			continue;
+		if (chain->ordinal >= chains)
+			chain->ordinal = UINT32_MAX;
+		for (int h = 0; h < 2; h++) {
+			if (chain->head[h].index >= size)
+				chain->head[h].index = TALLY_NO_INDEX;
+		}
+	}
+}
+
+const struct tally_recent *
+tally_state_recent(const struct tally_state *state, uint64_t key,
+    uint64_t *cursor)
+{
+	uint64_t slots = state->shared->recent_slots;
+
+	/* cursor counts probes: first of the one table, then of the other */
+	while (*cursor < 2 * slots) {
+		uint64_t step = *cursor % slots;
+		const struct tally_recent *table =
+		    state->recent[*cursor / slots];
+		const struct tally_recent *at =
+		    &table[(key + step) & (slots - 1)];
+
+		if (at->key == 0) {
+			*cursor = (*cursor / slots + 1) * slots;
+			continue;
+		}
+		++*cursor;
+		if (at->key == key)
+			return at;
+	}
+	return NULL;
+}
+
+static void
+recent_put(struct tally_state *state, uint32_t table,
+    const struct tally_recent *recent)
+{
+	uint64_t mask = state->shared->recent_slots - 1;
+	uint64_t at = recent->key & mask;
+
+	while (state->recent[table][at].key != 0)
+		at = (at + 1) & mask;
+	state->recent[table][at] = *recent;
+	state->shared->recent_used[table]++;
+}
+
+void
+tally_state_recent_add(struct tally_state *state,
+    const struct tally_recent *recent)
+{
+	recent_put(state, state->shared->recent_active, recent);
+}
+
+bool
+tally_state_recent_turn(struct tally_state *state)
+{
+	struct tally_shared *shared = state->shared;
+	uint32_t active = shared->recent_active;
+	uint32_t other = 1 - active;
+
+	if (shared->recent_used[other] > 0 &&
+	    shared->keyed_size < shared->recent_from[active])
+		return false;
+	memset(state->recent[other], 0,
+	    shared->recent_slots * sizeof(struct tally_recent));
+	shared->recent_used[other] = 0;
+	shared->recent_from[other] = tally_state_tail(state).size;
+	shared->recent_active = other;
+	return true;
+}
+
+static void
+copy_chains(const struct tally_state *from, struct tally_state *to)
+{
+	uint64_t size = tally_state_tail(from).size;
+
+	for (uint64_t i = 0; i < from->shared->chain_slots; i++) {
+		const struct tally_chain *chain = &from->chains[i];
+		struct tally_chain *copy;
+
+		if (chain->key == 0)
+			continue;
+		copy = tally_state_chain_add(to, chain->key,
+		    from->arena + chain->name_at, chain->name_len);
+		for (int h = 0; h < 2; h++) {
+			if (chain->head[h].index < size)
+				copy->head[h] = chain->head[h];
+		}
+		if (chain->ordinal != UINT32_MAX)
+			tally_state_chain_order(to, copy, chain->ordinal);
+	}
+}
+
+void
+tally_state_copy(const struct tally_state *from, struct tally_state *to)
+{
+	struct tally_shared *new = to->shared;
+	const struct tally_shared *old = from->shared;
+	struct tally_place tail = tally_state_tail(from);
+	struct tally_place durable = tally_state_durable(from);
+
+	tally_published_set(&new->durable, &durable);
+	copy_chains(from, to);
+	new->recent_active = old->recent_active;
+	for (uint32_t t = 0; t < 2; t++) {
+		new->recent_from[t] = old->recent_from[t];
+		for (uint64_t i = 0; i < old->recent_slots; i++) {
+			if (from->recent[t][i].key != 0)
+				recent_put(to, t, &from->recent[t][i]);
+		}
+	}
+	new->segment_device = old->segment_device;
+	new->segment_inode = old->segment_inode;
+	new->heads_saved = old->heads_saved;
+	new->poisoned = old->poisoned;
+	new->sync_began = old->sync_began;
+	new->sync_ended = old->sync_ended;
+	new->syncs = old->syncs;
+	new->sync_us = old->sync_us;
+	new->mark_us = old->mark_us;
+	new->keyed_size = old->keyed_size;
+	new->indexed_size = old->indexed_size;
+	new->runs_turn = old->runs_turn;
+	new->epoch = old->epoch;
+	tally_state_publish(to, &tail, tally_state_last(from));
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "log/fail.h"
+#include "log/commit.h"
+#include "log/handle.h"
+#include "log/heads.h"
+#include "log/identity.h"
+#include "log/order.h"
+#include "log/recover.h"
+#include "log/seal.h"
+#include "log/sync.h"
+
+/* ---- fork: a child must not hold its parent's locks (R1) -------------- */
+
+static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct tally_log *handles;
+static bool fork_watched;
+
+static void
+fork_prepare(void)
+{
+	pthread_mutex_lock(&handles_mutex);
+}
+
+static void
+fork_parent(void)
+{
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+static void
+fork_child(void)
+{
+	for (struct tally_log *log = handles; log != NULL; log = log->next) {
+		tally_sys_close(log->log_dir);
+		tally_sys_close(log->dir);
+		log->log_dir = -1;
+		log->dir = -1;
+		atomic_store(&log->forked, true);
+	}
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+static int
+handle_enlist(struct tally_log *log, struct tally_error *error)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&handles_mutex);
+	if (!fork_watched)
+		result = tally_sys_at_fork(fork_prepare, fork_parent,
+		    fork_child);
+	if (result == 0) {
+		fork_watched = true;
+		log->next = handles;
+		if (handles != NULL)
+			handles->previous = log;
+		handles = log;
+	}
+	pthread_mutex_unlock(&handles_mutex);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot watch for forks");
+	return TALLY_OK;
+}
+
+static void
+handle_delist(struct tally_log *log)
+{
+	pthread_mutex_lock(&handles_mutex);
+	if (log->previous != NULL)
+		log->previous->next = log->next;
+	else if (handles == log)
+		handles = log->next;
+	if (log->next != NULL)
+		log->next->previous = log->previous;
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+/* ---- the pool --------------------------------------------------------- */
+
+#define NAMES_FIRST 128
+
+static void
+workspace_free(struct tally_workspace *space)
+{
+	tally_hasher_close(&space->hasher);
+	tally_sys_free(space->room.names);
+	tally_sys_free(space);
+}
+
+int
+tally_workspace_take(struct tally_log *log, struct tally_workspace **out,
+    struct tally_error *error)
+{
+	struct tally_workspace *space;
+
+	pthread_mutex_lock(&log->queue);
+	space = log->workspaces;
+	if (space != NULL)
+		log->workspaces = space->next;
+	pthread_mutex_unlock(&log->queue);
+	if (space == NULL) {
+		space = tally_sys_alloc(sizeof(*space));
+		if (space == NULL)
+			return tally_fail_memory(error);
+		if (tally_hasher_open(&space->hasher) != 0 ||
+		    tally_workspace_widen(space, error) != 0) {
+			workspace_free(space);
+			return tally_fail_memory(error);
+		}
+	}
+	*out = space;
+	return TALLY_OK;
+}
+
+void
+tally_workspace_give(struct tally_log *log, struct tally_workspace *space)
+{
+	pthread_mutex_lock(&log->queue);
+	space->next = log->workspaces;
+	log->workspaces = space;
+	pthread_mutex_unlock(&log->queue);
+}
+
+int
+tally_workspace_widen(struct tally_workspace *space,
+    struct tally_error *error)
+{
+	size_t capacity = space->room.capacity == 0
+	    ? NAMES_FIRST
+	    : 2 * space->room.capacity;
+	void *names = tally_sys_realloc(space->room.names,
+	    capacity * sizeof(*space->room.names));
+
+	if (names == NULL)
+		return tally_fail_memory(error);
+	space->room.names = names;
+	space->room.capacity = capacity;
+	return TALLY_OK;
+}
+
+/* ---- the view --------------------------------------------------------- */
+
+struct tally_state *
+tally_view_state(struct tally_log *log)
+{
+	struct tally_state *state;
+
+	pthread_mutex_lock(&log->view);
+	state = tally_state_ref(log->state);
+	pthread_mutex_unlock(&log->view);
+	return state;
+}
+
+void
+tally_view_set_state(struct tally_log *log, struct tally_state *state)
+{
+	struct tally_state *old;
+
+	pthread_mutex_lock(&log->view);
+	old = log->state;
+	log->state = state;
+	pthread_mutex_unlock(&log->view);
+	tally_state_unref(old);
+}
+
+struct tally_open_segment *
+tally_view_segment(struct tally_log *log)
+{
+	struct tally_open_segment *segment;
+
+	pthread_mutex_lock(&log->view);
+	segment = log->segment;
+	if (segment != NULL)
+		atomic_fetch_add(&segment->refs, 1);
+	pthread_mutex_unlock(&log->view);
+	return segment;
+}
+
+void
+tally_open_segment_unref(struct tally_open_segment *segment)
+{
+	if (segment == NULL || atomic_fetch_sub(&segment->refs, 1) != 1)
+		return;
+	tally_sys_close(segment->fd);
+	tally_sys_free(segment);
+}
+
+static void
+view_set_segment(struct tally_log *log, struct tally_open_segment *segment)
+{
+	struct tally_open_segment *old;
+
+	pthread_mutex_lock(&log->view);
+	old = log->segment;
+	log->segment = segment;
+	pthread_mutex_unlock(&log->view);
+	tally_open_segment_unref(old);
+}
+
+void
+tally_view_drop_segment(struct tally_log *log)
+{
+	view_set_segment(log, NULL);
+}
+
+int
+tally_view_open_segment(struct tally_log *log, uint64_t first,
+    struct tally_error *error)
+{
+	struct tally_open_segment *segment;
+	struct tally_sys_stat st;
+	int fd, result;
+
+	fd = tally_segment_open(log->log_dir, first, true, error);
+	if (fd < 0)
+		return fd;
+	result = tally_sys_stat(fd, &st);
+	if (result != 0) {
+		tally_sys_close(fd);
+		return tally_fail_os(error, result, "cannot read a segment");
+	}
+	segment = tally_sys_alloc(sizeof(*segment));
+	if (segment == NULL) {
+		tally_sys_close(fd);
+		return tally_fail_memory(error);
+	}
+	segment->fd = fd;
+	segment->first = first;
+	segment->device = st.device;
+	segment->inode = st.inode;
+	segment->refs = 1;
+	view_set_segment(log, segment);
+	return TALLY_OK;
+}
+
+/* ---- open and close --------------------------------------------------- */
+
+static int
+open_dirs(struct tally_log *log, struct tally_error *error)
+{
+	struct tally_sys_stat st;
+	int result;
+
+	log->dir = tally_sys_open_dir(-1, log->path);
+	if (log->dir == -ENOENT)
+		return tally_fail(error, TALLY_E_NO_LOG,
+		    "there is no log at \"%s\"; \"tally init\" makes one",
+		    log->path);
+	if (log->dir < 0)
+		return tally_fail_os(error, log->dir, "cannot open \"%s\"",
+		    log->path);
+	result = tally_identity_refuse_network(log->dir, log->path,
+	    error);
+	if (result == 0)
+		result = tally_identity_read(log->dir, log->path,
+		    &log->identity, error);
+	if (result != 0)
+		return result;
+	log->log_dir = tally_sys_open_dir(log->dir, TALLY_LOG_NAME);
+	if (log->log_dir < 0)
+		return tally_fail_os(error, log->log_dir,
+		    "cannot open \"%s/log\"", log->path);
+	result = tally_sys_stat(log->log_dir, &st);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot read \"%s/log\"",
+		    log->path);
+	log->owner.log_device = st.device;
+	log->owner.log_inode = st.inode;
+	result = tally_hex_parse(log->identity.id, 32, true,
+	    log->owner.log_id, sizeof(log->owner.log_id));
+	if (result != 0)
+		return tally_fail(error, TALLY_E_DAMAGED,
+		    "\"tally.json\" does not read as a log's identity");
+	result = tally_sys_boot_id(log->owner.boot);
+	if (result != 0)
+		return tally_fail_os(error, result,
+		    "cannot read the boot id");
+	return TALLY_OK;
+}
+
+static struct tally_log *
+handle_new(const char *path, struct tally_error *error)
+{
+	size_t len = strlen(path) + 1;
+	struct tally_log *log = tally_sys_alloc(sizeof(*log));
+
+	if (log == NULL) {
+		tally_fail_memory(error);
+		return NULL;
+	}
+	log->dir = log->log_dir = log->run_dir = log->index_dir = -1;
+	pthread_mutex_init(&log->order, NULL);
+	pthread_mutex_init(&log->sync, NULL);
+	pthread_mutex_init(&log->view, NULL);
+	pthread_mutex_init(&log->queue, NULL);
+	log->path = tally_sys_alloc(len);
+	if (log->path == NULL || tally_hasher_open(&log->sync_hasher) != 0 ||
+	    tally_batch_new(&log->batch, error) != 0) {
+		tally_fail_memory(error);
+		(void)tally_log_close(log, NULL);
+		return NULL;
+	}
+	memcpy(log->path, path, len);
+	return log;
+}
+
+int
+tally_log_open(const char *dir, const struct tally_open_options *options,
+    struct tally_log **out_log, struct tally_error *error)
+{
+	struct tally_log *log = handle_new(dir, error);
+	int result;
+
+	if (log == NULL)
+		return TALLY_E_MEMORY;
+	log->read_only = options != NULL && options->read_only;
+	result = open_dirs(log, error);
+	if (result == 0)
+		result = handle_enlist(log, error);
+	if (result == 0 && !log->read_only) {
+		result = tally_order_begin(log, error);
+		if (result == 0)
+			tally_order_end(log);
+	}
+	if (result != 0) {
+		(void)tally_log_close(log, NULL);
+		return result;
+	}
+	*out_log = log;
+	return TALLY_OK;
+}
+
+/* R9: what this handle appended buffered becomes durable now. */
+static int
+close_sync(struct tally_log *log, struct tally_error *error)
+{
+	int result = TALLY_OK;
+
+	if (log->read_only || atomic_load(&log->forked) || log->state == NULL)
+		return TALLY_OK;
+	if (atomic_load(&log->has_buffered))
+		result = tally_log_sync(log, error);
+	if (result == 0)
+		result = tally_sync_mark(log, error);
+	return result;
+}
+
+int
+tally_log_close(struct tally_log *log, struct tally_error *error)
+{
+	struct tally_workspace *space;
+	int result;
+
+	if (log == NULL)
+		return TALLY_OK;
+	result = close_sync(log, error);
+	handle_delist(log);
+	if (atomic_load(&log->forked)) {
+		/* The parent's threads may have held these when we came. */
+		pthread_mutex_init(&log->view, NULL);
+		pthread_mutex_init(&log->queue, NULL);
+	}
+	tally_view_set_state(log, NULL);
+	tally_view_drop_segment(log);
+	while ((space = log->workspaces) != NULL) {
+		log->workspaces = space->next;
+		workspace_free(space);
+	}
+	tally_groups_free(log);
+	tally_batch_free(log->batch);
+	tally_hasher_close(&log->sync_hasher);
+	tally_sys_close(log->index_dir);
+	tally_sys_close(log->run_dir);
+	tally_sys_close(log->log_dir);
+	tally_sys_close(log->dir);
+	pthread_mutex_destroy(&log->order);
+	pthread_mutex_destroy(&log->sync);
+	pthread_mutex_destroy(&log->view);
+	pthread_mutex_destroy(&log->queue);
+	tally_sys_free(log->path);
+	tally_sys_free(log);
+	return result;
+}
+
+const struct tally_identity *
+tally_log_identity(const struct tally_log *log)
+{
+	return &log->identity;
+}

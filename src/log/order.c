@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "log/fail.h"
+#include "log/order.h"
+#include "log/recover.h"
+#include "log/sync.h"
+
+#define ROLL_NEW "roll.new"
+
+/* flock, whatever signals come. */
+static int
+lock_wait(int fd, struct tally_error *error)
+{
+	int result;
+
+	do
+		result = tally_sys_lock(fd, true);
+	while (result == -EINTR);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot lock the log");
+	return TALLY_OK;
+}
+
+int
+tally_sync_lock(struct tally_log *log, struct tally_error *error)
+{
+	int result;
+
+	pthread_mutex_lock(&log->sync);
+	result = lock_wait(log->dir, error);
+	if (result != 0)
+		pthread_mutex_unlock(&log->sync);
+	return result;
+}
+
+void
+tally_sync_unlock(struct tally_log *log)
+{
+	tally_sys_unlock(log->dir);
+	pthread_mutex_unlock(&log->sync);
+}
+
+/* R2: log/ is still the directory that we have open and locked. */
+static int
+check_directory(struct tally_log *log, struct tally_error *error)
+{
+	struct tally_sys_stat st;
+	int result = tally_sys_stat_at(log->dir, TALLY_LOG_NAME, &st);
+
+	if (result == 0 && st.device == log->owner.log_device &&
+	    st.inode == log->owner.log_inode)
+		return TALLY_OK;
+	if (result != 0 && result != -ENOENT)
+		return tally_fail_os(error, result, "cannot read \"%s/log\"",
+		    log->path);
+	return tally_fail(error, TALLY_E_SWAPPED,
+	    "\"%s/log\" was moved or replaced; close the log and open it"
+	    " again", log->path);
+}
+
+/* R2: is the state that we have mapped the one at its path? */
+static bool
+is_state_current(struct tally_log *log)
+{
+	struct tally_sys_stat st;
+
+	if (log->state == NULL || atomic_load(&log->state->shared->superseded))
+		return false;
+	return log->run_dir >= 0 &&
+	    tally_sys_stat_at(log->dir, TALLY_RUN_NAME "/" TALLY_STATE_NAME,
+		&st) == 0 &&
+	    st.inode == log->state->inode && st.device == log->state->device;
+}
+
+/* run/ may have been removed, so it is opened anew. */
+static int
+open_run(struct tally_log *log, struct tally_error *error)
+{
+	int fd = tally_sys_open_dir(log->dir, TALLY_RUN_NAME);
+
+	if (fd == -ENOENT) {
+		fd = tally_sys_mkdir(log->dir, TALLY_RUN_NAME);
+		if (fd == 0 || fd == -EEXIST)
+			fd = tally_sys_open_dir(log->dir, TALLY_RUN_NAME);
+	}
+	if (fd < 0)
+		return tally_fail_os(error, fd, "cannot open \"%s/run\"",
+		    log->path);
+	tally_sys_close(log->run_dir);
+	log->run_dir = fd;
+	return TALLY_OK;
+}
+
+/* R2: does the last record of the state stand where it says? */
+static int
+check_last(struct tally_log *log, const struct tally_state *state,
+    struct tally_error *error)
+{
+	struct tally_place tail = tally_state_tail(state);
+	const struct tally_last *last = tally_state_last(state);
+	struct tally_line line;
+	char *text;
+	size_t len;
+	int fd, result;
+
+	if (tail.size == 0 || last->segment != tail.segment)
+		return TALLY_OK;
+	if (last->offset >= tail.offset ||
+	    tail.offset - last->offset > TALLY_LINE_MAX(TALLY_EVENT_MAX))
+		return TALLY_END;
+	fd = tally_segment_open(log->log_dir, tail.segment, false, error);
+	if (fd < 0)
+		return fd;
+	len = (size_t)(tail.offset - last->offset);
+	text = tally_sys_alloc(len);
+	if (text == NULL) {
+		tally_sys_close(fd);
+		return tally_fail_memory(error);
+	}
+	result = tally_segment_read(fd, text, len, last->offset, error);
+	if (result == 0 && (tally_line_decode(text, len, &line) != 0 ||
+		!tally_hash_equal(&line.hash, &last->hash)))
+		result = TALLY_END;
+	tally_sys_free(text);
+	tally_sys_close(fd);
+	return result == TALLY_E_DAMAGED ? TALLY_END : result;
+}
+
+/* Maps the state that is there, or recovers one. */
+static int
+attach(struct tally_log *log, struct tally_error *error)
+{
+	struct tally_state *state;
+	int result;
+
+	result = open_run(log, error);
+	if (result != 0)
+		return result;
+	result = tally_state_attach(log->run_dir, &log->owner, true, &state,
+	    error);
+	if (result == 0) {
+		result = check_last(log, state, error);
+		if (result == 0) {
+			tally_view_set_state(log, state);
+			/* R5: after a recovery, a new descriptor. */
+			tally_view_drop_segment(log);
+			return TALLY_OK;
+		}
+		tally_state_unref(state);
+	}
+	return result == TALLY_END ? tally_recover(log, error) : result;
+}
+
+/* R2, R3: the current segment is ours, and ends where the tail does. */
+static int
+check_segment(struct tally_log *log, struct tally_error *error)
+{
+	struct tally_shared *shared = log->state->shared;
+	struct tally_place tail = tally_state_tail(log->state);
+	char name[TALLY_SEGMENT_NAME_SIZE];
+	struct tally_sys_stat st;
+	int result;
+
+	if (log->segment == NULL || log->segment->first != tail.segment ||
+	    log->segment->inode != shared->segment_inode ||
+	    log->segment->device != shared->segment_device) {
+		result = tally_view_open_segment(log, tail.segment, error);
+		if (result != 0)
+			return result;
+	}
+	tally_segment_name(tail.segment, name);
+	result = tally_sys_stat_at(log->log_dir, name, &st);
+	if (result != 0 && result != -ENOENT)
+		return tally_fail_os(error, result, "cannot read \"log/%s\"",
+		    name);
+	if (result != 0 || st.inode != shared->segment_inode ||
+	    st.device != shared->segment_device)
+		return tally_fail(error, TALLY_E_SWAPPED,
+		    "segment \"log/%s\" was replaced underneath; segments must"
+		    " not be rotated or edited, put the original back", name);
+	if (st.size < tail.offset)
+		return tally_fail(error, TALLY_E_SWAPPED,
+		    "segment \"log/%s\" was cut underneath from %llu to %llu"
+		    " bytes; segments must not be rotated or truncated", name,
+		    (unsigned long long)tail.offset,
+		    (unsigned long long)st.size);
+	if (st.size > tail.offset || atomic_load(&shared->dirty))
+		return tally_repair(log, error);
+	return TALLY_OK;
+}
+
+static int
+check(struct tally_log *log, struct tally_error *error)
+{
+	int result;
+
+	result = check_directory(log, error);
+	if (result == 0 && !is_state_current(log))
+		result = attach(log, error);
+	if (result == 0 && atomic_load(&log->state->shared->poisoned))
+		result = tally_recover(log, error);
+	if (result == 0)
+		result = check_segment(log, error);
+	return result;
+}
+
+int
+tally_order_begin(struct tally_log *log, struct tally_error *error)
+{
+	int result;
+
+	if (atomic_load(&log->forked))
+		return tally_fail(error, TALLY_E_FORKED,
+		    "this handle was opened before a fork; open the log anew"
+		    " in the child");
+	pthread_mutex_lock(&log->order);
+	result = lock_wait(log->log_dir, error);
+	if (result != 0) {
+		pthread_mutex_unlock(&log->order);
+		return result;
+	}
+	result = check(log, error);
+	if (result != 0)
+		tally_order_end(log);
+	return result;
+}
+
+void
+tally_order_end(struct tally_log *log)
+{
+	tally_sys_unlock(log->log_dir);
+	pthread_mutex_unlock(&log->order);
+}
+
+void
+tally_order_supersede(struct tally_state *state)
+{
+	atomic_store(&state->shared->superseded, 1);
+	for (int i = 0; i < TALLY_STATE_BELLS; i++) {
+		atomic_fetch_add(&state->shared->bell[i], 1);
+		tally_sys_wake(&state->shared->bell[i], INT32_MAX, true);
+	}
+	atomic_fetch_add(&state->shared->growth, 1);
+	tally_sys_wake(&state->shared->growth, INT32_MAX, true);
+}
+
+int
+tally_order_make_room(struct tally_log *log, uint64_t chains,
+    uint64_t arena_bytes, uint64_t recent, struct tally_error *error)
+{
+	struct tally_state_room more = {chains, arena_bytes, recent};
+	struct tally_state *state = log->state, *old;
+	int result;
+
+	if (tally_state_has_room(state, &more))
+		return TALLY_OK;
+	if (recent > 0 && tally_state_recent_turn(state) &&
+	    tally_state_has_room(state, &more))
+		return TALLY_OK;
+	result = tally_sync_lock(log, error);
+	if (result != 0)
+		return result;
+	result = tally_state_grow(log->run_dir, &log->owner, &more, &state,
+	    &old, error);
+	if (result == TALLY_PARTIAL) {
+		result = tally_state_install(log->run_dir, state, error);
+		if (result == 0) {
+			tally_order_supersede(old);
+			tally_view_set_state(log, state);
+		} else {
+			tally_state_unref(state);
+		}
+	}
+	tally_sync_unlock(log);
+	return result;
+}
+
+/* The new segment under its name, durable; nobody uses it yet. */
+static int
+make_segment(struct tally_log *log, uint64_t first,
+    struct tally_error *error)
+{
+	char name[TALLY_SEGMENT_NAME_SIZE];
+	int fd, result;
+
+	tally_segment_name(first, name);
+	fd = tally_sys_open(log->log_dir, ROLL_NEW,
+	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	if (fd < 0)
+		return tally_fail_os(error, fd, "cannot make \"log/%s\"",
+		    name);
+	result = tally_sys_sync_all(fd);
+	tally_sys_close(fd);
+	if (result == 0)
+		result = tally_sys_rename(log->log_dir, ROLL_NEW, name);
+	if (result == 0)
+		result = tally_sys_sync_all(log->log_dir);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot make \"log/%s\"",
+		    name);
+	return TALLY_OK;
+}
+
+int
+tally_order_roll(struct tally_log *log, uint64_t bytes,
+    struct tally_error *error)
+{
+	struct tally_shared *shared = log->state->shared;
+	struct tally_place tail = tally_state_tail(log->state);
+	struct tally_last last = *tally_state_last(log->state);
+	int result;
+
+	if (tail.offset == 0 ||
+	    tail.offset + bytes <= log->identity.segment_bytes)
+		return TALLY_OK;
+	result = tally_sync_lock(log, error);
+	if (result != 0)
+		return result;
+	result = tally_sync_now(log, log->state, log->segment, &tail, true,
+	    error);
+	tally_sync_unlock(log);
+	if (result != 0)
+		return result;
+	/* From here on a death leaves a segment that repair publishes. */
+	atomic_store(&shared->dirty, 1);
+	result = make_segment(log, tail.size, error);
+	if (result == 0)
+		result = tally_view_open_segment(log, tail.size, error);
+	if (result != 0)
+		return result;
+	tail.segment = tail.size;
+	tail.offset = 0;
+	shared->segment_device = log->segment->device;
+	shared->segment_inode = log->segment->inode;
+	tally_state_publish(log->state, &tail, &last);
+	atomic_store(&shared->dirty, 0);
+	return TALLY_OK;
+}

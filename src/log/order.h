@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order lock, and the state of the log under it (R1, R2, R3). */
+#ifndef TALLY_LOG_ORDER_H
+#define TALLY_LOG_ORDER_H
+
+#include "log/handle.h"
+
+/*
+ * Takes the order lock and makes the log sound: afterwards log->state is the
+ * shared state, log->segment the current segment, and the tail its end.
+ * On an error the lock is not held.  Not for read-only handles.
+ */
+TALLY_MUST_CHECK int
+tally_order_begin(struct tally_log *log, struct tally_error *error);
+
+void
+tally_order_end(struct tally_log *log);
+
+/*
+ * Order lock held: room for so many more chains, bytes of their names and
+ * recent ids, if need be in a larger state file.
+ */
+TALLY_MUST_CHECK int
+tally_order_make_room(struct tally_log *log, uint64_t chains,
+    uint64_t arena_bytes, uint64_t recent, struct tally_error *error);
+
+/* There is a newer state than this one: everybody who sleeps on it wakes. */
+void
+tally_order_supersede(struct tally_state *state);
+
+/* Order lock held: a new segment, if what comes does not fit (R7). */
+TALLY_MUST_CHECK int
+tally_order_roll(struct tally_log *log, uint64_t bytes,
+    struct tally_error *error);
+
+/* The sync lock alone; not while another lock but order is held. */
+TALLY_MUST_CHECK int
+tally_sync_lock(struct tally_log *log, struct tally_error *error);
+
+void
+tally_sync_unlock(struct tally_log *log);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Group commit across threads and processes.
+ *
+ * A sync has a number, its epoch.  The leader draws it first and reads the
+ * tail second; an appender publishes its tail first and reads the epoch
+ * second.  So a record that saw epoch e lies in the file before sync e reads
+ * the tail, and sleeps on bell e % 64.  The leader wakes bell e, all of whom
+ * are done, and one of bell e + 1, who will lead.
+ *
+ * Bells only save time: a sleeper looks again by itself after WAIT_US, so a
+ * leader that dies wakes nobody and hurts nobody.
+ *
+ * R5, as a story.  Leader A dies inside fdatasync; the kernel reported an
+ * error to A, or it did not, and nobody will ever know: a second fdatasync by
+ * B may report success for pages that were dropped.  So A says sync_began
+ * before and sync_ended after, both under the lock that the kernel releases
+ * at A's death; B, with the lock in hand, sees them differ and does not sync
+ * but poisons the log, and recovery rewrites what is above the watermark.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/record.h"
+#include "log/fail.h"
+#include "log/mark.h"
+#include "log/order.h"
+#include "log/recover.h"
+#include "log/sync.h"
+
+#define WAIT_US 20000
+#define MARK_EVERY_US 1000000
+
+void
+tally_target_set(struct tally_log *log, struct tally_target *out)
+{
+	const struct tally_last *last = tally_state_last(log->state);
+
+	out->end = tally_state_tail(log->state);
+	out->line_offset = last->offset;
+	out->hash = last->hash;
+	/* After the tail was published: see above. */
+	out->epoch = atomic_load(&log->state->shared->epoch);
+	out->state = tally_state_ref(log->state);
+}
+
+void
+tally_target_drop(struct tally_target *target)
+{
+	tally_state_unref(target->state);
+	target->state = NULL;
+}
+
+/* R5: for every process, and for those that start after a reboot. */
+static void
+poison(struct tally_log *log, struct tally_state *state)
+{
+	int fd;
+
+	atomic_store(&state->shared->poisoned, TALLY_SYNC_FAILED);
+	fd = tally_sys_open(log->log_dir, TALLY_POISON_NAME,
+	    TALLY_SYS_WRITE | TALLY_SYS_CREATE);
+	if (fd >= 0)
+		(void)tally_sys_sync_all(fd);
+	tally_sys_close(fd);
+	(void)tally_sys_sync_all(log->log_dir);
+}
+
+static int
+write_mark(struct tally_log *log, struct tally_state *state,
+    const struct tally_place *place, struct tally_error *error)
+{
+	struct tally_mark mark;
+	int result;
+
+	/* Another process may have written it last. */
+	result = tally_mark_read(&log->sync_hasher, log->log_dir, &mark,
+	    error);
+	if (result == 0 && place->size < mark.place.size)
+		return TALLY_OK;
+	if (result == 0)
+		result = tally_mark_write(&log->sync_hasher, log->log_dir,
+		    place, &mark, error);
+	if (result == 0)
+		atomic_store(&state->shared->mark_us,
+		    tally_sys_monotonic_us());
+	return result;
+}
+
+int
+tally_sync_now(struct tally_log *log, struct tally_state *state,
+    struct tally_open_segment *segment, const struct tally_place *place,
+    bool with_mark, struct tally_error *error)
+{
+	struct tally_shared *shared = state->shared;
+	int64_t began = tally_sys_monotonic_us();
+	int result;
+
+	if (atomic_load(&shared->sync_began) !=
+		atomic_load(&shared->sync_ended) &&
+	    !atomic_load(&shared->poisoned))
+		atomic_store(&shared->poisoned, TALLY_LEADER_DIED);
+	if (atomic_load(&shared->poisoned))
+		return tally_fail(error, TALLY_E_POISONED,
+		    "a sync did not come to its end; the log recovers with the"
+		    " next append");
+	atomic_fetch_add(&shared->sync_began, 1);
+	result = tally_sys_sync(segment->fd);
+	if (result != 0) {
+		poison(log, state);
+		tally_fail_os(error, result, "cannot sync the log; whether the"
+		    " last records are durable is not known, the log recovers"
+		    " with the next append");
+		if (error != NULL)
+			error->code = TALLY_E_POISONED;
+		return TALLY_E_POISONED;
+	}
+	tally_published_set(&shared->durable, place);
+	atomic_store(&shared->sync_ended, atomic_load(&shared->sync_began));
+	atomic_fetch_add(&shared->syncs, 1);
+	atomic_store(&shared->sync_us,
+	    (uint64_t)(tally_sys_monotonic_us() - began));
+	if (with_mark)
+		return write_mark(log, state, place, error);
+	/* Here it is only late, not needed: the next sync tries again. */
+	if (tally_sys_monotonic_us() - atomic_load(&shared->mark_us) >
+	    MARK_EVERY_US)
+		(void)write_mark(log, state, place, NULL);
+	return TALLY_OK;
+}
+
+static void
+ring(struct tally_state *state, uint32_t epoch, int count)
+{
+	_Atomic uint32_t *bell =
+	    &state->shared->bell[epoch % TALLY_STATE_BELLS];
+
+	atomic_fetch_add(bell, 1);
+	tally_sys_wake(bell, count, true);
+}
+
+/* The segment that the tail is in, opened if it is not the one we have. */
+static int
+segment_for(struct tally_log *log, const struct tally_place *place,
+    struct tally_open_segment **out, struct tally_error *error)
+{
+	int result;
+
+	*out = tally_view_segment(log);
+	if (*out != NULL && (*out)->first == place->segment)
+		return TALLY_OK;
+	tally_open_segment_unref(*out);
+	result = tally_view_open_segment(log, place->segment, error);
+	if (result == 0)
+		*out = tally_view_segment(log);
+	return result;
+}
+
+/* Sync lock held: one sync for everybody; the lock is gone afterwards. */
+static int
+lead(struct tally_log *log, struct tally_state *state,
+    struct tally_error *error)
+{
+	uint32_t epoch = atomic_fetch_add(&state->shared->epoch, 1);
+	struct tally_place tail = tally_state_tail(state);
+	struct tally_open_segment *segment;
+	int result;
+
+	result = segment_for(log, &tail, &segment, error);
+	if (result == 0) {
+		result = tally_sync_now(log, state, segment, &tail, false,
+		    error);
+		tally_open_segment_unref(segment);
+	}
+	tally_sync_unlock(log);
+	ring(state, epoch, INT32_MAX);
+	ring(state, epoch + 1, result == 0 ? 1 : INT32_MAX);
+	atomic_fetch_add(&state->shared->growth, 1);
+	tally_sys_wake(&state->shared->growth, INT32_MAX, true);
+	return result;
+}
+
+/* The sync lock if nobody has it. */
+static bool
+sync_trylock(struct tally_log *log)
+{
+	if (pthread_mutex_trylock(&log->sync) != 0)
+		return false;
+	if (tally_sys_lock(log->dir, false) == 0)
+		return true;
+	pthread_mutex_unlock(&log->sync);
+	return false;
+}
+
+/* Is the target's record still in the file, after a recovery? */
+static int
+still_there(struct tally_log *log, const struct tally_target *target,
+    struct tally_error *error)
+{
+	size_t len = (size_t)(target->end.offset - target->line_offset);
+	char *text = tally_sys_alloc(len);
+	struct tally_line line;
+	int fd, result;
+
+	if (text == NULL)
+		return tally_fail_memory(error);
+	fd = tally_segment_open(log->log_dir, target->end.segment, false,
+	    error);
+	result = fd < 0 ? fd
+			: tally_segment_read(fd, text, len,
+			      target->line_offset, error);
+	if (result == 0 && (tally_line_decode(text, len, &line) != 0 ||
+		!tally_hash_equal(&line.hash, &target->hash)))
+		result = TALLY_E_DAMAGED;
+	if (result == TALLY_E_DAMAGED)
+		result = tally_fail(error, TALLY_E_POISONED,
+		    "the log was recovered in the meantime, and this append is"
+		    " not part of it");
+	if (fd >= 0)
+		tally_sys_close(fd);
+	tally_sys_free(text);
+	return result;
+}
+
+/* The state is another one, or unsound: take the order lock, which mends it,
+ * and see whether we are still part of the log. */
+static int
+look_again(struct tally_log *log, const struct tally_target *target,
+    struct tally_state **state, struct tally_error *error)
+{
+	int result = tally_order_begin(log, error);
+
+	if (result != 0)
+		return result;
+	tally_state_unref(*state);
+	*state = tally_view_state(log);
+	tally_order_end(log);
+	return still_there(log, target, error);
+}
+
+static bool
+is_stale(struct tally_log *log, struct tally_state *state)
+{
+	struct tally_sys_stat st;
+
+	return atomic_load(&state->shared->superseded) != 0 ||
+	    tally_sys_stat_at(log->dir, TALLY_RUN_NAME "/" TALLY_STATE_NAME,
+		&st) != 0 ||
+	    st.inode != state->inode || st.device != state->device;
+}
+
+/* With the sync lock in hand: are we covered already, or do we lead? */
+static int
+take_turn(struct tally_log *log, const struct tally_target *target,
+    struct tally_state *state, struct tally_error *error)
+{
+	int result;
+
+	if (tally_state_durable(state).size >= target->end.size ||
+	    atomic_load(&state->shared->poisoned) ||
+	    atomic_load(&state->shared->superseded)) {
+		tally_sync_unlock(log);
+		/* We may have been woken to lead; pass it on. */
+		ring(state, atomic_load(&state->shared->epoch), 1);
+		return TALLY_OK;
+	}
+	result = lead(log, state, error);
+	if (result == TALLY_E_POISONED &&
+	    atomic_load(&state->shared->poisoned) == TALLY_LEADER_DIED)
+		return TALLY_OK;
+	return result;
+}
+
+/* One step towards the target: look, lead, or sleep. */
+static int
+wait_step(struct tally_log *log, const struct tally_target *target,
+    struct tally_state **state, struct tally_error *error)
+{
+	struct tally_shared *shared = (*state)->shared;
+	_Atomic uint32_t *bell =
+	    &shared->bell[target->epoch % TALLY_STATE_BELLS];
+	uint32_t heard = atomic_load(bell);
+
+	if (tally_state_durable(*state).size >= target->end.size)
+		return TALLY_OK;
+	if (atomic_load(&shared->superseded) ||
+	    atomic_load(&shared->poisoned) == TALLY_LEADER_DIED)
+		return look_again(log, target, state, error);
+	if (atomic_load(&shared->poisoned))
+		return tally_fail(error, TALLY_E_POISONED,
+		    "a sync of the log failed; whether this append is durable"
+		    " is not known, the log recovers with the next one");
+	if (sync_trylock(log))
+		return take_turn(log, target, *state, error);
+	tally_sys_wait(bell, heard, WAIT_US, true);
+	if (atomic_load(bell) == heard && is_stale(log, *state))
+		return look_again(log, target, state, error);
+	return TALLY_OK;
+}
+
+int
+tally_sync_wait(struct tally_log *log, struct tally_target *target,
+    struct tally_error *error)
+{
+	int result = TALLY_OK;
+
+	while (result == 0 && tally_state_durable(target->state).size <
+	    target->end.size)
+		result = wait_step(log, target, &target->state, error);
+	tally_target_drop(target);
+	return result;
+}
+
+int
+tally_sync_mark(struct tally_log *log, struct tally_error *error)
+{
+	struct tally_state *state = tally_view_state(log);
+	struct tally_place durable;
+	int result;
+
+	if (state == NULL)
+		return TALLY_OK;
+	result = tally_sync_lock(log, error);
+	if (result == 0) {
+		durable = tally_state_durable(state);
+		if (!atomic_load(&state->shared->superseded) &&
+		    !atomic_load(&state->shared->poisoned))
+			result = write_mark(log, state, &durable, error);
+		tally_sync_unlock(log);
+	}
+	tally_state_unref(state);
+	return result;
+}
