@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands; each stands in its own cmd_<name>.c. */
+#ifndef TALLY_CLI_COMMANDS_H
+#define TALLY_CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const struct command command_init;
+extern const struct command command_append;
+extern const struct command command_head;
+extern const struct command command_log;
+extern const struct command command_verify;
+extern const struct command command_prove;
+extern const struct command command_check;
+extern const struct command command_stat;
+
+#endif

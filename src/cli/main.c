@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tally: an audit log that cannot fork and cannot be changed unnoticed.
+ *
+ * The command is the first user of the public library: it includes
+ * <tally/...> and nothing else of this project but its own files.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "suggest.h"
+
+static const struct command *const commands[] = {
+	&command_init,
+	&command_append,
+	&command_head,
+	&command_log,
+	&command_verify,
+	&command_prove,
+	&command_check,
+	&command_stat,
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *
+find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static void
+help(FILE *file)
+{
+	fputs("usage: tally COMMAND [ARGUMENT ...]\n\n"
+	      "An audit log that cannot fork and cannot be changed unnoticed.\n"
+	      "\ncommands\n",
+	    file);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(file, "  %-8s  %s\n", commands[i]->name,
+		    commands[i]->summary);
+	fputs(
+	    "\n\"tally help COMMAND\" says more about one; \"tally --version\""
+	    " names the version.\n"
+	    "\nexample\n"
+	    "  tally init audit.log\n"
+	    "  tally append audit.log --chain org/42"
+	    " '{\"actor\":\"alice\",\"action\":\"login\"}'\n"
+	    "  tally verify audit.log\n"
+	    "\nexit status\n"
+	    "  0 done, intact    1 tampering found   2 call or event refused\n"
+	    "  3 not verified    4 not found         5 input or output error\n"
+	    "  6 locked          130 interrupted\n",
+	    file);
+}
+
+static enum status
+unknown(const char *name)
+{
+	struct suggest suggest;
+
+	suggest_init(&suggest, name, strlen(name));
+	for (size_t i = 0; i < COMMANDS; i++)
+		suggest_offer(&suggest, commands[i]->name);
+	suggest_offer(&suggest, "help");
+	if (suggest.best != NULL)
+		complain("unknown command \"%s\"; did you mean \"%s\"?", name,
+		    suggest.best);
+	else
+		complain("unknown command \"%s\"; see \"tally help\"", name);
+	return STATUS_USAGE;
+}
+
+static enum status
+run(const struct command *command, int argc, char **argv)
+{
+	char *operand[OPERANDS_MAX];
+	void *settings = calloc(1, command->settings_size);
+	enum status status = STATUS_USAGE;
+
+	if (settings == NULL) {
+		complain("out of memory");
+		return STATUS_IO;
+	}
+	switch (options_parse(command, argc, argv, settings, operand)) {
+	case PARSED:
+		status = command->run(settings, operand);
+		break;
+	case PARSED_HELP:
+		options_help(command);
+		status = STATUS_DONE;
+		break;
+	case PARSED_REFUSED:
+		break;
+	}
+	free(settings);
+	return status;
+}
+
+/* "tally help [COMMAND]" */
+static enum status
+run_help(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc == 0) {
+		help(stdout);
+		return STATUS_DONE;
+	}
+	command = find(argv[0]);
+	if (command == NULL)
+		return unknown(argv[0]);
+	options_help(command);
+	return STATUS_DONE;
+}
+
+static enum status
+dispatch(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc == 0) {
+		help(stderr);
+		return STATUS_USAGE;
+	}
+	if (strcmp(argv[0], "--version") == 0) {
+		printf("tally %s\n", tally_version());
+		return STATUS_DONE;
+	}
+	if (strcmp(argv[0], "help") == 0)
+		return run_help(argc - 1, argv + 1);
+	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+		return run_help(0, NULL);
+	if (argv[0][0] == '-') {
+		complain("unknown option \"%s\"; see \"tally help\"", argv[0]);
+		return STATUS_USAGE;
+	}
+	command = find(argv[0]);
+	if (command == NULL)
+		return unknown(argv[0]);
+	return run(command, argc - 1, argv + 1);
+}
+
+/*
+ * A standard descriptor that is closed would be given to the next file that is
+ * opened, and what is printed would end up in the log.  Whatever stands in its
+ * place fails on the use that it is meant for.
+ */
+static bool
+hold_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		int flags = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags) != fd)
+			return false;
+	}
+	return true;
+}
+
+int
+main(int argc, char **argv)
+{
+	/* "tally log | head" ends like every other filter. */
+	(void)signal(SIGPIPE, SIG_DFL);
+	if (argc < 1 || !hold_descriptors())
+		return STATUS_IO;
+	output_init();
+	return (int)output_finish(dispatch(argc - 1, argv + 1));
+}

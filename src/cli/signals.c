@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <sys/select.h>
+
+#include "signals.h"
+
+static volatile sig_atomic_t caught;
+
+static void
+remember(int number)
+{
+	(void)number;
+	caught = 1;
+}
+
+void
+signals_catch(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM };
+	struct sigaction action;
+	struct sigaction old;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = remember;
+	action.sa_flags = (int)SA_RESETHAND;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		/* What the caller ignores (nohup, "&") stays ignored. */
+		if (sigaction(numbers[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			(void)sigaction(numbers[i], &action, NULL);
+	}
+}
+
+bool
+signals_caught(void)
+{
+	return caught != 0;
+}
+
+int
+signals_wait_readable(int fd, bool wait)
+{
+	const struct timespec now = { 0, 0 };
+	sigset_t both;
+	sigset_t before;
+	fd_set readable;
+	int result = 0;
+
+	sigemptyset(&both);
+	sigaddset(&both, SIGINT);
+	sigaddset(&both, SIGTERM);
+	FD_ZERO(&readable);
+	FD_SET(fd, &readable);
+	if (sigprocmask(SIG_BLOCK, &both, &before) != 0)
+		return -1;
+	if (!signals_caught())
+		result = pselect(fd + 1, &readable, NULL, NULL,
+		    wait ? NULL : &now, &before);
+	if (result < 0 && errno == EINTR)
+		result = 0;
+	if (sigprocmask(SIG_SETMASK, &before, NULL) != 0)
+		return -1;
+	return result;
+}
