@@ -531,13 +531,11 @@ run_scan(struct scan *s)
 }
 
 static void
-scan_init(struct scan *s, const char *in, size_t in_len, size_t limit,
-    const struct tally_event_room *room)
+scan_init(struct scan *s, size_t limit, const struct tally_event_room *room)
 {
-	/* No arithmetic on NULL, where an empty text came without bytes. */
-	s->begin = (const uint8_t *)(in != NULL ? in : "");
-	s->end = s->begin + in_len;
-	s->run = s->begin;
+	s->begin = NULL;
+	s->end = NULL;
+	s->run = NULL;
 	s->out = NULL;
 	s->out_len = 0;
 	s->limit = limit < TALLY_EVENT_MAX ? limit : TALLY_EVENT_MAX;
@@ -548,6 +546,16 @@ scan_init(struct scan *s, const char *in, size_t in_len, size_t limit,
 	s->depth = 0;
 }
 
+/* The text; its length was judged, for beyond it there are no addresses. */
+static void
+scan_set_text(struct scan *s, const char *text, size_t len)
+{
+	/* No arithmetic on NULL, where an empty text came without bytes. */
+	s->begin = (const uint8_t *)(text != NULL ? text : "");
+	s->end = s->begin + len;
+	s->run = s->begin;
+}
+
 int
 tally_event_scan(const char *in, size_t in_len, size_t limit,
     struct tally_event_room *room, char *out, size_t *out_len,
@@ -555,12 +563,15 @@ tally_event_scan(const char *in, size_t in_len, size_t limit,
 {
 	struct scan s;
 
-	scan_init(&s, in, in_len, limit, room);
+	scan_init(&s, limit, room);
 	s.out = (uint8_t *)out;
 	s.error = error;
-	if (in_len > 4 * s.limit)
+	if (in_len > 4 * s.limit) {
 		refuse_length(&s, "input ", 4 * s.limit);
-	else if (run_scan(&s) == 0 && flush(&s, s.end))
+		return s.result;
+	}
+	scan_set_text(&s, in, in_len);
+	if (run_scan(&s) == 0 && flush(&s, s.end))
 		*out_len = s.out_len;
 	return s.result;
 }
@@ -571,8 +582,9 @@ tally_event_check(const char *text, size_t len, size_t limit,
 {
 	struct scan s;
 
-	scan_init(&s, text, len, limit, room);
+	scan_init(&s, limit, room);
 	if (len > s.limit)
 		return TALLY_E_LIMIT;
+	scan_set_text(&s, text, len);
 	return run_scan(&s);
 }
