@@ -4,49 +4,6 @@
 
 #include "log/state.h"
 
-/* A multiply-and-fold hash over eight bytes at a time. */
-static uint64_t
-mix(uint64_t a, uint64_t b)
-{
-	a = (a ^ b) * 0x9e3779b97f4a7c15u;
-	a ^= a >> 32;
-	a *= 0xd6e8feb86659fd93u;
-	return a ^ a >> 29;
-}
-
-static uint64_t
-key_of(uint64_t seed, const char *text, size_t len)
-{
-	uint64_t key = mix(seed, len);
-
-	while (len > 0) {
-		size_t step = len < 8 ? len : 8;
-		uint64_t word = 0;
-
-		memcpy(&word, text, step);
-		key = mix(key, word);
-		text += step;
-		len -= step;
-	}
-	return key != 0 ? key : 1;
-}
-
-uint64_t
-tally_state_key(const struct tally_state *state, const char *text,
-    size_t len)
-{
-	uint64_t seed;
-
-	memcpy(&seed, state->shared->log_id, sizeof(seed));
-	return key_of(seed, text, len);
-}
-
-uint64_t
-tally_state_id_key(uint64_t chain_key, const char *id, size_t id_len)
-{
-	return key_of(chain_key, id, id_len);
-}
-
 /* The chain's slot, or the empty one where it would be. */
 static struct tally_chain *
 chain_slot(const struct tally_state *state, uint64_t key, const char *name,
@@ -217,13 +174,15 @@ tally_state_recent_turn(struct tally_state *state)
 	uint32_t other = 1 - active;
 
 	if (shared->recent_used[other] > 0 &&
-	    shared->keyed_size < shared->recent_from[active])
+	    atomic_load(&shared->indexed_size) < shared->recent_from[active])
 		return false;
 	memset(state->recent[other], 0,
 	    shared->recent_slots * sizeof(struct tally_recent));
 	shared->recent_used[other] = 0;
 	shared->recent_from[other] = tally_state_tail(state).size;
 	shared->recent_active = other;
+	/* Both tables, the older one first. */
+	atomic_store(&shared->recent_oldest, shared->recent_from[active]);
 	return true;
 }
 
@@ -276,9 +235,8 @@ tally_state_copy(const struct tally_state *from, struct tally_state *to)
 	new->syncs = old->syncs;
 	new->sync_us = old->sync_us;
 	new->mark_us = old->mark_us;
-	new->keyed_size = old->keyed_size;
+	new->recent_oldest = old->recent_oldest;
 	new->indexed_size = old->indexed_size;
-	new->runs_turn = old->runs_turn;
 	new->epoch = old->epoch;
 	tally_state_publish(to, &tail, tally_state_last(from));
 }

@@ -17,6 +17,7 @@
 #include "log/fail.h"
 #include "log/find.h"
 #include "log/heads.h"
+#include "log/key.h"
 #include "log/order.h"
 #include "log/sync.h"
 
@@ -154,10 +155,10 @@ group_resolve(struct tally_log *log, struct tally_group *group,
 		for (size_t i = 0; i < c->count; i++) {
 			struct tally_item *item = &c->items[i];
 
-			item->chain_key = tally_state_key(log->state,
+			item->chain_key = tally_key_chain(log->owner.log_id,
 			    item->chain, item->chain_len);
 			item->id_key = item->id_len == 0 ? 0
-			    : tally_state_id_key(item->chain_key, item->id,
+			    : tally_key_id(item->chain_key, item->id,
 				  item->id_len);
 			if (tally_item_resolve(log->state, item) == NULL)
 				return tally_fail(error, TALLY_E_BUG,
@@ -343,10 +344,31 @@ group_needs_sync(const struct tally_group *group)
 
 /* What is to be done once the caller has its answer ready. */
 static void
-group_housekeeping(struct tally_log *log, bool heads_due)
+group_housekeeping(struct tally_log *log, const struct tally_group *group,
+    bool heads_due, bool index_due)
 {
+	struct tally_state *state;
+	struct tally_place durable = {0};
+
+	if (index_due) {
+		if (group->buffered && tally_log_sync(log, NULL) != 0)
+			return;
+		state = tally_view_state(log);
+		if (state != NULL)
+			durable = tally_state_durable(state);
+		tally_state_unref(state);
+		(void)!tally_index_catch_up(log, &durable, false, NULL);
+	}
 	if (heads_due)
 		tally_heads_save(log);
+}
+
+/* Order lock held: does the index lag behind? */
+static bool
+index_is_due(const struct tally_state *state)
+{
+	return tally_state_tail(state).size -
+	    atomic_load(&state->shared->indexed_size) >= TALLY_INDEX_STEP;
 }
 
 static void
@@ -354,7 +376,7 @@ group_lead(struct tally_log *log, struct tally_group *group)
 {
 	struct tally_target target = {0};
 	struct tally_error error = {0};
-	bool needs_sync = false, heads_due = false;
+	bool needs_sync = false, heads_due = false, index_due = false;
 	int result;
 
 	result = tally_order_begin(log, &error);
@@ -362,6 +384,7 @@ group_lead(struct tally_log *log, struct tally_group *group)
 	if (result == 0) {
 		group_seal(log, group);
 		heads_due = tally_heads_is_due(log->state);
+		index_due = index_is_due(log->state);
 		needs_sync = group_needs_sync(group);
 		if (needs_sync)
 			tally_target_set(log, &target);
@@ -375,7 +398,7 @@ group_lead(struct tally_log *log, struct tally_group *group)
 		group_fail(group, result, &error);
 	group_settle(group);
 	if (result == 0)
-		group_housekeeping(log, heads_due);
+		group_housekeeping(log, group, heads_due, index_due);
 }
 
 static void

@@ -1,26 +1,390 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where an id may be, at any moment:
+ *
+ *     [0, covered)                runs of the index
+ *     [recent_oldest, tail)       recent ids in the shared state
+ *     this batch                  its own table (commit.c)
+ *
+ * The runs are asked before the lock is taken, for records do not change; the
+ * rest under it.  Between the two the recent ids may have turned; then
+ * recent_oldest has passed what the runs were asked for, and they are asked
+ * again.
+ */
+#include <errno.h>
 #include <string.h>
 
-#include "core/record.h"
 #include "log/fail.h"
 #include "log/find.h"
+#include "log/key.h"
+#include "log/order.h"
+#include "log/sync.h"
+
+#define FIRST_READ 4096
+#define TRIES 8
+
+/* ---- one line --------------------------------------------------------- */
+
+void
+tally_found_wipe(struct tally_found *found)
+{
+	tally_sys_free(found->text);
+	memset(found, 0, sizeof(*found));
+}
+
+/* Reads on until there is a line feed; TALLY_END if there is none. */
+static int
+read_line(int fd, uint64_t offset, struct tally_found *out,
+    struct tally_error *error)
+{
+	size_t want = out->capacity > FIRST_READ ? out->capacity : FIRST_READ;
+
+	for (;; want *= 4) {
+		const char *feed;
+		char *text;
+		int64_t n;
+
+		if (want > out->capacity) {
+			text = tally_sys_realloc(out->text, want);
+			if (text == NULL)
+				return tally_fail_memory(error);
+			out->text = text;
+			out->capacity = want;
+		}
+		n = tally_sys_read(fd, out->text, want, offset);
+		if (n < 0)
+			return tally_fail_os(error, (int)n,
+			    "cannot read a segment");
+		feed = memchr(out->text, '\n', (size_t)n);
+		if (feed != NULL) {
+			out->len = (size_t)(feed - out->text) + 1;
+			return TALLY_OK;
+		}
+		if ((size_t)n < want ||
+		    want > TALLY_LINE_MAX(TALLY_EVENT_MAX))
+			return TALLY_END;
+	}
+}
+
+int
+tally_found_read(struct tally_log *log, struct tally_hasher *hasher,
+    const struct tally_place *at, struct tally_found *out,
+    struct tally_error *error)
+{
+	struct tally_open_segment *segment = tally_view_segment(log);
+	bool ours = segment != NULL && segment->first == at->segment;
+	int fd, result;
+
+	fd = ours ? segment->fd
+		  : tally_segment_open(log->log_dir, at->segment, false,
+			error);
+	result = fd < 0 ? fd : read_line(fd, at->offset, out, error);
+	if (!ours && fd >= 0)
+		tally_sys_close(fd);
+	tally_open_segment_unref(segment);
+	if (result != 0)
+		return result;
+	out->index = at->size;
+	out->at = *at;
+	if (tally_line_decode(out->text, out->len, &out->line) != 0 ||
+	    !tally_line_holds(hasher, &out->line))
+		return TALLY_END;
+	return TALLY_OK;
+}
+
+/* ---- through the index ------------------------------------------------ */
+
+/* The segment that holds a record: the last that begins at or before it. */
+static int
+segment_of(struct tally_log *log, uint64_t index, uint64_t *out,
+    struct tally_error *error)
+{
+	struct tally_segments segments;
+	int result = tally_segments_list(log->log_dir, &segments, error);
+	size_t low = 0, high = segments.count;
+
+	while (result == 0 && high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (segments.first[middle] <= index)
+			low = middle;
+		else
+			high = middle;
+	}
+	if (result == 0 && segments.count > 0)
+		*out = segments.first[low];
+	else if (result == 0)
+		result = TALLY_END;
+	tally_segments_wipe(&segments);
+	return result;
+}
+
+struct wanted {
+	struct tally_log *log;
+	const char *chain, *id;
+	size_t chain_len, id_len;
+	uint64_t seq;
+	struct tally_found *out;
+	struct tally_error *error;
+};
+
+/* Is the record at the key the one that is wanted? */
+static int
+try_key(void *arg, const struct tally_keyed *key)
+{
+	struct wanted *wanted = arg;
+	struct tally_log *log = wanted->log;
+	struct tally_place at = {.size = key->index, .offset = key->offset};
+	const struct tally_header *header = &wanted->out->line.header;
+	int result;
+
+	result = segment_of(log, key->index, &at.segment, wanted->error);
+	if (result == 0)
+		result = tally_found_read(log, &log->index.hasher, &at,
+		    wanted->out, wanted->error);
+	if (result != 0)
+		return result;
+	if (header->chain_len != wanted->chain_len ||
+	    memcmp(header->chain, wanted->chain, wanted->chain_len) != 0)
+		return TALLY_END;
+	if (wanted->id != NULL)
+		return header->id_len == wanted->id_len &&
+		    memcmp(header->id, wanted->id, wanted->id_len) == 0
+		    ? TALLY_OK
+		    : TALLY_END;
+	return header->seq == wanted->seq ? TALLY_OK : TALLY_END;
+}
+
+int
+tally_find_index(struct tally_log *log, uint64_t index,
+    struct tally_found *out, struct tally_error *error)
+{
+	struct tally_place at = {.size = index};
+	struct tally_hash hash;
+	int result;
+
+	if (index >= log->index.covered.size)
+		return TALLY_END;
+	result = tally_index_record(&log->index, index, &at.offset, &hash,
+	    error);
+	if (result == 0)
+		result = segment_of(log, index, &at.segment, error);
+	if (result == 0)
+		result = tally_found_read(log, &log->index.hasher, &at, out,
+		    error);
+	if (result == 0 && !tally_hash_equal(&out->line.hash, &hash))
+		result = TALLY_END;
+	return result;
+}
+
+int
+tally_find_seq(struct tally_log *log, const char *chain, size_t chain_len,
+    uint64_t seq, struct tally_found *out, struct tally_error *error)
+{
+	struct wanted wanted = {
+		.log = log,
+		.chain = chain,
+		.chain_len = chain_len,
+		.seq = seq,
+		.out = out,
+		.error = error,
+	};
+
+	return tally_runs_find(&log->index.runs,
+	    tally_key_seq(
+		tally_key_chain(log->owner.log_id, chain, chain_len), seq),
+	    try_key, &wanted, error);
+}
+
+int
+tally_find_id(struct tally_log *log, const char *chain, size_t chain_len,
+    const char *id, size_t id_len, struct tally_found *out,
+    struct tally_error *error)
+{
+	struct wanted wanted = {
+		.log = log,
+		.chain = chain,
+		.chain_len = chain_len,
+		.id = id,
+		.id_len = id_len,
+		.out = out,
+		.error = error,
+	};
+
+	return tally_runs_find(&log->index.runs,
+	    tally_key_id(tally_key_chain(log->owner.log_id, chain, chain_len),
+		id, id_len),
+	    try_key, &wanted, error);
+}
+
+/* ---- before and in an append ------------------------------------------ */
+
+/*
+ * What a record with the item's id means for it: 0 the same event, and the
+ * receipt is filled; TALLY_PARTIAL another one.
+ */
+static int
+compare(struct tally_item *item, const struct tally_found *found)
+{
+	const struct tally_line *line = &found->line;
+
+	if (line->body != TALLY_BODY_EVENT ||
+	    line->event_len != item->event_len ||
+	    memcmp(line->event, item->event, item->event_len) != 0)
+		return TALLY_PARTIAL;
+	item->receipt.index = found->index;
+	item->receipt.seq = line->header.seq;
+	item->receipt.hash = line->hash;
+	item->receipt.time_us = line->header.time_us;
+	return TALLY_OK;
+}
+
+/* Index mutex held: asks the runs for the ids of items. */
+static int
+ask_runs(struct tally_log *log, struct tally_item *items, size_t count,
+    struct tally_error *error)
+{
+	struct tally_found found = {0};
+	int result = TALLY_OK;
+
+	for (size_t i = 0; i < count && result >= 0; i++) {
+		struct tally_item *item = &items[i];
+
+		if (item->id_len == 0)
+			continue;
+		result = tally_find_id(log, item->chain, item->chain_len,
+		    item->id, item->id_len, &found, error);
+		if (result == 0)
+			item->in_runs = compare(item, &found) == 0
+			    ? TALLY_IN_RUNS_SAME
+			    : TALLY_IN_RUNS_OTHER;
+		item->asked_to = log->index.covered.size;
+	}
+	tally_found_wipe(&found);
+	return result < 0 ? result : TALLY_OK;
+}
+
+/* R8: ids below this must be in the index before one is judged. */
+static uint64_t
+ids_needed(struct tally_log *log, struct tally_place *out_durable)
+{
+	struct tally_state *state = tally_view_state(log);
+	uint64_t needed = UINT64_MAX;
+
+	if (state != NULL && !atomic_load(&state->shared->superseded)) {
+		needed = atomic_load(&state->shared->recent_oldest);
+		*out_durable = tally_state_durable(state);
+	}
+	tally_state_unref(state);
+	return needed;
+}
+
+/* Covers what is needed, syncing first if that is not durable. */
+static int
+cover(struct tally_log *log, uint64_t needed,
+    const struct tally_place *durable, struct tally_error *error)
+{
+	struct tally_place upto = *durable;
+	int result;
+
+	if (needed == UINT64_MAX || durable->size < needed) {
+		result = tally_log_sync(log, error);
+		if (result != 0)
+			return result;
+		(void)ids_needed(log, &upto);
+	}
+	result = tally_index_catch_up(log, &upto, true, error);
+	/* It may be removed under our hands: the next try makes it anew. */
+	return result == TALLY_E_IO || result == TALLY_END ? TALLY_OK
+							    : result;
+}
 
 int
 tally_find_prepare(struct tally_log *log, struct tally_call *call,
     struct tally_error *error)
 {
-	(void)log;
-	(void)call;
-	(void)error;
-	return TALLY_OK;
+	struct tally_place durable = {0};
+	int result = TALLY_OK;
+
+	for (int i = 0; i < TRIES; i++) {
+		uint64_t needed = ids_needed(log, &durable);
+
+		pthread_mutex_lock(&log->index.mutex);
+		result = tally_index_refresh(log, error);
+		if (result == 0 && needed <= log->index.covered.size) {
+			result = ask_runs(log, call->items, call->count,
+			    error);
+			if (result == TALLY_E_IO)
+				tally_index_discard(log);
+			pthread_mutex_unlock(&log->index.mutex);
+			if (result != TALLY_E_IO)
+				return result;
+		} else {
+			pthread_mutex_unlock(&log->index.mutex);
+		}
+		result = cover(log, needed, &durable, error);
+		if (result != 0)
+			return result;
+	}
+	return tally_fail(error, TALLY_E_BUSY,
+	    "the index of \"%s\" cannot be brought up to date; is something"
+	    " removing it again and again?", log->path);
+}
+
+/* Order lock held: the recent ids turned since the runs were asked. */
+static int
+ask_again(struct tally_log *log, struct tally_item *item,
+    struct tally_error *error)
+{
+	int result;
+
+	pthread_mutex_lock(&log->index.mutex);
+	result = tally_index_refresh(log, error);
+	if (result == 0 && log->index.covered.size <
+	    atomic_load(&log->state->shared->recent_oldest))
+		result = tally_fail(error, TALLY_E_BUSY,
+		    "the index was removed while an id was looked up; try"
+		    " again");
+	if (result == 0)
+		result = ask_runs(log, item, 1, error);
+	pthread_mutex_unlock(&log->index.mutex);
+	return result;
 }
 
 int
 tally_find_repeat(struct tally_log *log, struct tally_item *item,
     struct tally_error *error)
 {
-	(void)log;
-	(void)item;
-	(void)error;
-	return TALLY_END;
+	const struct tally_recent *recent;
+	struct tally_found found = {0};
+	uint64_t cursor = 0;
+	int result = TALLY_OK;
+
+	if (item->in_runs == TALLY_NOT_IN_RUNS &&
+	    item->asked_to < atomic_load(&log->state->shared->recent_oldest))
+		result = ask_again(log, item, error);
+	if (result != 0)
+		return result;
+	if (item->in_runs != TALLY_NOT_IN_RUNS)
+		return item->in_runs == TALLY_IN_RUNS_SAME ? TALLY_OK
+							    : TALLY_PARTIAL;
+	result = TALLY_END;
+	while (result == TALLY_END && (recent = tally_state_recent(log->state,
+		   item->id_key, &cursor)) != NULL) {
+		struct tally_place at = {recent->index, recent->segment,
+		    recent->offset};
+
+		result = tally_found_read(log, &log->batch->hasher, &at,
+		    &found, error);
+		if (result == 0 && found.line.header.chain_len ==
+		    item->chain_len && memcmp(found.line.header.chain,
+		    item->chain, item->chain_len) == 0 &&
+		    found.line.header.id_len == item->id_len &&
+		    memcmp(found.line.header.id, item->id, item->id_len) == 0)
+			result = compare(item, &found);
+		else if (result == 0)
+			result = TALLY_END;
+	}
+	tally_found_wipe(&found);
+	return result;
 }

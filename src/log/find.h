@@ -3,7 +3,47 @@
 #ifndef TALLY_LOG_FIND_H
 #define TALLY_LOG_FIND_H
 
+#include "core/record.h"
 #include "log/commit.h"
+
+/* A line read from a segment, taken apart; wipe it. */
+struct tally_found {
+	char *text;
+	size_t len, capacity;
+	struct tally_line line;
+	uint64_t index;
+	struct tally_place at; /* size: its index */
+};
+
+void
+tally_found_wipe(struct tally_found *found);
+
+/*
+ * Reads the line at an offset of a segment and holds it against its hashes.
+ * TALLY_END if there is no whole record.
+ */
+TALLY_MUST_CHECK int
+tally_found_read(struct tally_log *log, struct tally_hasher *hasher,
+    const struct tally_place *at, struct tally_found *out,
+    struct tally_error *error);
+
+/*
+ * The record of an index below the index's covered place; of (chain, seq);
+ * of (chain, id), names escaped.  Index mutex held, after a refresh.
+ * TALLY_END if the index has none.
+ */
+TALLY_MUST_CHECK int
+tally_find_index(struct tally_log *log, uint64_t index,
+    struct tally_found *out, struct tally_error *error);
+
+TALLY_MUST_CHECK int
+tally_find_seq(struct tally_log *log, const char *chain, size_t chain_len,
+    uint64_t seq, struct tally_found *out, struct tally_error *error);
+
+TALLY_MUST_CHECK int
+tally_find_id(struct tally_log *log, const char *chain, size_t chain_len,
+    const char *id, size_t id_len, struct tally_found *out,
+    struct tally_error *error);
 
 /*
  * Before a call with ids joins a group: brings the index to where the recent

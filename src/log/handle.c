@@ -292,13 +292,14 @@ handle_new(const char *path, struct tally_error *error)
 		tally_fail_memory(error);
 		return NULL;
 	}
-	log->dir = log->log_dir = log->run_dir = log->index_dir = -1;
+	log->dir = log->log_dir = log->run_dir = -1;
 	pthread_mutex_init(&log->order, NULL);
 	pthread_mutex_init(&log->sync, NULL);
 	pthread_mutex_init(&log->view, NULL);
 	pthread_mutex_init(&log->queue, NULL);
 	log->path = tally_sys_alloc(len);
-	if (log->path == NULL || tally_hasher_open(&log->sync_hasher) != 0 ||
+	if (log->path == NULL || tally_index_init(&log->index, error) != 0 ||
+	    tally_hasher_open(&log->sync_hasher) != 0 ||
 	    tally_batch_new(&log->batch, error) != 0) {
 		tally_fail_memory(error);
 		(void)tally_log_close(log, NULL);
@@ -373,7 +374,7 @@ tally_log_close(struct tally_log *log, struct tally_error *error)
 	tally_groups_free(log);
 	tally_batch_free(log->batch);
 	tally_hasher_close(&log->sync_hasher);
-	tally_sys_close(log->index_dir);
+	tally_index_wipe(&log->index);
 	tally_sys_close(log->run_dir);
 	tally_sys_close(log->log_dir);
 	tally_sys_close(log->dir);

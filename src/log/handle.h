@@ -65,7 +65,7 @@ struct tally_log {
 	_Atomic bool forked;
 	struct tally_identity identity;
 	struct tally_state_owner owner;
-	int dir, log_dir, run_dir, index_dir; /* run, index: -1 if none */
+	int dir, log_dir, run_dir; /* run: -1 if none */
 
 	/* order: its holder owns batch */
 	pthread_mutex_t order;
@@ -89,6 +89,7 @@ struct tally_log {
 	_Atomic bool has_buffered; /* something that close must sync */
 
 	struct tally_index index;
+	uint64_t private_bytes; /* read-only: of the last segment, as read */
 
 	struct tally_log *next; /* in the list of the process's handles */
 	struct tally_log *previous;

@@ -18,6 +18,7 @@
 #include "log/bytes.h"
 #include "log/fail.h"
 #include "log/heads.h"
+#include "log/key.h"
 #include "log/order.h"
 #include "log/sync.h"
 
@@ -38,8 +39,8 @@ read_whole(struct tally_log *log, struct tally_heads_file *out,
 	int64_t n = 0;
 	int fd, result;
 
-	fd = log->index_dir < 0 ? -ENOENT
-	    : tally_sys_open(log->index_dir, HEADS_NAME, TALLY_SYS_READ);
+	fd = tally_sys_open(log->dir, TALLY_INDEX_NAME "/" HEADS_NAME,
+	    TALLY_SYS_READ);
 	if (fd < 0)
 		return TALLY_END;
 	result = tally_sys_stat(fd, &st);
@@ -133,7 +134,8 @@ tally_heads_fill(const struct tally_heads_file *file,
 		struct tally_chain *chain;
 
 		chain = tally_state_chain_add(state,
-		    tally_state_key(state, at + 2, len), at + 2, len);
+		    tally_key_chain(state->shared->log_id, at + 2, len),
+		    at + 2, len);
 		at += 2 + len;
 		head.index = tally_get64(at);
 		head.seq = tally_get64(at + 8);
@@ -207,19 +209,23 @@ encode(const struct tally_state *state, size_t *out_len)
 static int
 write_file(struct tally_log *log, const char *bytes, size_t len)
 {
-	int fd, result;
+	int dir, fd, result;
 
-	fd = tally_sys_open(log->index_dir, HEADS_NEW,
+	(void)tally_sys_mkdir(log->dir, TALLY_INDEX_NAME);
+	dir = tally_sys_open_dir(log->dir, TALLY_INDEX_NAME);
+	if (dir < 0)
+		return dir;
+	fd = tally_sys_open(dir, HEADS_NEW,
 	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
-	if (fd < 0)
-		return fd;
-	result = tally_sys_write(fd, bytes, len, 0, NULL);
+	result = fd < 0 ? fd : tally_sys_write(fd, bytes, len, 0, NULL);
 	if (result == 0)
-		result = tally_sys_sync(fd);
+		result = tally_sys_sync_all(fd);
 	tally_sys_close(fd);
 	if (result == 0)
-		result = tally_sys_rename(log->index_dir, HEADS_NEW,
-		    HEADS_NAME);
+		result = tally_sys_rename(dir, HEADS_NEW, HEADS_NAME);
+	if (result == 0)
+		result = tally_sys_sync_all(dir);
+	tally_sys_close(dir);
 	return result;
 }
 

@@ -1,7 +1,85 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The lookup index, index/: derived from the segments, and removable at any
+ * moment (R8).  It covers the records [0, covered), never more than what is
+ * durable, and lags behind by some ten thousand records; whoever appends
+ * brings it up to date now and then, readers who may write do when they look
+ * something up.
+ *
+ *     covered       how far it reaches, with a checksum; replaced by rename
+ *     records       per record: offset in its segment (8), hash (32)
+ *     tree-08 ...   per perfect subtree of 2^8, 2^16 ... leaves: its root
+ *     keys-...      runs of keys, see runs.h
+ *     heads         see heads.h
+ *
+ * After a reboot only what was synced counts.
+ */
 #ifndef TALLY_LOG_INDEX_H
 #define TALLY_LOG_INDEX_H
+
+#include <pthread.h>
+
+#include "core/tree.h"
+#include "log/runs.h"
+#include "log/segment.h"
+
+/* Records between two updates by those who append. */
+#define TALLY_INDEX_STEP 32768
+#define TALLY_INDEX_LEVELS 7 /* tree-08 ... tree-56 */
+
+struct tally_log;
+
 struct tally_index {
-	int unused;
+	pthread_mutex_t mutex; /* for all below */
+	int dir;               /* own descriptor: its flock is the writers' */
+	int records;
+	int tree[TALLY_INDEX_LEVELS];
+	struct tally_place covered;
+	struct tally_place synced;
+	uint64_t device, inode; /* of the file "covered" that was read */
+	struct tally_runs runs;
+	struct tally_hasher hasher;
+	bool is_open;
 };
+
+TALLY_MUST_CHECK int
+tally_index_init(struct tally_index *index, struct tally_error *error);
+
+void
+tally_index_wipe(struct tally_index *index);
+
+/*
+ * Looks whether the index is another one than that we have open, and opens it
+ * anew if so.  Afterwards index->covered says how far it reaches; nothing, if
+ * it is missing or not sound.  Index mutex held.
+ */
+TALLY_MUST_CHECK int
+tally_index_refresh(struct tally_log *log, struct tally_error *error);
+
+/*
+ * Brings the index to at least upto, which must be durable.  wait: blocks
+ * while another process does so; else TALLY_END then.  No lock held; not for
+ * read-only handles.
+ */
+TALLY_MUST_CHECK int
+tally_index_catch_up(struct tally_log *log, const struct tally_place *upto,
+    bool wait, struct tally_error *error);
+
+/* Removes an index that proved wrong; it comes back.  Index mutex held. */
+void
+tally_index_discard(struct tally_log *log);
+
+/* ---- reading; index mutex held, after a refresh ----------------------- */
+
+/* Where record index, below covered, begins in its segment, and its hash. */
+TALLY_MUST_CHECK int
+tally_index_record(struct tally_index *index, uint64_t at,
+    uint64_t *out_offset, struct tally_hash *out_hash,
+    struct tally_error *error);
+
+/* A tree source (core/tree.h) over leaves below covered; arg: the index. */
+int
+tally_index_node(void *arg, unsigned height, uint64_t position,
+    struct tally_hash *out);
+
 #endif

@@ -108,6 +108,8 @@ first_state(struct tally_log *log, struct recovery *recovery, int run_dir,
 		    recovery->floor.size;
 		recovery->scan.state->shared->recent_from[1] =
 		    recovery->floor.size;
+		recovery->scan.state->shared->recent_oldest =
+		    recovery->floor.size;
 		recovery->scan.ids_from = recovery->floor.size;
 	}
 	tally_heads_wipe(&heads);

@@ -8,6 +8,13 @@
 
 #include "log/handle.h"
 
+/* What the index's runs said of an item's id. */
+enum tally_in_runs {
+	TALLY_NOT_IN_RUNS = 0,
+	TALLY_IN_RUNS_SAME,  /* it is there with the same event */
+	TALLY_IN_RUNS_OTHER, /* with another */
+};
+
 /* A record on its way: checked, compacted, committed to; not yet in order. */
 struct tally_item {
 	const char *chain; /* escaped */
@@ -23,6 +30,8 @@ struct tally_item {
 	struct tally_chain *slot; /* resolved under the lock */
 	struct tally_item *repeats; /* the id is that of this item's record */
 	struct tally_item *next_id; /* in the batch's table of its ids */
+	enum tally_in_runs in_runs;
+	uint64_t asked_to; /* records that the runs had when they were asked */
 	struct tally_receipt receipt;
 };
 

@@ -113,10 +113,9 @@ struct tally_shared {
 	_Atomic uint64_t syncs;
 	_Atomic uint64_t sync_us;
 	_Atomic int64_t mark_us; /* monotonic time of the last watermark */
-	_Atomic uint64_t keyed_size;   /* records in the index's runs */
-	_Atomic uint64_t indexed_size; /* records in the index's table */
-	_Atomic uint32_t runs_turn;    /* counts changes of the runs */
-	_Atomic uint32_t sync_waiters; /* calls that a sync will release */
+	_Atomic uint64_t indexed_size;  /* records that the index covers */
+	_Atomic uint64_t recent_oldest; /* ids of records from here on are in
+					   the recent tables */
 
 	_Alignas(64) _Atomic uint32_t epoch;
 	_Atomic uint32_t growth; /* counts syncs, for those who follow */
@@ -230,11 +229,6 @@ tally_state_publish(struct tally_state *state,
 
 /* ---- chains (order lock) ---------------------------------------------- */
 
-/* Never 0; seed is the log's. */
-uint64_t
-tally_state_key(const struct tally_state *state, const char *text,
-    size_t len);
-
 struct tally_chain *
 tally_state_chain(const struct tally_state *state, uint64_t key,
     const char *name, size_t name_len);
@@ -264,9 +258,6 @@ void
 tally_state_sweep(struct tally_state *state);
 
 /* ---- recent ids (order lock) ------------------------------------------ */
-
-uint64_t
-tally_state_id_key(uint64_t chain_key, const char *id, size_t id_len);
 
 /*
  * Records that may have the id: at first with *cursor 0, then again with what

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bringing the index up to date: the lines from where it ends to a durable
+ * place are read in steps, and each step is written and then stated.  A writer
+ * that dies in between leaves bytes behind what is stated, which the next one
+ * writes over.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/record.h"
+#include "log/bytes.h"
+#include "log/fail.h"
+#include "log/handle.h"
+#include "log/indexfile.h"
+#include "log/key.h"
+
+struct step {
+	char *records; /* entries of the step's records */
+	struct tally_keyed *keys;
+	size_t count, keys_count;
+	struct tally_place place; /* behind the last */
+};
+
+static int
+step_new(struct step *step, struct tally_error *error)
+{
+	step->records = tally_sys_alloc(
+	    (size_t)TALLY_INDEX_STEP * TALLY_RECORD_ENTRY);
+	step->keys = tally_sys_alloc(
+	    2 * (size_t)TALLY_INDEX_STEP * sizeof(*step->keys));
+	if (step->records == NULL || step->keys == NULL)
+		return tally_fail_memory(error);
+	return TALLY_OK;
+}
+
+static void
+step_free(struct step *step)
+{
+	tally_sys_free(step->records);
+	tally_sys_free(step->keys);
+}
+
+static int
+step_line(struct tally_log *log, struct step *step, const char *text,
+    size_t len, struct tally_error *error)
+{
+	char *entry = step->records + step->count * TALLY_RECORD_ENTRY;
+	struct tally_line line;
+	struct tally_keyed key;
+	uint64_t chain;
+
+	if (tally_line_decode(text, len, &line) != 0)
+		return tally_fail(error, TALLY_E_DAMAGED,
+		    "record %llu is damaged, \"tally verify\" says more",
+		    (unsigned long long)step->place.size);
+	tally_put64(entry, step->place.offset);
+	memcpy(entry + 8, line.hash.b, sizeof(line.hash.b));
+	chain = tally_key_chain(log->owner.log_id, line.header.chain,
+	    line.header.chain_len);
+	key.key = tally_key_seq(chain, line.header.seq);
+	key.index = step->place.size;
+	key.offset = step->place.offset;
+	step->keys[step->keys_count++] = key;
+	if (line.header.id_len != 0) {
+		key.key = tally_key_id(chain, line.header.id,
+		    line.header.id_len);
+		step->keys[step->keys_count++] = key;
+	}
+	step->count++;
+	step->place.size++;
+	step->place.offset += len;
+	return TALLY_OK;
+}
+
+/* The next lines of the segment that the step is in, up to end. */
+static int
+step_read(struct tally_log *log, struct step *step, uint64_t end,
+    struct tally_error *error)
+{
+	struct tally_lines lines;
+	const char *text;
+	size_t len;
+	int fd, result;
+
+	fd = tally_segment_open(log->log_dir, step->place.segment, false,
+	    error);
+	if (fd < 0)
+		return fd;
+	tally_lines_init(&lines, fd, step->place.offset, end,
+	    TALLY_LINE_MAX(TALLY_EVENT_MAX));
+	result = TALLY_OK;
+	while (result == 0 && step->count < TALLY_INDEX_STEP) {
+		result = tally_lines_next(&lines, &text, &len, error);
+		if (result == TALLY_PARTIAL)
+			result = tally_fail(error, TALLY_E_DAMAGED,
+			    "record %llu is damaged, \"tally verify\" says"
+			    " more", (unsigned long long)step->place.size);
+		if (result == 0)
+			result = step_line(log, step, text, len, error);
+	}
+	tally_lines_wipe(&lines);
+	tally_sys_close(fd);
+	return result == TALLY_END ? TALLY_OK : result;
+}
+
+/* Where the segment of a place ends: at upto, or at its file's end. */
+static int
+segment_end(struct tally_log *log, const struct tally_place *place,
+    const struct tally_place *upto, uint64_t *out, struct tally_error *error)
+{
+	char name[TALLY_SEGMENT_NAME_SIZE];
+	struct tally_sys_stat st;
+	int result;
+
+	if (place->segment == upto->segment) {
+		*out = upto->offset;
+		return TALLY_OK;
+	}
+	tally_segment_name(place->segment, name);
+	result = tally_sys_stat_at(log->log_dir, name, &st);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot read \"log/%s\"",
+		    name);
+	*out = st.size;
+	return TALLY_OK;
+}
+
+/* As many records as a step takes, over as many segments as need be. */
+static int
+step_fill(struct tally_log *log, struct step *step,
+    const struct tally_place *upto, struct tally_error *error)
+{
+	while (step->count < TALLY_INDEX_STEP &&
+	    step->place.size < upto->size) {
+		uint64_t end = 0;
+		int result;
+
+		result = segment_end(log, &step->place, upto, &end, error);
+		if (result != 0)
+			return result;
+		if (step->place.offset == end) {
+			if (step->place.segment == step->place.size)
+				return tally_fail(error, TALLY_E_DAMAGED,
+				    "a segment is empty");
+			step->place.segment = step->place.size;
+			step->place.offset = 0;
+			continue;
+		}
+		result = step_read(log, step, end, error);
+		if (result != 0)
+			return result;
+	}
+	return TALLY_OK;
+}
+
+/* ---- writing ---------------------------------------------------------- */
+
+/* Opens what a writer needs, making it if it is missing. */
+static int
+open_for_write(struct tally_log *log, struct tally_error *error)
+{
+	struct tally_index *index = &log->index;
+	int fd;
+
+	if (index->records >= 0)
+		tally_sys_close(index->records);
+	index->records = -1;
+	fd = tally_sys_open(index->dir, TALLY_RECORDS_NAME,
+	    TALLY_SYS_WRITE | TALLY_SYS_CREATE);
+	if (fd < 0)
+		return tally_fail_os(error, fd, "cannot write the index");
+	index->records = fd;
+	return TALLY_OK;
+}
+
+static int
+open_tree(struct tally_index *index, int level, struct tally_error *error)
+{
+	char name[TALLY_TREE_NAME_SIZE];
+	int fd;
+
+	tally_sys_close(index->tree[level]);
+	index->tree[level] = -1;
+	tally_tree_name(level, name);
+	fd = tally_sys_open(index->dir, name,
+	    TALLY_SYS_WRITE | TALLY_SYS_CREATE);
+	if (fd < 0)
+		return tally_fail_os(error, fd, "cannot write the index");
+	index->tree[level] = fd;
+	return TALLY_OK;
+}
+
+/* The subtrees of one level that became whole between two sizes. */
+static int
+write_level(struct tally_index *index, int level, uint64_t from, uint64_t to,
+    struct tally_error *error)
+{
+	unsigned height = 8 * ((unsigned)level + 1);
+	int result = open_tree(index, level, error);
+
+	for (uint64_t at = from >> height; at < to >> height && result == 0;
+	    at++) {
+		struct tally_hash root;
+
+		result = tally_index_fold(index, (unsigned)level, at << 8,
+		    256, &root, error);
+		if (result == 0) {
+			result = tally_sys_write(index->tree[level], root.b,
+			    sizeof(root.b), at * 32, NULL);
+			if (result != 0)
+				result = tally_fail_os(error, result,
+				    "cannot write the index");
+		}
+	}
+	return result;
+}
+
+static int
+step_write(struct tally_log *log, struct step *step,
+    struct tally_error *error)
+{
+	struct tally_index *index = &log->index;
+	uint64_t from = index->covered.size;
+	int result;
+
+	result = tally_sys_write(index->records, step->records,
+	    step->count * TALLY_RECORD_ENTRY, from * TALLY_RECORD_ENTRY,
+	    NULL);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot write the index");
+	for (int level = 0; level < TALLY_INDEX_LEVELS && result == 0 &&
+	    step->place.size >> 8 * (level + 1) != 0; level++)
+		result = write_level(index, level, from, step->place.size,
+		    error);
+	if (result == 0)
+		result = tally_runs_add(index->dir, log->owner.log_id,
+		    &index->hasher, &index->runs, step->place.size,
+		    step->keys, step->keys_count, error);
+	return result;
+}
+
+/* Everything up to covered on the disk. */
+static int
+sync_all(struct tally_index *index, struct tally_error *error)
+{
+	int result = tally_runs_sync(&index->runs, index->synced.size, error);
+
+	if (result != 0)
+		return result;
+	result = tally_sys_sync_all(index->records);
+	for (int i = 0; i < TALLY_INDEX_LEVELS && result == 0 &&
+	    index->tree[i] >= 0; i++)
+		result = tally_sys_sync_all(index->tree[i]);
+	if (result == 0)
+		result = tally_sys_sync_all(index->dir);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot sync the index");
+	index->synced = index->covered;
+	return TALLY_OK;
+}
+
+/* States what the step has written. */
+static int
+step_state(struct tally_log *log, struct step *step,
+    struct tally_error *error)
+{
+	struct tally_index *index = &log->index;
+	bool merged = false;
+	int result;
+
+	index->covered = step->place;
+	result = tally_runs_merge(index->dir, log->owner.log_id,
+	    &index->hasher, &index->runs, &merged, error);
+	if (result == 0 && merged)
+		result = sync_all(index, error);
+	if (result == 0)
+		result = tally_covered_write(log, merged, error);
+	if (result == 0 && merged)
+		tally_runs_prune(index->dir, &index->runs);
+	return result;
+}
+
+/* ---- catching up ------------------------------------------------------ */
+
+/* Makes the directory if it is missing, and takes its lock. */
+static int
+lock_index(struct tally_log *log, bool wait, struct tally_error *error)
+{
+	struct tally_index *index = &log->index;
+	int result;
+
+	if (index->dir < 0) {
+		result = tally_sys_mkdir(log->dir, TALLY_INDEX_NAME);
+		if (result == 0 || result == -EEXIST)
+			result = tally_sys_open_dir(log->dir,
+			    TALLY_INDEX_NAME);
+		if (result < 0)
+			return tally_fail_os(error, result,
+			    "cannot make \"%s/index\"", log->path);
+		index->dir = result;
+	}
+	do
+		result = tally_sys_lock(index->dir, wait);
+	while (result == -EINTR);
+	if (result == -EWOULDBLOCK)
+		return TALLY_END;
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot lock the index");
+	return TALLY_OK;
+}
+
+/* Index lock held: the steps from covered to upto. */
+static int
+catch_up_locked(struct tally_log *log, const struct tally_place *upto,
+    struct tally_error *error)
+{
+	struct tally_index *index = &log->index;
+	struct step step = {0};
+	int result;
+
+	if (index->covered.size >= upto->size)
+		return TALLY_OK;
+	result = open_for_write(log, error);
+	/* What an earlier boot has left unsynced must not be taken for ours. */
+	if (result == 0)
+		tally_runs_prune(index->dir, &index->runs);
+	if (result == 0)
+		result = step_new(&step, error);
+	while (result == 0 && index->covered.size < upto->size) {
+		step.count = 0;
+		step.keys_count = 0;
+		step.place = index->covered;
+		result = step_fill(log, &step, upto, error);
+		if (result == 0)
+			result = step_write(log, &step, error);
+		if (result == 0)
+			result = step_state(log, &step, error);
+	}
+	step_free(&step);
+	return result;
+}
+
+/*
+ * The index as it is now, and its lock.  Opening it anew closes the descriptor
+ * that has the lock, so this goes on until nothing was opened.
+ */
+static int
+own_index(struct tally_log *log, bool wait, struct tally_error *error)
+{
+	struct tally_index *index = &log->index;
+	uint64_t before;
+	int result;
+
+	result = tally_index_refresh(log, error);
+	do {
+		if (result == 0)
+			result = lock_index(log, wait, error);
+		before = index->inode;
+		if (result == 0)
+			result = tally_index_refresh(log, error);
+	} while (result == 0 && (index->inode != before || index->dir < 0));
+	return result;
+}
+
+int
+tally_index_catch_up(struct tally_log *log, const struct tally_place *upto,
+    bool wait, struct tally_error *error)
+{
+	struct tally_index *index = &log->index;
+	struct tally_state *state;
+	int result;
+
+	if (wait)
+		pthread_mutex_lock(&index->mutex);
+	else if (pthread_mutex_trylock(&index->mutex) != 0)
+		return TALLY_END;
+	result = own_index(log, wait, error);
+	if (result == 0)
+		result = catch_up_locked(log, upto, error);
+	if (result < 0)
+		tally_index_shut(index);
+	else if (index->dir >= 0)
+		tally_sys_unlock(index->dir);
+	state = tally_view_state(log);
+	if (result == 0 && state != NULL && state->writable)
+		atomic_store(&state->shared->indexed_size,
+		    index->covered.size);
+	tally_state_unref(state);
+	pthread_mutex_unlock(&index->mutex);
+	return result;
+}

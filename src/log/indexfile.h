@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What index.c and catchup.c share: the names and shapes of the files. */
+#ifndef TALLY_LOG_INDEXFILE_H
+#define TALLY_LOG_INDEXFILE_H
+
+#include "log/index.h"
+
+#define TALLY_COVERED_NAME "covered"
+#define TALLY_RECORDS_NAME "records"
+#define TALLY_RECORD_ENTRY 40
+#define TALLY_TREE_NAME_SIZE 8
+
+/* "tree-08" for level 0, "tree-16" for level 1 ... */
+void
+tally_tree_name(int level, char out[TALLY_TREE_NAME_SIZE]);
+
+/* Reads "covered" into log->index; TALLY_END if it does not hold. */
+TALLY_MUST_CHECK int
+tally_covered_read(struct tally_log *log, struct tally_error *error);
+
+/* Replaces it. */
+TALLY_MUST_CHECK int
+tally_covered_write(struct tally_log *log, bool sync,
+    struct tally_error *error);
+
+void
+tally_index_shut(struct tally_index *index);
+
+TALLY_MUST_CHECK int
+tally_index_fold(struct tally_index *index, unsigned level, uint64_t first,
+    unsigned count, struct tally_hash *out, struct tally_error *error);
+
+#endif

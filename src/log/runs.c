@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "log/bytes.h"
+#include "log/fail.h"
+#include "log/runfile.h"
+#include "log/runs.h"
+#include "log/sys.h"
+
+#define BUCKET_MAX 4096 /* entries; more is damage */
+#define LEVEL_FIRST 32768
+#define FAN 4
+/* Nothing larger is merged: one merge must not keep an appender for long. */
+#define MERGE_MAX ((uint64_t)4 << 20)
+
+/* ---- opening ---------------------------------------------------------- */
+
+struct listing {
+	int index_dir;
+	const uint8_t *log_id;
+	struct tally_hasher *hasher;
+	struct tally_runs *all;
+};
+
+static int
+runs_push(struct tally_runs *runs, const struct tally_run *run)
+{
+	if (runs->count == runs->capacity) {
+		size_t capacity = runs->capacity == 0 ? 16
+						      : 2 * runs->capacity;
+		void *more = tally_sys_realloc(runs->run,
+		    capacity * sizeof(*runs->run));
+
+		if (more == NULL)
+			return -ENOMEM;
+		runs->run = more;
+		runs->capacity = capacity;
+	}
+	runs->run[runs->count++] = *run;
+	return 0;
+}
+
+static int
+list_run(void *arg, const char *name)
+{
+	struct listing *listing = arg;
+	struct tally_run run;
+	int result;
+
+	if (tally_runfile_open(listing->index_dir, name, listing->log_id,
+		listing->hasher, &run) != 0)
+		return 0;
+	result = runs_push(listing->all, &run);
+	if (result != 0)
+		tally_sys_close(run.fd);
+	return result;
+}
+
+/* The longest run that begins at from and does not go beyond to. */
+static struct tally_run *
+longest_at(struct tally_runs *all, uint64_t from, uint64_t to)
+{
+	struct tally_run *found = NULL;
+
+	for (size_t i = 0; i < all->count; i++) {
+		struct tally_run *run = &all->run[i];
+
+		if (run->fd >= 0 && run->from == from && run->to <= to &&
+		    (found == NULL || run->to > found->to))
+			found = run;
+	}
+	return found;
+}
+
+int
+tally_runs_open(int index_dir, const uint8_t log_id[16],
+    struct tally_hasher *hasher, uint64_t covered, struct tally_runs *out,
+    struct tally_error *error)
+{
+	struct tally_runs all = {0};
+	struct listing listing = {index_dir, log_id, hasher, &all};
+	uint64_t at = 0;
+	int result;
+
+	memset(out, 0, sizeof(*out));
+	result = tally_sys_list(index_dir, list_run, &listing);
+	while (result == 0 && at < covered) {
+		struct tally_run *run = longest_at(&all, at, covered);
+
+		if (run == NULL)
+			break;
+		result = runs_push(out, run);
+		if (result == 0) {
+			at = run->to;
+			run->fd = -1;
+		}
+	}
+	tally_runs_close(&all);
+	if (result == -ENOMEM)
+		return tally_fail_memory(error);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot list \"index\"");
+	return at == covered ? TALLY_OK : TALLY_END;
+}
+
+void
+tally_runs_close(struct tally_runs *runs)
+{
+	for (size_t i = 0; i < runs->count; i++)
+		tally_sys_close(runs->run[i].fd);
+	tally_sys_free(runs->run);
+	memset(runs, 0, sizeof(*runs));
+}
+
+/* ---- adding and merging ----------------------------------------------- */
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	const struct tally_keyed *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+int
+tally_runs_add(int index_dir, const uint8_t log_id[16],
+    struct tally_hasher *hasher, struct tally_runs *runs, uint64_t to,
+    struct tally_keyed *keys, size_t count, struct tally_error *error)
+{
+	struct tally_runfile_writer writer;
+	struct tally_run run = {
+		.from = runs->count == 0 ? 0 : runs->run[runs->count - 1].to,
+		.to = to,
+		.count = count,
+	};
+	int result;
+
+	qsort(keys, count, sizeof(*keys), compare_keys);
+	result = tally_runfile_create(&writer, index_dir, &run, error);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = tally_runfile_put(&writer, &keys[i], error);
+	result = tally_runfile_finish(&writer, result, log_id, hasher, false,
+	    &run, error);
+	if (result == 0 && runs_push(runs, &run) != 0) {
+		tally_sys_close(run.fd);
+		result = tally_fail_memory(error);
+	}
+	return result;
+}
+
+static unsigned
+level_of(const struct tally_run *run)
+{
+	unsigned level = 0;
+
+	for (uint64_t size = run->to - run->from; size >= FAN * LEVEL_FIRST;
+	    size /= FAN)
+		level++;
+	return level;
+}
+
+/* Do the last four share a level, and is their union not too large? */
+static bool
+wants_merge(const struct tally_runs *runs)
+{
+	const struct tally_run *last;
+	uint64_t count = 0;
+
+	if (runs->count < FAN)
+		return false;
+	last = &runs->run[runs->count - FAN];
+	for (int i = 0; i < FAN; i++) {
+		count += last[i].count;
+		if (level_of(&last[i]) > level_of(&last[FAN - 1]))
+			return false;
+	}
+	return count <= MERGE_MAX;
+}
+
+/* The smallest of the readers' next keys, or NULL at their end. */
+static struct tally_runfile_reader *
+smallest(struct tally_runfile_reader reader[FAN])
+{
+	struct tally_runfile_reader *found = NULL;
+
+	for (int i = 0; i < FAN; i++) {
+		if (reader[i].left > 0 && (found == NULL ||
+			compare_keys(&reader[i].next, &found->next) < 0))
+			found = &reader[i];
+	}
+	return found;
+}
+
+static int
+merge_four(struct tally_run *run, struct tally_runfile_writer *writer,
+    struct tally_error *error)
+{
+	struct tally_runfile_reader reader[FAN];
+	struct tally_runfile_reader *least;
+	int result = TALLY_OK;
+
+	memset(reader, 0, sizeof(reader));
+	for (int i = 0; i < FAN && result == 0; i++)
+		result = tally_runfile_reader_open(&reader[i], &run[i],
+		    error);
+	while (result == 0 && (least = smallest(reader)) != NULL) {
+		result = tally_runfile_put(writer, &least->next, error);
+		if (result == 0)
+			result = tally_runfile_reader_step(least, error);
+	}
+	for (int i = 0; i < FAN; i++)
+		tally_runfile_reader_close(&reader[i]);
+	return result;
+}
+
+int
+tally_runs_merge(int index_dir, const uint8_t log_id[16],
+    struct tally_hasher *hasher, struct tally_runs *runs, bool *out_merged,
+    struct tally_error *error)
+{
+	*out_merged = false;
+	while (wants_merge(runs)) {
+		struct tally_run *last = &runs->run[runs->count - FAN];
+		struct tally_runfile_writer writer;
+		struct tally_run run = {
+			.from = last[0].from,
+			.to = last[FAN - 1].to,
+		};
+		int result;
+
+		for (int i = 0; i < FAN; i++)
+			run.count += last[i].count;
+		result = tally_runfile_create(&writer, index_dir, &run,
+		    error);
+		if (result == 0)
+			result = merge_four(last, &writer, error);
+		result = tally_runfile_finish(&writer, result, log_id, hasher,
+		    true, &run, error);
+		if (result != 0)
+			return result;
+		for (int i = 0; i < FAN; i++)
+			tally_sys_close(last[i].fd);
+		runs->count -= FAN - 1;
+		last[0] = run;
+		*out_merged = true;
+	}
+	return TALLY_OK;
+}
+
+struct pruning {
+	int index_dir;
+	const struct tally_runs *runs;
+};
+
+static int
+prune_one(void *arg, const char *name)
+{
+	const struct pruning *pruning = arg;
+	char own[TALLY_RUNFILE_NAME_SIZE];
+
+	if (strncmp(name, TALLY_RUNFILE_PREFIX,
+		strlen(TALLY_RUNFILE_PREFIX)) != 0)
+		return 0;
+	for (size_t i = 0; i < pruning->runs->count; i++) {
+		tally_runfile_name(pruning->runs->run[i].from,
+		    pruning->runs->run[i].to, own);
+		if (strcmp(own, name) == 0)
+			return 0;
+	}
+	(void)tally_sys_unlink(pruning->index_dir, name);
+	return 0;
+}
+
+void
+tally_runs_prune(int index_dir, const struct tally_runs *runs)
+{
+	struct pruning pruning = {index_dir, runs};
+
+	(void)tally_sys_list(index_dir, prune_one, &pruning);
+}
+
+int
+tally_runs_sync(const struct tally_runs *runs, uint64_t from,
+    struct tally_error *error)
+{
+	for (size_t i = 0; i < runs->count; i++) {
+		int result = runs->run[i].to <= from
+		    ? 0
+		    : tally_sys_sync_all(runs->run[i].fd);
+
+		if (result != 0)
+			return tally_fail_os(error, result,
+			    "cannot sync the index");
+	}
+	return TALLY_OK;
+}
+
+/* ---- finding ---------------------------------------------------------- */
+
+static int
+run_find(const struct tally_run *run, uint64_t key, tally_key_fn *fn,
+    void *arg, struct tally_error *error)
+{
+	char entries[BUCKET_MAX / 8 * TALLY_RUNFILE_ENTRY];
+	uint64_t begin, end;
+	int result;
+
+	result = tally_runfile_bucket(run, key, &begin, &end, error);
+	if (result != 0)
+		return result;
+	while (begin < end) {
+		size_t count = sizeof(entries) / TALLY_RUNFILE_ENTRY;
+
+		if (end - begin < count)
+			count = (size_t)(end - begin);
+		result = tally_runfile_read(run, begin, entries, count,
+		    error);
+		if (result != 0)
+			return result;
+		for (size_t i = 0; i < count; i++) {
+			const char *at = entries + i * TALLY_RUNFILE_ENTRY;
+			struct tally_keyed found = {
+				.key = tally_get64(at),
+				.index = tally_get64(at + 8),
+				.offset = tally_get64(at + 16),
+			};
+
+			if (found.key != key)
+				continue;
+			result = fn(arg, &found);
+			if (result != TALLY_END)
+				return result;
+		}
+		begin += count;
+	}
+	return TALLY_END;
+}
+
+int
+tally_runs_find(const struct tally_runs *runs, uint64_t key,
+    tally_key_fn *fn, void *arg, struct tally_error *error)
+{
+	for (size_t i = runs->count; i-- > 0;) {
+		int result = run_find(&runs->run[i], key, fn, arg, error);
+
+		if (result != TALLY_END)
+			return result;
+	}
+	return TALLY_END;
+}
