@@ -185,7 +185,7 @@ tally_event_names_twice(const uint8_t *text, struct tally_event_name *names,
 	const struct tally_event_name *twice = NULL;
 	size_t i;
 
-	if (count < 2 || is_rising(text, names, count))
+	if (is_rising(text, names, count))
 		return NULL;
 	sort(text, names, count);
 	for (i = 1; i < count; i++) {

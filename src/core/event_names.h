@@ -31,8 +31,8 @@ tally_event_name_is_among(const uint8_t *text,
 
 /*
  * The first name in the text that an earlier one of the count names is equal
- * to, or NULL.  Orders names anew.  O(L log count) for names of total length
- * L.
+ * to, or NULL; count is not 0.  Orders names anew.  O(L log count) for names
+ * of total length L.
  */
 const struct tally_event_name *
 tally_event_names_twice(const uint8_t *text, struct tally_event_name *names,

@@ -134,6 +134,25 @@ test_event__duplicates_behind_escapes(void **state)
 	}
 }
 
+/* Names in order are not sorted; equal neighbours are still seen. */
+static void
+test_event__duplicates_among_names_in_order(void **state)
+{
+	char text[2048];
+	int i, len = 0;
+
+	(void)state;
+	for (i = 0; i < 50; i++)
+		len += sprintf(text + len, "%c\"%03d\":1", i ? ',' : '{', i);
+	text[len++] = '}';
+	assert_true(accepted(text, (size_t)len));
+	memcpy(text + 1 + 49 * 8, "\"048\"", 5);
+	assert_refused(text, (size_t)len, TALLY_E_EVENT,
+	    "event: duplicate member \"048\" at byte 393");
+	memcpy(text + 1 + 49 * 8, "\"0480\"", 6);
+	assert_false(accepted(text, (size_t)len));
+}
+
 /* ---- large objects ---------------------------------------------------- */
 
 struct large {
@@ -280,6 +299,7 @@ main(void)
 		TEST(duplicates_at_every_pair),
 		TEST(names_the_first_duplicate),
 		TEST(duplicates_behind_escapes),
+		TEST(duplicates_among_names_in_order),
 		TEST(large_objects_are_not_quadratic),
 		TEST(large_objects_in_levels),
 	};

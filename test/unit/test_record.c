@@ -112,8 +112,7 @@ test_record__encodes_the_vectors(void **state)
 
 	(void)state;
 	assert_true(json_array_size(records()) >= 12);
-	json_array_foreach(records(), i, vector)
-	{
+	json_array_foreach(records(), i, vector) {
 		build(vector, &built);
 		want = vectors_text(vector, "header");
 		len = tally_header_encode(&built.header, header);
@@ -179,8 +178,7 @@ test_record__decodes_the_vectors(void **state)
 	json_t *vector;
 
 	(void)state;
-	json_array_foreach(records(), i, vector)
-	{
+	json_array_foreach(records(), i, vector) {
 		build(vector, &built);
 		text = vectors_text(vector, "line");
 		len = strlen(text);
@@ -209,8 +207,7 @@ test_record__refuses_hostile_lines(void **state)
 	int r;
 
 	(void)state;
-	json_array_foreach(json_object_get(hostile, "lines"), i, vector)
-	{
+	json_array_foreach(json_object_get(hostile, "lines"), i, vector) {
 		hex = vectors_text(vector, "hex");
 		len = strlen(hex) / 2;
 		assert_true(len <= sizeof(bytes));
@@ -241,8 +238,7 @@ test_record__no_prefix_holds(void **state)
 	json_t *vector;
 
 	(void)state;
-	json_array_foreach(records(), i, vector)
-	{
+	json_array_foreach(records(), i, vector) {
 		text = vectors_text(vector, "line");
 		whole = strlen(text);
 		for (len = 0; len < whole; len++) {
@@ -300,8 +296,7 @@ test_record__any_changed_byte_shows(void **state)
 	int c;
 
 	(void)state;
-	json_array_foreach(records(), i, vector)
-	{
+	json_array_foreach(records(), i, vector) {
 		text = vectors_text(vector, "line");
 		len = strlen(text);
 		changed = guard_high(&guard, len);
@@ -333,8 +328,7 @@ test_record__any_shift_shows(void **state)
 	json_t *vector;
 
 	(void)state;
-	json_array_foreach(records(), i, vector)
-	{
+	json_array_foreach(records(), i, vector) {
 		text = vectors_text(vector, "line");
 		len = strlen(text);
 		for (at = 0; at < len; at++) {

@@ -137,7 +137,7 @@ read_proof(json_t *list, struct proof *out)
 
 	out->len = 0;
 	json_array_foreach(list, i, hash)
-	    push(out, vectors_hash(json_string_value(hash)));
+		push(out, vectors_hash(json_string_value(hash)));
 }
 
 static uint64_t
@@ -156,14 +156,13 @@ test_tree__own_vectors(void **state)
 
 	(void)state;
 	json_array_foreach(json_object_get(file, "leaves"), i, item)
-	    assert_same(leaves[i], vectors_hash(json_string_value(item)));
+		assert_same(leaves[i], vectors_hash(json_string_value(item)));
 	json_array_foreach(json_object_get(file, "roots"), i, item)
-	    assert_same(roots[i], vectors_hash(json_string_value(item)));
+		assert_same(roots[i], vectors_hash(json_string_value(item)));
 	assert_int_equal(i, TREES + 1);
 	assert_same(roots[256], vectors_hash(vectors_text(file, "root_256")));
 	assert_same(roots[300], vectors_hash(vectors_text(file, "root_300")));
-	json_array_foreach(json_object_get(file, "inclusion"), i, item)
-	{
+	json_array_foreach(json_object_get(file, "inclusion"), i, item) {
 		m = number(item, "index");
 		n = number(item, "size");
 		read_proof(json_object_get(item, "proof"), &want);
@@ -174,8 +173,7 @@ test_tree__own_vectors(void **state)
 		assert_same_proof(&proof, &want);
 	}
 	assert_true(i > 60);
-	json_array_foreach(json_object_get(file, "consistency"), i, item)
-	{
+	json_array_foreach(json_object_get(file, "consistency"), i, item) {
 		m = number(item, "old");
 		n = number(item, "size");
 		read_proof(json_object_get(item, "proof"), &want);

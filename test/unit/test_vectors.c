@@ -21,6 +21,7 @@
 #include "vectors.h"
 
 static struct tally_hasher hasher;
+static json_t *tally, *merkle;
 
 static int
 open_hasher(void **state)
@@ -35,16 +36,6 @@ close_hasher(void **state)
 	(void)state;
 	tally_hasher_close(&hasher);
 	return 0;
-}
-
-static json_t *
-load(const char *name, size_t flags)
-{
-	json_t *file = vectors_shared(name, flags);
-
-	if (file == NULL)
-		skip();
-	return file;
 }
 
 static void
@@ -109,14 +100,13 @@ judge_record(json_t *vector)
 static void
 test_vectors__records(void **state)
 {
-	json_t *file = load("tally.json", 0), *vector;
+	json_t *vector;
 	size_t i;
 
 	(void)state;
-	json_array_foreach(json_object_get(file, "records"), i, vector)
-	    judge_record(vector);
+	json_array_foreach(json_object_get(tally, "records"), i, vector)
+		judge_record(vector);
 	assert_true(i >= 5);
-	json_decref(file);
 }
 
 static int
@@ -144,23 +134,22 @@ assert_proof(const struct tally_hash *proof, size_t len, json_t *want)
 
 	assert_int_equal(len, json_array_size(want));
 	json_array_foreach(want, i, hash)
-	    assert_hash(proof[i], json_string_value(hash));
+		assert_hash(proof[i], json_string_value(hash));
 }
 
 static void
 test_vectors__tree(void **state)
 {
-	json_t *file = load("tally.json", 0), *item;
-	json_t *tree = json_object_get(file, "tree");
+	json_t *item;
+	json_t *tree = json_object_get(tally, "tree");
 	struct tally_hash leaves[8], root, proof[TALLY_PROOF_MAX];
 	struct tally_tree_source source = { node, leaves };
 	size_t i, len;
 
 	(void)state;
-	json_array_foreach(json_object_get(file, "records"), i, item)
-	    leaves[i] = vectors_hash(vectors_text(item, "hash"));
-	json_array_foreach(json_object_get(tree, "roots"), i, item)
-	{
+	json_array_foreach(json_object_get(tally, "records"), i, item)
+		leaves[i] = vectors_hash(vectors_text(item, "hash"));
+	json_array_foreach(json_object_get(tree, "roots"), i, item) {
 		assert_int_equal(tally_tree_root(&hasher, &source, i, &root),
 		    0);
 		assert_hash(root, json_string_value(item));
@@ -174,16 +163,15 @@ test_vectors__tree(void **state)
 			     &len),
 	    0);
 	assert_proof(proof, len, json_object_get(tree, "consistency_3_to_5"));
-	json_decref(file);
 }
 
 /* The last record of each chain, as leaf data of section 8. */
 static void
 test_vectors__heads_root(void **state)
 {
-	json_t *file = load("tally.json", 0), *chain, *record;
-	json_t *tree = json_object_get(file, "tree");
-	json_t *records = json_object_get(file, "records");
+	json_t *chain, *record;
+	json_t *tree = json_object_get(tally, "tree");
+	json_t *records = json_object_get(tally, "records");
 	struct tally_frontier frontier;
 	struct tally_hash leaf;
 	struct tally_line line;
@@ -194,11 +182,9 @@ test_vectors__heads_root(void **state)
 
 	(void)state;
 	tally_frontier_init(&frontier);
-	json_array_foreach(json_object_get(tree, "heads_order"), i, chain)
-	{
+	json_array_foreach(json_object_get(tree, "heads_order"), i, chain) {
 		last = NULL;
-		json_array_foreach(records, k, record)
-		{
+		json_array_foreach(records, k, record) {
 			if (json_equal(json_object_get(record, "chain"), chain))
 				last = vectors_text(record, "line");
 		}
@@ -216,14 +202,12 @@ test_vectors__heads_root(void **state)
 	}
 	assert_hash(tally_frontier_root(&hasher, &frontier),
 	    vectors_text(tree, "heads_root"));
-	json_decref(file);
 }
 
 static void
 test_vectors__row_event(void **state)
 {
-	json_t *file = load("tally.json", 0);
-	json_t *row = json_object_get(file, "pg_row");
+	json_t *row = json_object_get(tally, "pg_row");
 	const char *event = vectors_text(row, "event");
 	struct tally_event_name names[64];
 	struct tally_event_room room = { names, 64 };
@@ -234,7 +218,6 @@ test_vectors__row_event(void **state)
 	    0);
 	assert_hash(tally_hash_commitment(&hasher, NULL, event, strlen(event)),
 	    vectors_text(row, "digest"));
-	json_decref(file);
 }
 
 /* ---- merkle-proofs.json ----------------------------------------------- */
@@ -269,8 +252,7 @@ read_proof(json_t *object, struct tally_hash out[TALLY_PROOF_MAX])
 	json_t *list = json_object_get(object, "proof"), *hash;
 	size_t i;
 
-	json_array_foreach(list, i, hash)
-	{
+	json_array_foreach(list, i, hash) {
 		assert_true(i < TALLY_PROOF_MAX);
 		out[i] = read_hash(json_string_value(hash), 0);
 	}
@@ -288,14 +270,12 @@ assert_verdict(json_t *item, bool holds)
 static void
 test_vectors__inclusion(void **state)
 {
-	json_t *file = load("merkle-proofs.json", JSON_DECODE_INT_AS_REAL);
 	struct tally_hash proof[TALLY_PROOF_MAX], leaf, root;
 	json_t *item;
 	size_t i, len;
 
 	(void)state;
-	json_array_foreach(json_object_get(file, "inclusion"), i, item)
-	{
+	json_array_foreach(json_object_get(merkle, "inclusion"), i, item) {
 		leaf = read_hash(vectors_text(item, "leafHash"), 1);
 		root = read_hash(vectors_text(item, "root"), 0);
 		len = read_proof(item, proof);
@@ -305,20 +285,17 @@ test_vectors__inclusion(void **state)
 			read_number(item, "treeSize"), proof, len, &root));
 	}
 	assert_true(i >= 90);
-	json_decref(file);
 }
 
 static void
 test_vectors__consistency(void **state)
 {
-	json_t *file = load("merkle-proofs.json", JSON_DECODE_INT_AS_REAL);
 	struct tally_hash proof[TALLY_PROOF_MAX], old_root, root;
 	json_t *item;
 	size_t i, len;
 
 	(void)state;
-	json_array_foreach(json_object_get(file, "consistency"), i, item)
-	{
+	json_array_foreach(json_object_get(merkle, "consistency"), i, item) {
 		old_root = read_hash(vectors_text(item, "root1"), 0);
 		root = read_hash(vectors_text(item, "root2"), 0);
 		len = read_proof(item, proof);
@@ -328,7 +305,6 @@ test_vectors__consistency(void **state)
 			&root));
 	}
 	assert_true(i >= 90);
-	json_decref(file);
 }
 
 #define TEST(name) cmocka_unit_test(test_vectors__##name)
@@ -344,6 +320,17 @@ main(void)
 		TEST(inclusion),
 		TEST(consistency),
 	};
+	int failed = 0;
 
-	return cmocka_run_group_tests(tests, open_hasher, close_hasher);
+	tally = vectors_shared("tally.json", 0);
+	merkle = vectors_shared("merkle-proofs.json", JSON_DECODE_INT_AS_REAL);
+	/* cmocka 1.1.5 writes "not ok" for a test that was skipped. */
+	if (tally == NULL || merkle == NULL)
+		printf("1..0 # SKIP the vectors of the format are absent\n");
+	else
+		failed = cmocka_run_group_tests(tests, open_hasher,
+		    close_hasher);
+	json_decref(tally);
+	json_decref(merkle);
+	return failed;
 }

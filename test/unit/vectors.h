@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Vector files: the project's own, which must be there, and those that the
- * format's authors publish beside the source, which may be absent (then NULL,
- * and the test skips).  Include behind cmocka.h.
+ * format's authors publish beside the source, which may be absent (then NULL).
+ * Include behind cmocka.h.
  */
 #ifndef TALLY_TEST_VECTORS_H
 #define TALLY_TEST_VECTORS_H
@@ -43,17 +43,13 @@ vectors_shared(const char *name, size_t flags)
 	const char *shared = getenv("TALLY_SHARED");
 	const char *root = getenv("TALLY_SOURCE");
 	char folder[512];
-	json_t *file;
 
 	if (shared != NULL)
 		snprintf(folder, sizeof(folder), "%s/vectors", shared);
 	else
 		snprintf(folder, sizeof(folder), "%s/../shared/vectors",
 		    root != NULL ? root : ".");
-	file = vectors_load(folder, name, flags);
-	if (file == NULL)
-		print_message("# %s/%s is absent: skipped\n", folder, name);
-	return file;
+	return vectors_load(folder, name, flags);
 }
 
 /* A string member, or NULL where it is null or absent. */
