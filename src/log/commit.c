@@ -27,7 +27,8 @@
 struct tally_group {
 	struct tally_call *first, *last;
 	size_t records, bytes, names, ids;
-	unsigned users;  /* calls that still look at it; queue mutex */
+	uint32_t calls;
+	unsigned users; /* calls that still look at it; queue mutex */
 	bool buffered;
 	_Atomic uint32_t settled; /* every call has its result */
 	struct tally_group *next;
@@ -94,6 +95,7 @@ group_join(struct tally_log *log, struct tally_call *call, bool *out_leads)
 	group->bytes += call->bytes;
 	group->names += call->names;
 	group->ids += call->ids;
+	group->calls++;
 	group->users++;
 	pthread_mutex_unlock(&log->queue);
 	return group;
@@ -124,7 +126,8 @@ static void
 group_settle(struct tally_group *group)
 {
 	atomic_store(&group->settled, 1);
-	tally_sys_wake(&group->settled, INT32_MAX, false);
+	if (group->calls > 1)
+		tally_sys_wake(&group->settled, INT32_MAX, false);
 }
 
 /* ---- sealing a group, under the order lock ---------------------------- */
@@ -387,7 +390,7 @@ group_lead(struct tally_log *log, struct tally_group *group)
 		index_due = index_is_due(log->state);
 		needs_sync = group_needs_sync(group);
 		if (needs_sync)
-			tally_target_set(log, &target);
+			tally_target_set(log, group->calls, &target);
 		if (group->buffered)
 			atomic_store(&log->has_buffered, true);
 		tally_order_end(log);
@@ -459,7 +462,7 @@ tally_log_sync(struct tally_log *log, struct tally_error *error)
 	result = tally_order_begin(log, error);
 	if (result != 0)
 		return result;
-	tally_target_set(log, &target);
+	tally_target_set(log, 1, &target);
 	/* Before the sync: what comes later may come after it. */
 	atomic_store(&log->has_buffered, false);
 	tally_order_end(log);

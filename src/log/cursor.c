@@ -419,6 +419,20 @@ tally_cursor_next(struct tally_cursor *cursor, struct tally_record *out,
 	return tally_cursor_next(cursor, out, error);
 }
 
+/* Sleeps until a sync tells that there is more, or the time is over. */
+static void
+follow(struct tally_state *state, _Atomic uint32_t *word, uint32_t seen,
+    int64_t limit_us)
+{
+	bool shared = state != NULL && word == &state->shared->growth;
+
+	if (shared)
+		atomic_fetch_add(&state->shared->followers, 1);
+	tally_sys_wait(word, seen, limit_us, shared);
+	if (shared)
+		atomic_fetch_sub(&state->shared->followers, 1);
+}
+
 int
 tally_cursor_wait(struct tally_cursor *cursor, int timeout_ms,
     struct tally_error *error)
@@ -442,8 +456,8 @@ tally_cursor_wait(struct tally_cursor *cursor, int timeout_ms,
 			    (tally_sys_monotonic_us() - began);
 		if (result == 0 && horizon.size <= cursor->horizon.size &&
 		    left > 0)
-			tally_sys_wait(word, seen,
-			    left < 100000 ? left : 100000, word != &nobody);
+			follow(state, word, seen, left < 100000 ? left
+							       : 100000);
 		tally_state_unref(state);
 		if (result != 0 || horizon.size > cursor->horizon.size)
 			return result;

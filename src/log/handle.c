@@ -245,7 +245,7 @@ open_dirs(struct tally_log *log, struct tally_error *error)
 	struct tally_sys_stat st;
 	int result;
 
-	log->dir = tally_sys_open_dir(-1, log->path);
+	log->dir = tally_sys_open_dir(TALLY_SYS_CWD, log->path);
 	if (log->dir == -ENOENT)
 		return tally_fail(error, TALLY_E_NO_LOG,
 		    "there is no log at \"%s\"; \"tally init\" makes one",

@@ -255,7 +255,7 @@ tally_heads_save(struct tally_log *log)
 		bytes = encode(log->state, &len);
 		log->state->shared->heads_saved =
 		    tally_state_tail(log->state).size;
-		tally_target_set(log, &target);
+		tally_target_set(log, 1, &target);
 	}
 	tally_order_end(log);
 	if (bytes == NULL) {

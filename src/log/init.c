@@ -58,11 +58,11 @@ make_directory(struct init *init, struct tally_error *error)
 	struct tally_sys_stat st;
 	int result;
 
-	result = tally_sys_mkdir(-1, init->path);
+	result = tally_sys_mkdir(TALLY_SYS_CWD, init->path);
 	if (result != 0 && result != -EEXIST)
 		return tally_fail_os(error, result, "cannot make \"%s\"",
 		    init->path);
-	init->dir = tally_sys_open_dir(-1, init->path);
+	init->dir = tally_sys_open_dir(TALLY_SYS_CWD, init->path);
 	if (init->dir < 0)
 		return tally_fail_os(error, init->dir, "cannot open \"%s\"",
 		    init->path);

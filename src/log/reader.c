@@ -240,7 +240,7 @@ tally_reader_settle(struct tally_log *log, struct tally_place *out_horizon,
 
 	if (log->read_only)
 		return settle_read_only(log, out_horizon, error);
-	tally_target_set(log, &target);
+	tally_target_set(log, 1, &target);
 	*out_horizon = target.end;
 	tally_order_end(log);
 	return tally_sync_wait(log, &target, error);

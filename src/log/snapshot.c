@@ -112,7 +112,7 @@ tally_snapshot_take(const char *dir, struct tally_snapshot *out,
 	live = live_horizon(dir, &horizon, error);
 	if (live < 0)
 		return live;
-	fd = tally_sys_open_dir(-1, dir);
+	fd = tally_sys_open_dir(TALLY_SYS_CWD, dir);
 	if (fd < 0)
 		return tally_fail_os(error, fd, "cannot open \"%s\"", dir);
 	result = tally_identity_read(fd, dir, &out->identity, error);

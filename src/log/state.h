@@ -118,7 +118,14 @@ struct tally_shared {
 					   the recent tables */
 
 	_Alignas(64) _Atomic uint32_t epoch;
-	_Atomic uint32_t growth; /* counts syncs, for those who follow */
+	_Atomic uint32_t sleepers;  /* on bells; too many only costs a call */
+	_Atomic uint32_t growth;    /* counts syncs, for those who follow */
+	_Atomic uint32_t followers; /* on growth */
+	_Atomic uint32_t crowd;     /* calls that waited when the last sync
+				       ended, covered by it or not */
+	_Atomic uint32_t wanted;    /* a leader waits for so many; 0: none */
+	_Atomic uint32_t rest;      /* syncs to come that do not gather */
+	_Atomic uint32_t calls[TALLY_STATE_BELLS]; /* by epoch % BELLS */
 	_Alignas(64) _Atomic uint32_t bell[TALLY_STATE_BELLS];
 };
 

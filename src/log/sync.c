@@ -30,9 +30,27 @@
 
 #define WAIT_US 20000
 #define MARK_EVERY_US 1000000
+#define GATHER_US_MIN 20 /* below it a pause costs more than it brings */
+#define GATHER_US_MAX 2000
+#define GATHER_REST 31 /* syncs without waiting, after one in vain */
+
+/* So many calls wait for this epoch's sync; its leader may wait for them. */
+static void
+count_in(struct tally_shared *shared, uint32_t epoch, uint32_t calls)
+{
+	uint32_t count = atomic_fetch_add(
+	    &shared->calls[epoch % TALLY_STATE_BELLS], calls) + calls;
+	uint32_t wanted = atomic_load(&shared->wanted);
+
+	if (wanted != 0 && count >= wanted) {
+		atomic_store(&shared->wanted, 0);
+		tally_sys_wake(&shared->wanted, 1, true);
+	}
+}
 
 void
-tally_target_set(struct tally_log *log, struct tally_target *out)
+tally_target_set(struct tally_log *log, uint32_t calls,
+    struct tally_target *out)
 {
 	const struct tally_last *last = tally_state_last(log->state);
 
@@ -42,6 +60,8 @@ tally_target_set(struct tally_log *log, struct tally_target *out)
 	/* After the tail was published: see above. */
 	out->epoch = atomic_load(&log->state->shared->epoch);
 	out->state = tally_state_ref(log->state);
+	out->calls = calls;
+	count_in(log->state->shared, out->epoch, calls);
 }
 
 void
@@ -136,7 +156,60 @@ ring(struct tally_state *state, uint32_t epoch, int count)
 	    &state->shared->bell[epoch % TALLY_STATE_BELLS];
 
 	atomic_fetch_add(bell, 1);
-	tally_sys_wake(bell, count, true);
+	if (atomic_load(&state->shared->sleepers) != 0)
+		tally_sys_wake(bell, count, true);
+}
+
+/* Those who follow the log look again. */
+static void
+tell_followers(struct tally_state *state)
+{
+	atomic_fetch_add(&state->shared->growth, 1);
+	if (atomic_load(&state->shared->followers) != 0)
+		tally_sys_wake(&state->shared->growth, INT32_MAX, true);
+}
+
+/*
+ * Company for the next sync.  Writers that were just released come back at
+ * once if they are busy; a sync that starts before they are back covers only
+ * those who were late for the last one, and the two halves alternate for ever.
+ * So a leader waits until nearly as many wait as did when the last sync ended,
+ * at most half a sync long.  Where they do not come it rests for a while.
+ */
+static void
+gather(struct tally_shared *shared)
+{
+	_Atomic uint32_t *calls = &shared->calls[atomic_load(&shared->epoch) %
+	    TALLY_STATE_BELLS];
+	uint32_t crowd = atomic_load(&shared->crowd);
+	uint32_t wanted = crowd - crowd / 16;
+	uint64_t limit_us = atomic_load(&shared->sync_us) / 2;
+
+	if (atomic_load(calls) >= wanted || limit_us < GATHER_US_MIN)
+		return;
+	if (atomic_load(&shared->rest) != 0) {
+		atomic_fetch_sub(&shared->rest, 1);
+		return;
+	}
+	if (limit_us > GATHER_US_MAX)
+		limit_us = GATHER_US_MAX;
+	atomic_store(&shared->wanted, wanted);
+	if (atomic_load(calls) < wanted)
+		tally_sys_wait(&shared->wanted, wanted, (int64_t)limit_us,
+		    true);
+	atomic_store(&shared->wanted, 0);
+	if (atomic_load(calls) < wanted - wanted / 4)
+		atomic_store(&shared->rest, GATHER_REST);
+}
+
+/* Draws the number of the next sync; a new bell begins to collect calls. */
+static uint32_t
+draw_epoch(struct tally_shared *shared)
+{
+	uint32_t next = atomic_load(&shared->epoch) + 1;
+
+	atomic_store(&shared->calls[next % TALLY_STATE_BELLS], 0);
+	return atomic_fetch_add(&shared->epoch, 1);
 }
 
 /* The segment that the tail is in, opened if it is not the one we have. */
@@ -161,22 +234,28 @@ static int
 lead(struct tally_log *log, struct tally_state *state,
     struct tally_error *error)
 {
-	uint32_t epoch = atomic_fetch_add(&state->shared->epoch, 1);
-	struct tally_place tail = tally_state_tail(state);
+	struct tally_shared *shared = state->shared;
 	struct tally_open_segment *segment;
+	struct tally_place tail;
+	uint32_t epoch;
 	int result;
 
+	gather(shared);
+	epoch = draw_epoch(shared);
+	tail = tally_state_tail(state);
 	result = segment_for(log, &tail, &segment, error);
 	if (result == 0) {
 		result = tally_sync_now(log, state, segment, &tail, false,
 		    error);
 		tally_open_segment_unref(segment);
 	}
+	atomic_store(&shared->crowd,
+	    atomic_load(&shared->calls[epoch % TALLY_STATE_BELLS]) +
+		atomic_load(&shared->calls[(epoch + 1) % TALLY_STATE_BELLS]));
 	tally_sync_unlock(log);
 	ring(state, epoch, INT32_MAX);
 	ring(state, epoch + 1, result == 0 ? 1 : INT32_MAX);
-	atomic_fetch_add(&state->shared->growth, 1);
-	tally_sys_wake(&state->shared->growth, INT32_MAX, true);
+	tell_followers(state);
 	return result;
 }
 
@@ -292,7 +371,9 @@ wait_step(struct tally_log *log, const struct tally_target *target,
 		    " is not known, the log recovers with the next one");
 	if (sync_trylock(log))
 		return take_turn(log, target, *state, error);
+	atomic_fetch_add(&shared->sleepers, 1);
 	tally_sys_wait(bell, heard, WAIT_US, true);
+	atomic_fetch_sub(&shared->sleepers, 1);
 	if (atomic_load(bell) == heard && is_stale(log, *state))
 		return look_again(log, target, state, error);
 	return TALLY_OK;

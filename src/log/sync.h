@@ -12,11 +12,13 @@ struct tally_target {
 	struct tally_hash hash;
 	uint32_t epoch; /* of the sync that will cover it */
 	struct tally_state *state; /* under which it was given its place */
+	uint32_t calls;            /* that wait for it */
 };
 
-/* Notes the present tail as the target; order lock held. */
+/* Notes the present tail as the target of so many calls; order lock held. */
 void
-tally_target_set(struct tally_log *log, struct tally_target *out);
+tally_target_set(struct tally_log *log, uint32_t calls,
+    struct tally_target *out);
 
 /*
  * Returns when the target is durable, syncing for everybody if nobody does;

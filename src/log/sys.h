@@ -30,6 +30,11 @@ enum {
 	TALLY_SYS_EMPTY = 8,     /* cut to nothing */
 };
 
+/* In place of a directory: what the process calls its own (AT_FDCWD).  Not
+ * just any negative number, so that a descriptor that is not open is never
+ * taken for it. */
+#define TALLY_SYS_CWD (-100)
+
 struct tally_sys_stat {
 	uint64_t device;
 	uint64_t inode;
@@ -38,8 +43,7 @@ struct tally_sys_stat {
 	bool directory;
 };
 
-/* A directory, for the calls below and for locking.  dir < 0: path is
- * relative to the process's own. */
+/* A directory, for the calls below and for locking. */
 int
 tally_sys_open_dir(int dir, const char *path);
 

@@ -24,6 +24,8 @@
 
 #include "log/sys.h"
 
+_Static_assert(TALLY_SYS_CWD == AT_FDCWD, "the same number");
+
 /* Not every kernel header has these. */
 #define MAGIC_CIFS 0xff534d42u
 #define MAGIC_SMB2 0xfe534d42u
@@ -36,7 +38,7 @@
 int
 tally_sys_open_dir(int dir, const char *path)
 {
-	int fd = openat(dir < 0 ? AT_FDCWD : dir, path,
+	int fd = openat(dir, path,
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
@@ -53,7 +55,7 @@ tally_sys_open(int dir, const char *name, int flags)
 	how |= flags & TALLY_SYS_EXCLUSIVE ? O_EXCL : 0;
 	how |= flags & TALLY_SYS_EMPTY ? O_TRUNC : 0;
 	do
-		fd = openat(dir < 0 ? AT_FDCWD : dir, name, how, 0640);
+		fd = openat(dir, name, how, 0640);
 	while (fd < 0 && errno == EINTR);
 	return fd < 0 ? -errno : fd;
 }
@@ -157,7 +159,7 @@ tally_sys_stat_at(int dir, const char *name, struct tally_sys_stat *out)
 {
 	struct stat st;
 
-	if (fstatat(dir < 0 ? AT_FDCWD : dir, name, &st,
+	if (fstatat(dir, name, &st,
 		AT_SYMLINK_NOFOLLOW) != 0)
 		return -errno;
 	stat_fill(&st, out);
@@ -179,7 +181,7 @@ tally_sys_unlink(int dir, const char *name)
 int
 tally_sys_mkdir(int dir, const char *name)
 {
-	return mkdirat(dir < 0 ? AT_FDCWD : dir, name, 0750) != 0 ? -errno : 0;
+	return mkdirat(dir, name, 0750) != 0 ? -errno : 0;
 }
 
 int
@@ -354,7 +356,7 @@ tally_sys_boot_id(uint8_t out[16])
 	int64_t n;
 	int fd;
 
-	fd = tally_sys_open(-1, "/proc/sys/kernel/random/boot_id",
+	fd = tally_sys_open(TALLY_SYS_CWD, "/proc/sys/kernel/random/boot_id",
 	    TALLY_SYS_READ);
 	if (fd < 0)
 		return fd;
