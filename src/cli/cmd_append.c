@@ -255,7 +255,9 @@ append(struct appender *a, size_t count)
 	for (size_t i = 0; i < good; i++)
 		print_receipt(a, i);
 	status = output_flush();
-	if (status != STATUS_DONE && a->line != 0)
+	if (status != STATUS_DONE && a->line == 0)
+		complain("the record is in the log");
+	else if (status != STATUS_DONE)
 		complain("lines up to %" PRIu64 " are in the log",
 		    a->line + good - 1);
 	if (status != STATUS_DONE || refused == 0)
@@ -295,7 +297,7 @@ append_lines(struct appender *a)
 		status = STATUS_INTERRUPTED;
 	} else if (status == STATUS_DONE && lines->os_errno != 0) {
 		complain("line %" PRIu64 ": cannot read standard input: %s",
-		    a->line, strerror(lines->os_errno));
+		    a->line, output_reason(lines->os_errno));
 		status = STATUS_IO;
 	}
 	lines_close(lines);

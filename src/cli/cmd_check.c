@@ -63,7 +63,7 @@ read_proof(const char *path, char **out_text, size_t *out_len)
 
 	if (file == NULL) {
 		status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
-		complain("cannot read \"%s\": %s", path, strerror(errno));
+		complain("cannot read \"%s\": %s", path, output_reason(errno));
 		free(text);
 		return status;
 	}
@@ -72,7 +72,7 @@ read_proof(const char *path, char **out_text, size_t *out_len)
 	if (text == NULL) {
 		complain("out of memory");
 	} else if (ferror(file)) {
-		complain("cannot read \"%s\": %s", path, strerror(errno));
+		complain("cannot read \"%s\": %s", path, output_reason(errno));
 	} else if (len == PROOF_MAX) {
 		complain("\"%s\" is too long for a proof", path);
 		status = STATUS_UNJUDGED;
@@ -118,7 +118,7 @@ print_text(const struct tally_proof *proof, const struct finding *finding)
 	}
 	fputs("\norigin  ", stdout);
 	output_name(proof->origin, strlen(proof->origin));
-	printf("\nroot    %" PRIu64 ":", proof->size);
+	printf(" (not signed)\nroot    %" PRIu64 ":", proof->size);
 	output_hash(&proof->root);
 	fputc('\n', stdout);
 }

@@ -36,7 +36,7 @@ write_file(const char *path, const char *text, size_t len)
 	int failed = 0;
 
 	if (file == NULL) {
-		complain("cannot write \"%s\": %s", path, strerror(errno));
+		complain("cannot write \"%s\": %s", path, output_reason(errno));
 		return STATUS_IO;
 	}
 	if (fwrite(text, 1, len, file) != len || fflush(file) != 0)
@@ -45,7 +45,7 @@ write_file(const char *path, const char *text, size_t len)
 		failed = errno;
 	if (failed == 0)
 		return STATUS_DONE;
-	complain("cannot write \"%s\": %s", path, strerror(failed));
+	complain("cannot write \"%s\": %s", path, output_reason(failed));
 	return STATUS_IO;
 }
 

@@ -24,8 +24,9 @@ static const struct option options[] = {
 struct report {
 	const struct tally_identity *identity;
 	struct tally_stat stat;
-	double rate;   /* records per second, over the log's life */
-	double recent; /* of the last records */
+	double rate; /* records per second, over the log's life */
+	uint64_t recent_count;
+	double recent; /* of the last recent_count */
 	const char *health;
 };
 
@@ -75,6 +76,7 @@ measure_recent(struct tally_log *log, struct report *report,
 	}
 	if (result == 0)
 		report->recent = rate(count, from_us, record.time_us);
+	report->recent_count = count;
 	tally_cursor_close(cursor);
 	return result == TALLY_END ? 0 : result;
 }
@@ -115,8 +117,8 @@ print_text(const struct report *report)
 	fputs("\nlast       ", stdout);
 	output_time(stat->last_time_us);
 	printf("\nrate       %.1f records/s over its life, %.1f of the last"
-	       " %d\n",
-	    report->rate, report->recent, RECENT);
+	       " %" PRIu64 "\n",
+	    report->rate, report->recent, report->recent_count);
 	if (stat->live)
 		printf("syncs      %" PRIu64 ", the last took %" PRIu64 " us\n",
 		    stat->syncs, stat->sync_us);

@@ -53,14 +53,13 @@ static const struct {
 	const char *word;
 	const char *words;
 } uncovered[] = {
-	{ TALLY_UNCOVERED_ORDER, "order",
-	    "the order between chains (--root would)" },
+	{ TALLY_UNCOVERED_ORDER, "order", "the order between chains (--root)" },
 	{ TALLY_UNCOVERED_LAST, "last",
-	    "the last record of each chain, and what was cut off behind it\n"
-	    "  (--root or --heads would)" },
+	    "the last record of each chain and what stood behind it"
+	    " (--root, --heads)" },
 	{ TALLY_UNCOVERED_CHAINS, "chains",
-	    "whole chains, removed or added (--root would)" },
-	{ TALLY_UNCOVERED_IDS, "ids", "that ids are unique (--ids would)" },
+	    "whole chains, removed or added (--root)" },
+	{ TALLY_UNCOVERED_IDS, "ids", "that ids are unique (--ids)" },
 	{ TALLY_UNCOVERED_OTHER_CHAINS, "other-chains",
 	    "the chains that were not asked for" },
 	{ TALLY_UNCOVERED_TAIL, "tail",

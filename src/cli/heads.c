@@ -137,14 +137,14 @@ heads_read(struct heads *heads, const char *path)
 	memset(heads, 0, sizeof(*heads));
 	if (file == NULL) {
 		status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
-		complain("cannot read \"%s\": %s", path, strerror(errno));
+		complain("cannot read \"%s\": %s", path, output_reason(errno));
 		return status;
 	}
 	while (status == STATUS_DONE &&
 	    fgets(line, (int)sizeof(line), file) != NULL)
 		status = take(heads, path, ++number, line);
 	if (status == STATUS_DONE && ferror(file)) {
-		complain("cannot read \"%s\": %s", path, strerror(errno));
+		complain("cannot read \"%s\": %s", path, output_reason(errno));
 		status = STATUS_IO;
 	} else if (status == STATUS_DONE && heads->count == 0) {
 		complain("\"%s\" holds no heads", path);

@@ -122,6 +122,17 @@ complain(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+const char *
+output_reason(int os_errno)
+{
+	static char reason[128];
+
+	(void)snprintf(reason, sizeof(reason), "%s", strerror(os_errno));
+	if (reason[0] >= 'A' && reason[0] <= 'Z')
+		reason[0] += 'a' - 'A';
+	return reason;
+}
+
 enum status
 status_of(int result, bool judging)
 {
@@ -178,7 +189,7 @@ output_flush(void)
 	}
 	if (!output.is_lost)
 		complain("cannot write to standard output: %s",
-		    failed != 0 ? strerror(failed) : "some of it is lost");
+		    failed != 0 ? output_reason(failed) : "some of it is lost");
 	output.is_lost = true;
 	return STATUS_IO;
 }

@@ -74,6 +74,10 @@ output_time(int64_t time_us);
 void
 complain(const char *format, ...) TALLY_PRINTF(1, 2);
 
+/* What errno means, in lower case; until the next call. */
+const char *
+output_reason(int os_errno);
+
 /*
  * The exit status of a result of the library.  judging: for a command that
  * judges (verify, check), to which a newer format is "could not verify".
