@@ -45,8 +45,8 @@
 #include "core/fail.h"
 #include "core/json.h"
 
-/* Objects with more members are sorted when they close. */
-#define PAIRWISE_MAX 32
+/* The names of objects with more members are judged when they close. */
+#define PAIRWISE_MAX 16
 
 /* Bytes of a name that a message shows. */
 #define SHOWN_MAX 60

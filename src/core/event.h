@@ -6,8 +6,9 @@
  *
  * Member names given twice in one object are found by keeping, per open
  * object, where each name stands; a small object is compared pair by pair, a
- * large one is sorted when it closes (heap sort, so n names of total length L
- * cost O(L log n) whatever they are).  The room for that is the caller's.
+ * large one when it closes, through a hash table or by sorting (n names of
+ * total length L cost O(L log n) whatever they are).  The room for that is the
+ * caller's.
  */
 #ifndef TALLY_CORE_EVENT_H
 #define TALLY_CORE_EVENT_H

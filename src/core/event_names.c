@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names given twice in one object, found by sorting.
+ * Names given twice in one object.
  *
- * Names are compared as their decoded bytes, decoded on the way where they
- * hold escapes, and equal ones by where they stand; so the order is total and
- * the first of equal names is the first in the text.  Heap sort, because it
- * needs no further room and foreign input cannot make it slow.
+ * Most objects are judged by a small hash table on the stack.  It decides
+ * nothing where names hold escapes, are too many, or were chosen to collide:
+ * then the names are sorted.  They are compared as their decoded bytes,
+ * decoded on the way where they hold escapes, and equal ones by where they
+ * stand; so the order is total and the first of equal names is the first in
+ * the text.  Heap sort, because it needs no further room and foreign input
+ * cannot make it slow.
  */
 #include <string.h>
 
 #include "core/event_names.h"
 #include "core/json.h"
+
+/* Slots of the table, and names that it takes. */
+#define SLOTS_MAX 4096
+#define TABLE_MAX (SLOTS_MAX / 2)
 
 /* A name on its way through the decoder, a piece at a time. */
 struct reader {
@@ -178,6 +185,80 @@ is_rising(const uint8_t *text, const struct tally_event_name *names,
 	return true;
 }
 
+/* Its ends and its length: what tells the names of one object apart. */
+static uint32_t
+name_hash(const uint8_t *p, size_t len)
+{
+	uint64_t head = 0, tail = 0;
+
+	if (len >= 8) {
+		memcpy(&head, p, 8);
+		memcpy(&tail, p + len - 8, 8);
+	} else if (len >= 4) {
+		memcpy(&head, p, 4);
+		memcpy(&tail, p + len - 4, 4);
+	} else if (len > 0) {
+		head = (uint64_t)p[0] << 16 | (uint64_t)p[len / 2] << 8 |
+		    p[len - 1];
+	}
+	head = (head ^ len) * UINT64_C(0x9e3779b97f4a7c15);
+	head ^= head >> 32;
+	head = (head ^ tail) * UINT64_C(0xd6e8feb86659fd93);
+	return (uint32_t)(head >> 32);
+}
+
+/*
+ * What looking at names in the table may cost, in bytes compared: linear in
+ * their number and total length.  0 if the table does not take them.
+ */
+static size_t
+table_budget(const struct tally_event_name *names, size_t count)
+{
+	size_t budget = 8 * count, i;
+
+	if (count > TABLE_MAX)
+		return 0;
+	for (i = 0; i < count; i++) {
+		if (names[i].len & TALLY_NAME_ESCAPED)
+			return 0;
+		budget += 4 * (size_t)names[i].len;
+	}
+	return budget;
+}
+
+/*
+ * Puts the names into a table, one after the other.  Returns whether that
+ * decided it; *out_twice is as tally_event_names_twice has it then.
+ */
+static bool
+table_twice(const uint8_t *text, const struct tally_event_name *names,
+    size_t count, const struct tally_event_name **out_twice)
+{
+	uint16_t slots[SLOTS_MAX]; /* index + 1 of the name there, or 0 */
+	size_t budget = table_budget(names, count), size = 64, i, at;
+
+	if (budget == 0)
+		return false;
+	while (size < 2 * count)
+		size *= 2;
+	memset(slots, 0, size * sizeof(slots[0]));
+	for (i = 0; i < count; i++) {
+		at = name_hash(text + names[i].offset, names[i].len);
+		while (slots[at &= size - 1] != 0) {
+			if (budget <= names[i].len)
+				return false;
+			budget -= names[i].len + 1;
+			*out_twice = &names[i];
+			if (tally_event_name_is_among(text, &names[i],
+				&names[slots[at++] - 1], 1))
+				return true;
+		}
+		slots[at] = (uint16_t)(i + 1);
+	}
+	*out_twice = NULL;
+	return true;
+}
+
 const struct tally_event_name *
 tally_event_names_twice(const uint8_t *text, struct tally_event_name *names,
     size_t count)
@@ -185,6 +266,9 @@ tally_event_names_twice(const uint8_t *text, struct tally_event_name *names,
 	const struct tally_event_name *twice = NULL;
 	size_t i;
 
+	if (table_twice(text, names, count, &twice))
+		return twice;
+	twice = NULL; /* where the table gave up */
 	if (is_rising(text, names, count))
 		return NULL;
 	sort(text, names, count);

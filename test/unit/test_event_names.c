@@ -21,7 +21,7 @@
 static void
 test_event__duplicates_at_every_pair(void **state)
 {
-	static const int sizes[] = { 2, 3, 31, 32, 33, 34, 45 };
+	static const int sizes[] = { 2, 3, 15, 16, 17, 18, 33, 45 };
 	char text[2048], message[100];
 	size_t s, at;
 	int i, j, k, len;
@@ -151,6 +151,58 @@ test_event__duplicates_among_names_in_order(void **state)
 	    "event: duplicate member \"048\" at byte 393");
 	memcpy(text + 1 + 49 * 8, "\"0480\"", 6);
 	assert_false(accepted(text, (size_t)len));
+}
+
+/*
+ * Names that only their middles tell apart, as many as fit: with a duplicate
+ * at the end, in the middle, and without.
+ */
+static void
+test_event__duplicates_among_names_that_collide(void **state)
+{
+	static char text[LIMIT];
+	int count, i, len;
+
+	(void)state;
+	for (count = 17; count < 110; count++) {
+		len = 0;
+		for (i = 0; i < count; i++)
+			len += sprintf(text + len,
+			    "%c\"12345678.%03d."
+			    "12345678\":1",
+			    i ? ',' : '{', i * 37 % 997);
+		text[len++] = '}';
+		assert_true(accepted(text, (size_t)len));
+		/* The last name is the one before it. */
+		memcpy(text + len - 16, text + len - 16 - 26, 3);
+		assert_false(accepted(text, (size_t)len));
+	}
+}
+
+/* Around the most names that the table takes. */
+static void
+test_event__duplicates_among_thousands(void **state)
+{
+	static struct tally_event_name many[3000];
+	struct tally_event_room wide = { many, 3000 };
+	static char text[1 << 16];
+	int count, i, len;
+
+	(void)state;
+	for (count = 2040; count < 2056; count++) {
+		len = 0;
+		for (i = 0; i < count; i++)
+			len += sprintf(text + len, "%c\"%05d\":1",
+			    i ? ',' : '{', i * 7919 % 99991);
+		text[len++] = '}';
+		assert_int_equal(tally_event_check(text, (size_t)len,
+				     sizeof(text), &wide),
+		    0);
+		memcpy(text + len - 9, text + 2, 5);
+		assert_int_equal(tally_event_check(text, (size_t)len,
+				     sizeof(text), &wide),
+		    TALLY_E_EVENT);
+	}
 }
 
 /* ---- large objects ---------------------------------------------------- */
@@ -300,6 +352,8 @@ main(void)
 		TEST(names_the_first_duplicate),
 		TEST(duplicates_behind_escapes),
 		TEST(duplicates_among_names_in_order),
+		TEST(duplicates_among_names_that_collide),
+		TEST(duplicates_among_thousands),
 		TEST(large_objects_are_not_quadratic),
 		TEST(large_objects_in_levels),
 	};
