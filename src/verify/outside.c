@@ -31,6 +31,10 @@ tally_outside_init(struct tally_judge *judge)
 		    TALLY_CHAIN_MAX, name, &len, &what) != 0)
 			return tally_fail(judge->error, TALLY_E_USAGE,
 			    "outside head %zu is no chain and seq", i);
+		if (judge->plan->only != NULL &&
+		    (len != judge->plan->only_len ||
+		    memcmp(name, judge->plan->only, len) != 0))
+			continue;
 		key = tally_chains_key(judge->chains.seed, name, len);
 		chain = tally_chains_find(&judge->chains, name, len, key);
 		r = 0;

@@ -397,12 +397,16 @@ tally_judge_run(struct tally_judge *judge, uint32_t extent, uint64_t begin,
 	r = read_run(judge, end, prefix, &piece, &len);
 	if (r != 0)
 		return r;
+	text = judge->big->text;
+	budget = SPLIT_FACTOR * (uint64_t)len + SPLIT_CONSTANT;
 	if (is_torn(judge, &piece, end, &at_end)) {
+		/* Zeros may run into a good line. */
+		if (at_end && find_split(judge, text, len, piece.whole,
+		    &budget, &at) != SPLIT_NONE)
+			at_end = !judge->snapshot->has_watermark;
 		tell_torn(judge, &piece, at_end);
 		return 0;
 	}
-	text = judge->big->text;
-	budget = SPLIT_FACTOR * (uint64_t)len + SPLIT_CONSTANT;
 	while (r == 0 && len > 0 && split == SPLIT_FRONT) {
 		split = find_split(judge, text, len, piece.whole, &budget,
 		    &at);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A verification that is interrupted, again and again, and goes on each time
+ * ends as one that was not; callbacks come one at a time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tamper/lab.h"
+
+struct watch {
+	struct lab_finding findings[LAB_FINDINGS_MAX];
+	size_t len;
+	unsigned progressed;
+	bool slow;      /* sleep in findings, so that progress comes */
+	bool interrupt; /* from progress */
+	atomic_int inside;
+	struct tally_progress last;
+};
+
+static void
+enter(struct watch *watch)
+{
+	assert_int_equal(atomic_fetch_add(&watch->inside, 1), 0);
+}
+
+static void
+leave(struct watch *watch)
+{
+	atomic_fetch_sub(&watch->inside, 1);
+}
+
+static void
+on_finding(void *arg, const struct tally_finding *finding)
+{
+	struct watch *watch = arg;
+	struct lab_finding *to = &watch->findings[watch->len];
+
+	enter(watch);
+	assert_true(watch->len < LAB_FINDINGS_MAX);
+	memset(to, 0, sizeof(*to));
+	to->kind = finding->kind;
+	if (finding->chain != NULL)
+		strcpy(to->chain, finding->chain);
+	to->seq = finding->seq;
+	to->index = finding->index;
+	to->offset = finding->offset;
+	snprintf(to->detail, sizeof(to->detail), "%s", finding->detail);
+	watch->len++;
+	if (watch->slow)
+		usleep(120000);
+	leave(watch);
+}
+
+static int
+on_progress(void *arg, const struct tally_progress *progress)
+{
+	struct watch *watch = arg;
+
+	enter(watch);
+	watch->progressed++;
+	assert_true(progress->bytes <= progress->bytes_total);
+	assert_true(progress->bytes >= watch->last.bytes);
+	watch->last = *progress;
+	leave(watch);
+	return watch->interrupt ? 1 : 0;
+}
+
+/* Many chunks, with something of every kind that can wait. */
+static struct lab *
+lab_broken(void)
+{
+	struct lab *lab = lab_new();
+	size_t order[LAB_RECORDS_MAX], i, len = 0;
+	char chain[32], event[400];
+
+	memset(event, 'x', sizeof(event));
+	event[0] = event[sizeof(event) - 2] = '"';
+	event[sizeof(event) - 1] = 0;
+	for (i = 0; i < 1200; i++) {
+		snprintf(chain, sizeof(chain), "c/%zu", i % 17);
+		lab_append(lab, chain, NULL, false, event);
+	}
+	for (i = 0; i < lab->len; i++)
+		order[len++] = i;
+	order[100] = 100 + 17 * 40; /* swapped over the whole log */
+	order[100 + 17 * 40] = 100;
+	order[200] = 300; /* missing, and twice */
+	lab_lay(lab, order, len, 0);
+	memset(lab->segments[0].text + 150000, 0, 900);
+	lab->segments[0].text[400000] ^= 1;
+	lab->segments[0].text[700000] ^= 1;
+	return lab;
+}
+
+static void
+run_whole(struct lab *lab, struct watch *watch, struct tally_verdict *out)
+{
+	struct tally_verify_options options = { .jobs = 2,
+		.finding = on_finding, .progress = on_progress };
+
+	memset(watch, 0, sizeof(*watch));
+	options.arg = watch;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_int_equal(lab->verdict.verdict, TALLY_TAMPERED);
+	assert_false(lab->verdict.resumed);
+	assert_true(watch->progressed > 0);
+	assert_int_equal(watch->last.bytes, watch->last.bytes_total);
+	*out = lab->verdict;
+}
+
+static bool
+has(const struct watch *watch, const struct lab_finding *finding)
+{
+	size_t i;
+
+	for (i = 0; i < watch->len; i++) {
+		if (memcmp(&watch->findings[i], finding,
+		    sizeof(*finding)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+test_resume__goes_on(void **state)
+{
+	static struct watch whole, watch;
+	struct lab *lab = lab_broken();
+	struct tally_verify_options options = { .jobs = 2,
+		.finding = on_finding, .progress = on_progress,
+		.arg = &watch };
+	struct tally_verdict verdict;
+	unsigned runs = 0;
+	char path[128];
+	size_t i;
+	int r;
+
+	(void)state;
+	run_whole(lab, &whole, &verdict);
+	snprintf(path, sizeof(path), "%s/state", lab->dir);
+	options.resume = path;
+	do {
+		memset(&watch, 0, sizeof(watch));
+		watch.slow = true;
+		watch.interrupt = runs++ < 4;
+		r = lab_verify(lab, &options);
+		assert_true(r == 0 || r == TALLY_PARTIAL);
+		assert_int_equal(access(path, F_OK), r == 0 ? -1 : 0);
+	} while (r == TALLY_PARTIAL);
+	assert_true(runs > 2);
+	assert_true(lab->verdict.resumed);
+	assert_int_equal(watch.len, whole.len);
+	for (i = 0; i < whole.len; i++)
+		assert_true(has(&watch, &whole.findings[i]));
+	assert_memory_equal(&verdict.root, &lab->verdict.root, 32);
+	assert_int_equal(verdict.findings, lab->verdict.findings);
+	assert_int_equal(verdict.size, lab->verdict.size);
+	assert_int_equal(verdict.records, lab->verdict.records);
+	assert_int_equal(verdict.chains, lab->verdict.chains);
+	lab_free(lab);
+}
+
+/* A state that is cut, changed, or of other options, is refused. */
+static void
+test_resume__refused(void **state)
+{
+	static struct watch watch;
+	struct lab *lab = lab_broken();
+	struct tally_verify_options options = { .jobs = 2,
+		.finding = on_finding, .progress = on_progress,
+		.arg = &watch };
+	char path[128], expected[256];
+	FILE *file;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/state", lab->dir);
+	snprintf(expected, sizeof(expected), "\"%s\" does not hold the state "
+	    "of this verification; remove it to begin anew", path);
+	options.resume = path;
+	watch.slow = watch.interrupt = true;
+	assert_int_equal(lab_verify(lab, &options), TALLY_PARTIAL);
+	options.has_root = true;
+	assert_int_equal(lab_verify(lab, &options), TALLY_E_FORMAT);
+	assert_string_equal(lab->error.message, expected);
+	options.has_root = false;
+	file = fopen(path, "r+b");
+	assert_non_null(file);
+	fseek(file, 300, SEEK_SET);
+	fputc('x', file);
+	fclose(file);
+	assert_int_equal(lab_verify(lab, &options), TALLY_E_FORMAT);
+	assert_int_equal(truncate(path, 10), 0);
+	assert_int_equal(lab_verify(lab, &options), TALLY_E_FORMAT);
+	unlink(path);
+	lab_free(lab);
+}
+
+/* Interrupted without a file: nothing is kept, nothing is said. */
+static void
+test_resume__not_asked_for(void **state)
+{
+	static struct watch watch;
+	struct lab *lab = lab_broken();
+	struct tally_verify_options options = { .jobs = 2,
+		.finding = on_finding, .progress = on_progress,
+		.arg = &watch };
+
+	(void)state;
+	watch.slow = watch.interrupt = true;
+	assert_int_equal(lab_verify(lab, &options), TALLY_PARTIAL);
+	lab_free(lab);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_resume__goes_on),
+		cmocka_unit_test(test_resume__refused),
+		cmocka_unit_test(test_resume__not_asked_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
