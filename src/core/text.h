@@ -45,8 +45,8 @@ tally_base64_format(const uint8_t *bytes, size_t len, char *out);
  * Returns 0; TALLY_E_FORMAT; TALLY_E_LIMIT if it does not fit.
  */
 TALLY_MUST_CHECK int
-tally_base64_parse(const char *text, size_t len, uint8_t *out,
-    size_t out_size, size_t *out_len);
+tally_base64_parse(const char *text, size_t len, uint8_t *out, size_t out_size,
+    size_t *out_len);
 
 /* Decimal digits without NUL; returns how many. */
 size_t
@@ -54,8 +54,7 @@ tally_decimal_format(uint64_t value, char out[TALLY_DECIMAL_MAX]);
 
 /* All of text: digits without sign or leading zero, at most max. */
 TALLY_MUST_CHECK int
-tally_decimal_parse(const char *text, size_t len, uint64_t max,
-    uint64_t *out);
+tally_decimal_parse(const char *text, size_t len, uint64_t max, uint64_t *out);
 
 /* The 27 bytes of FORMAT section 3, nothing else; a real instant. */
 TALLY_MUST_CHECK int

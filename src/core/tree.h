@@ -77,9 +77,9 @@ tally_inclusion_prove(struct tally_hasher *hasher,
  * size and length do not fit together.
  */
 TALLY_MUST_CHECK int
-tally_inclusion_root(struct tally_hasher *hasher,
-    const struct tally_hash *leaf, uint64_t index, uint64_t size,
-    const struct tally_hash *proof, size_t proof_len, struct tally_hash *out);
+tally_inclusion_root(struct tally_hasher *hasher, const struct tally_hash *leaf,
+    uint64_t index, uint64_t size, const struct tally_hash *proof,
+    size_t proof_len, struct tally_hash *out);
 
 /* Does the proof lead to this root? */
 bool
