@@ -23,6 +23,7 @@
 
 #define GROUP_RECORDS_MAX 8192
 #define GROUP_BYTES_MAX ((size_t)16 << 20)
+#define TRIES 8
 
 struct tally_group {
 	struct tally_call *first, *last;
@@ -411,44 +412,74 @@ group_await(struct tally_group *group)
 		tally_sys_wait(&group->settled, 0, -1, false);
 }
 
-int
-tally_log_append(struct tally_log *log, const struct tally_append *requests,
-    size_t count, enum tally_durability durability,
-    struct tally_receipt *receipts, struct tally_error *error)
+/* Once through a group, as its leader or not. */
+static int
+call_run(struct tally_log *log, struct tally_call *call,
+    struct tally_error *error)
 {
 	struct tally_group *group;
-	struct tally_call call;
 	bool leads = false;
-	int result;
 
-	if (log->read_only)
-		return tally_fail(error, TALLY_E_USAGE,
-		    "the log was opened read-only");
-	result = tally_call_prepare(log, requests, count, &call, error);
-	call.buffered = durability == TALLY_BUFFERED;
-	if (result == 0 && call.ids != 0)
-		result = tally_find_prepare(log, &call, error);
-	if (result != 0 || count == 0) {
-		tally_call_wipe(&call);
-		return result;
-	}
-	group = group_join(log, &call, &leads);
-	if (group == NULL) {
-		tally_call_wipe(&call);
+	group = group_join(log, call, &leads);
+	if (group == NULL)
 		return tally_fail_memory(error);
-	}
 	if (leads)
 		group_lead(log, group);
 	else
 		group_await(group);
 	group_leave(log, group);
-	for (size_t i = 0; i < count && call.result == 0 && receipts != NULL;
-	    i++)
+	if (call->result != 0 && error != NULL)
+		*error = call->error;
+	return call->result;
+}
+
+/* As it was before it went through a group. */
+static void
+call_reset(struct tally_call *call)
+{
+	call->result = TALLY_OK;
+	call->next = NULL;
+	for (size_t i = 0; i < call->count; i++) {
+		call->items[i].repeats = NULL;
+		call->items[i].next_id = NULL;
+		call->items[i].in_runs = TALLY_NOT_IN_RUNS;
+		call->items[i].asked_to = 0;
+	}
+}
+
+int
+tally_log_append(struct tally_log *log, const struct tally_append *requests,
+    size_t count, enum tally_durability durability,
+    struct tally_receipt *receipts, struct tally_error *error)
+{
+	struct tally_call call;
+	int result;
+
+	/* Before any mutex, which a thread of the parent may have held. */
+	if (atomic_load(&log->forked))
+		return tally_order_refuse_forked(error);
+	if (log->read_only)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the log was opened read-only");
+	result = tally_call_prepare(log, requests, count, &call, error);
+	call.buffered = durability == TALLY_BUFFERED;
+	for (int i = 0; result == 0 && count != 0; i++) {
+		if (call.ids != 0)
+			result = tally_find_prepare(log, &call, error);
+		if (result != 0)
+			break;
+		/* A recovery in between may ask more of the index than was
+		 * looked up: then all of it once more. */
+		result = call_run(log, &call, error);
+		if (result != TALLY_E_BUSY || i == TRIES)
+			break;
+		call_reset(&call);
+		result = TALLY_OK;
+	}
+	for (size_t i = 0; i < count && result == 0 && receipts != NULL; i++)
 		receipts[i] = call.items[i].receipt;
-	if (call.result != 0 && error != NULL)
-		*error = call.error;
 	tally_call_wipe(&call);
-	return call.result;
+	return result;
 }
 
 int

@@ -207,14 +207,20 @@ check(struct tally_log *log, struct tally_error *error)
 }
 
 int
+tally_order_refuse_forked(struct tally_error *error)
+{
+	return tally_fail(error, TALLY_E_FORKED,
+	    "this handle was opened before a fork; open the log anew in the"
+	    " child");
+}
+
+int
 tally_order_begin(struct tally_log *log, struct tally_error *error)
 {
 	int result;
 
 	if (atomic_load(&log->forked))
-		return tally_fail(error, TALLY_E_FORKED,
-		    "this handle was opened before a fork; open the log anew"
-		    " in the child");
+		return tally_order_refuse_forked(error);
 	pthread_mutex_lock(&log->order);
 	result = lock_wait(log->log_dir, error);
 	if (result != 0) {

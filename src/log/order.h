@@ -13,6 +13,10 @@
 TALLY_MUST_CHECK int
 tally_order_begin(struct tally_log *log, struct tally_error *error);
 
+/* R1: the answer to every call in the child of a fork. */
+int
+tally_order_refuse_forked(struct tally_error *error);
+
 void
 tally_order_end(struct tally_log *log);
 
