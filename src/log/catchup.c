@@ -160,7 +160,7 @@ step_fill(struct tally_log *log, struct step *step,
 static int
 open_for_write(struct tally_log *log, struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
+	struct tally_index *index = &log->builder;
 	int fd;
 
 	if (index->records >= 0)
@@ -203,8 +203,8 @@ write_level(struct tally_index *index, int level, uint64_t from, uint64_t to,
 	    at++) {
 		struct tally_hash root;
 
-		result = tally_index_fold(index, (unsigned)level, at << 8,
-		    256, &root, error);
+		result = tally_index_fold(index, &index->hasher,
+		    (unsigned)level, at << 8, 256, &root, error);
 		if (result == 0) {
 			result = tally_sys_write(index->tree[level], root.b,
 			    sizeof(root.b), at * 32, NULL);
@@ -220,7 +220,7 @@ static int
 step_write(struct tally_log *log, struct step *step,
     struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
+	struct tally_index *index = &log->builder;
 	uint64_t from = index->covered.size;
 	int result;
 
@@ -265,7 +265,7 @@ static int
 step_state(struct tally_log *log, struct step *step,
     struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
+	struct tally_index *index = &log->builder;
 	bool merged = false;
 	int result;
 
@@ -275,7 +275,7 @@ step_state(struct tally_log *log, struct step *step,
 	if (result == 0 && merged)
 		result = sync_all(index, error);
 	if (result == 0)
-		result = tally_covered_write(log, merged, error);
+		result = tally_covered_write(log, index, merged, error);
 	if (result == 0 && merged)
 		tally_runs_prune(index->dir, &index->runs);
 	return result;
@@ -287,7 +287,7 @@ step_state(struct tally_log *log, struct step *step,
 static int
 lock_index(struct tally_log *log, bool wait, struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
+	struct tally_index *index = &log->builder;
 	int result;
 
 	if (index->dir < 0) {
@@ -315,7 +315,7 @@ static int
 catch_up_locked(struct tally_log *log, const struct tally_place *upto,
     struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
+	struct tally_index *index = &log->builder;
 	struct step step = {0};
 	int result;
 
@@ -348,17 +348,17 @@ catch_up_locked(struct tally_log *log, const struct tally_place *upto,
 static int
 own_index(struct tally_log *log, bool wait, struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
+	struct tally_index *index = &log->builder;
 	uint64_t before;
 	int result;
 
-	result = tally_index_refresh(log, error);
+	result = tally_index_refresh(log, index, error);
 	do {
 		if (result == 0)
 			result = lock_index(log, wait, error);
 		before = index->inode;
 		if (result == 0)
-			result = tally_index_refresh(log, error);
+			result = tally_index_refresh(log, index, error);
 	} while (result == 0 && (index->inode != before || index->dir < 0));
 	return result;
 }
@@ -367,13 +367,13 @@ int
 tally_index_catch_up(struct tally_log *log, const struct tally_place *upto,
     bool wait, struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
+	struct tally_index *index = &log->builder;
 	struct tally_state *state;
 	int result;
 
 	if (wait)
-		pthread_mutex_lock(&index->mutex);
-	else if (pthread_mutex_trylock(&index->mutex) != 0)
+		pthread_rwlock_wrlock(&index->lock);
+	else if (pthread_rwlock_trywrlock(&index->lock) != 0)
 		return TALLY_END;
 	result = own_index(log, wait, error);
 	if (result == 0)
@@ -387,6 +387,6 @@ tally_index_catch_up(struct tally_log *log, const struct tally_place *upto,
 		atomic_store(&state->shared->indexed_size,
 		    index->covered.size);
 	tally_state_unref(state);
-	pthread_mutex_unlock(&index->mutex);
+	pthread_rwlock_unlock(&index->lock);
 	return result;
 }

@@ -27,7 +27,7 @@
 
 struct tally_group {
 	struct tally_call *first, *last;
-	size_t records, bytes, names, ids;
+	size_t records, bytes, chains, names, ids;
 	uint32_t calls;
 	unsigned users; /* calls that still look at it; queue mutex */
 	bool buffered;
@@ -94,6 +94,7 @@ group_join(struct tally_log *log, struct tally_call *call, bool *out_leads)
 	group->last = call;
 	group->records += call->count;
 	group->bytes += call->bytes;
+	group->chains += call->chains;
 	group->names += call->names;
 	group->ids += call->ids;
 	group->calls++;
@@ -297,7 +298,7 @@ group_reserve(struct tally_log *log, struct tally_group *group,
 {
 	int result;
 
-	result = tally_order_make_room(log, group->records, group->names,
+	result = tally_order_make_room(log, group->chains, group->names,
 	    group->ids, error);
 	if (result == 0)
 		result = tally_order_roll(log, group->bytes, error);

@@ -30,8 +30,8 @@ tally_tree_name(int level, char out[TALLY_TREE_NAME_SIZE])
 }
 
 static size_t
-format(struct tally_log *log, const uint8_t boot[16],
-    const struct tally_place place[2], char out[TEXT_MAX])
+format(struct tally_log *log, struct tally_hasher *hasher,
+    const uint8_t boot[16], const struct tally_place place[2], char out[TEXT_MAX])
 {
 	char boot_hex[33] = {0}, sum_hex[TALLY_HASH_TEXT_SIZE];
 	struct tally_hash sum;
@@ -46,14 +46,14 @@ format(struct tally_log *log, const uint8_t boot[16],
 		    (unsigned long long)place[i].size,
 		    (unsigned long long)place[i].segment,
 		    (unsigned long long)place[i].offset);
-	sum = tally_hash_bytes(&log->index.hasher, out, (size_t)len);
+	sum = tally_hash_bytes(hasher, out, (size_t)len);
 	tally_hash_format(&sum, sum_hex);
 	len += snprintf(out + len, TEXT_MAX - (size_t)len, " %s\n", sum_hex);
 	return (size_t)len;
 }
 
 int
-tally_covered_read(struct tally_log *log, struct tally_error *error)
+tally_covered_read(struct tally_log *log, struct tally_index *index)
 {
 	struct tally_place place[2];
 	char text[TEXT_MAX + 1] = {0}, again[TEXT_MAX];
@@ -62,8 +62,7 @@ tally_covered_read(struct tally_log *log, struct tally_error *error)
 	int fd, result;
 	int64_t n;
 
-	(void)error;
-	fd = tally_sys_open(log->index.dir, TALLY_COVERED_NAME,
+	fd = tally_sys_open(index->dir, TALLY_COVERED_NAME,
 	    TALLY_SYS_READ);
 	if (fd < 0)
 		return TALLY_END;
@@ -81,25 +80,25 @@ tally_covered_read(struct tally_log *log, struct tally_error *error)
 		place[i].segment = number[3 * i + 1];
 		place[i].offset = number[3 * i + 2];
 	}
-	if (format(log, boot, place, again) != (size_t)n ||
+	if (format(log, &index->hasher, boot, place, again) != (size_t)n ||
 	    memcmp(text, again, (size_t)n) != 0)
 		return TALLY_END;
-	log->index.synced = place[1];
-	log->index.covered =
+	index->synced = place[1];
+	index->covered =
 	    memcmp(boot, log->owner.boot, sizeof(boot)) == 0 ? place[0]
 							     : place[1];
 	return TALLY_OK;
 }
 
 int
-tally_covered_write(struct tally_log *log, bool sync,
-    struct tally_error *error)
+tally_covered_write(struct tally_log *log, struct tally_index *index,
+    bool sync, struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
 	struct tally_place place[2] = {index->covered, index->synced};
 	struct tally_sys_stat st = {0};
 	char text[TEXT_MAX];
-	size_t len = format(log, log->owner.boot, place, text);
+	size_t len = format(log, &index->hasher, log->owner.boot, place,
+	    text);
 	int fd, result;
 
 	fd = tally_sys_open(index->dir, COVERED_NEW,

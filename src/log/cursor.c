@@ -263,28 +263,21 @@ is_of_chain(const struct tally_cursor *cursor)
 
 /* ---- jumping ---------------------------------------------------------- */
 
-/* The index, refreshed and, if it lags, brought up to date; its mutex is
- * held when this returns 0. */
+/* The index, brought up to date if it lags and we may; end it when this
+ * returned 0. */
 static int
 index_begin(struct tally_cursor *cursor, struct tally_error *error)
 {
 	struct tally_log *log = cursor->log;
-	int result;
+	int result = tally_index_begin(log, error);
 
-	pthread_mutex_lock(&log->index.mutex);
-	result = tally_index_refresh(log, error);
-	if (result == 0 && !log->read_only &&
-	    log->index.covered.size + LAG < cursor->horizon.size) {
-		pthread_mutex_unlock(&log->index.mutex);
-		/* Best effort: what is not covered is read. */
-		(void)!tally_index_catch_up(log, &cursor->horizon, true,
-		    NULL);
-		pthread_mutex_lock(&log->index.mutex);
-		result = tally_index_refresh(log, error);
-	}
-	if (result != 0)
-		pthread_mutex_unlock(&log->index.mutex);
-	return result;
+	if (result != 0 || log->read_only ||
+	    log->index.covered.size + LAG >= cursor->horizon.size)
+		return result;
+	tally_index_end(log);
+	/* Best effort: what is not covered is read. */
+	(void)!tally_index_catch_up(log, &cursor->horizon, true, NULL);
+	return tally_index_begin(log, error);
 }
 
 /* To the next record of the chain, or to where the index ends. */
@@ -298,11 +291,11 @@ jump(struct tally_cursor *cursor, struct tally_error *error)
 	if (result != 0)
 		return result;
 	covered = log->index.covered;
-	result = tally_find_seq(log, cursor->chain, cursor->chain_len,
-	    cursor->seq, &cursor->found, error);
+	result = tally_find_seq(log, &cursor->hasher, cursor->chain,
+	    cursor->chain_len, cursor->seq, &cursor->found, error);
+	tally_index_end(log);
 	if (result == TALLY_E_IO)
 		tally_index_discard(log);
-	pthread_mutex_unlock(&log->index.mutex);
 	if (result == 0) {
 		cursor_seek(cursor, &cursor->found.at);
 		cursor->missed = 0;
@@ -365,8 +358,9 @@ begin_at_index(struct tally_cursor *cursor, uint64_t index,
 	if (result != 0)
 		return result;
 	covered = cursor->log->index.covered;
-	result = tally_find_index(cursor->log, index, &cursor->found, error);
-	pthread_mutex_unlock(&cursor->log->index.mutex);
+	result = tally_find_index(cursor->log, &cursor->hasher, index,
+	    &cursor->found, error);
+	tally_index_end(cursor->log);
 	if (result < 0)
 		return result;
 	if (result == 0)
@@ -523,14 +517,15 @@ find_indexed(struct tally_cursor *cursor, const struct find *find,
 
 	switch (find->want->by) {
 	case TALLY_KEY_INDEX:
-		return tally_find_index(log, find->want->index,
-		    &cursor->found, error);
+		return tally_find_index(log, &cursor->hasher,
+		    find->want->index, &cursor->found, error);
 	case TALLY_KEY_SEQ:
-		return tally_find_seq(log, find->chain, find->chain_len,
-		    find->want->seq, &cursor->found, error);
+		return tally_find_seq(log, &cursor->hasher, find->chain,
+		    find->chain_len, find->want->seq, &cursor->found, error);
 	default:
-		return tally_find_id(log, find->chain, find->chain_len,
-		    find->id, find->id_len, &cursor->found, error);
+		return tally_find_id(log, &cursor->hasher, find->chain,
+		    find->chain_len, find->id, find->id_len, &cursor->found,
+		    error);
 	}
 }
 
@@ -570,9 +565,9 @@ tally_cursor_find(struct tally_cursor *cursor, const struct tally_find *want,
 		return result;
 	covered = log->index.covered;
 	result = find_indexed(cursor, &find, error);
+	tally_index_end(log);
 	if (result == TALLY_E_IO)
 		tally_index_discard(log);
-	pthread_mutex_unlock(&log->index.mutex);
 	if (result == 0) {
 		behind = cursor->found.at;
 		behind.size++;

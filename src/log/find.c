@@ -121,6 +121,7 @@ segment_of(struct tally_log *log, uint64_t index, uint64_t *out,
 
 struct wanted {
 	struct tally_log *log;
+	struct tally_hasher *hasher;
 	const char *chain, *id;
 	size_t chain_len, id_len;
 	uint64_t seq;
@@ -140,7 +141,7 @@ try_key(void *arg, const struct tally_keyed *key)
 
 	result = segment_of(log, key->index, &at.segment, wanted->error);
 	if (result == 0)
-		result = tally_found_read(log, &log->index.hasher, &at,
+		result = tally_found_read(log, wanted->hasher, &at,
 		    wanted->out, wanted->error);
 	if (result != 0)
 		return result;
@@ -156,8 +157,8 @@ try_key(void *arg, const struct tally_keyed *key)
 }
 
 int
-tally_find_index(struct tally_log *log, uint64_t index,
-    struct tally_found *out, struct tally_error *error)
+tally_find_index(struct tally_log *log, struct tally_hasher *hasher,
+    uint64_t index, struct tally_found *out, struct tally_error *error)
 {
 	struct tally_place at = {.size = index};
 	struct tally_hash hash;
@@ -170,19 +171,19 @@ tally_find_index(struct tally_log *log, uint64_t index,
 	if (result == 0)
 		result = segment_of(log, index, &at.segment, error);
 	if (result == 0)
-		result = tally_found_read(log, &log->index.hasher, &at, out,
-		    error);
+		result = tally_found_read(log, hasher, &at, out, error);
 	if (result == 0 && !tally_hash_equal(&out->line.hash, &hash))
 		result = TALLY_END;
 	return result;
 }
 
 int
-tally_find_seq(struct tally_log *log, const char *chain, size_t chain_len,
-    uint64_t seq, struct tally_found *out, struct tally_error *error)
+tally_find_seq(struct tally_log *log, struct tally_hasher *hasher,
+    const char *chain, size_t chain_len, uint64_t seq, struct tally_found *out, struct tally_error *error)
 {
 	struct wanted wanted = {
 		.log = log,
+		.hasher = hasher,
 		.chain = chain,
 		.chain_len = chain_len,
 		.seq = seq,
@@ -197,12 +198,13 @@ tally_find_seq(struct tally_log *log, const char *chain, size_t chain_len,
 }
 
 int
-tally_find_id(struct tally_log *log, const char *chain, size_t chain_len,
-    const char *id, size_t id_len, struct tally_found *out,
-    struct tally_error *error)
+tally_find_id(struct tally_log *log, struct tally_hasher *hasher,
+    const char *chain, size_t chain_len, const char *id, size_t id_len,
+    struct tally_found *out, struct tally_error *error)
 {
 	struct wanted wanted = {
 		.log = log,
+		.hasher = hasher,
 		.chain = chain,
 		.chain_len = chain_len,
 		.id = id,
@@ -239,10 +241,10 @@ compare(struct tally_item *item, const struct tally_found *found)
 	return TALLY_OK;
 }
 
-/* Index mutex held: asks the runs for the ids of items. */
+/* Between index_begin and _end: asks the runs for the ids of items. */
 static int
-ask_runs(struct tally_log *log, struct tally_item *items, size_t count,
-    struct tally_error *error)
+ask_runs(struct tally_log *log, struct tally_hasher *hasher,
+    struct tally_item *items, size_t count, struct tally_error *error)
 {
 	struct tally_found found = {0};
 	int result = TALLY_OK;
@@ -252,8 +254,8 @@ ask_runs(struct tally_log *log, struct tally_item *items, size_t count,
 
 		if (item->id_len == 0)
 			continue;
-		result = tally_find_id(log, item->chain, item->chain_len,
-		    item->id, item->id_len, &found, error);
+		result = tally_find_id(log, hasher, item->chain,
+		    item->chain_len, item->id, item->id_len, &found, error);
 		if (result == 0)
 			item->in_runs = compare(item, &found) == 0
 			    ? TALLY_IN_RUNS_SAME
@@ -299,29 +301,50 @@ cover(struct tally_log *log, uint64_t needed,
 							    : result;
 }
 
+/*
+ * One try: TALLY_END if the index does not reach far enough, or proved wrong
+ * and was dropped.
+ */
+static int
+try_runs(struct tally_log *log, uint64_t needed, struct tally_call *call,
+    struct tally_error *error)
+{
+	struct tally_workspace *space;
+	int result;
+
+	result = tally_index_begin(log, error);
+	if (result != 0)
+		return result;
+	if (needed > log->index.covered.size) {
+		tally_index_end(log);
+		return TALLY_END;
+	}
+	result = tally_workspace_take(log, &space, error);
+	if (result == 0) {
+		result = ask_runs(log, &space->hasher, call->items,
+		    call->count, error);
+		tally_workspace_give(log, space);
+	}
+	tally_index_end(log);
+	if (result == TALLY_E_IO) {
+		tally_index_discard(log);
+		result = TALLY_END;
+	}
+	return result;
+}
+
 int
 tally_find_prepare(struct tally_log *log, struct tally_call *call,
     struct tally_error *error)
 {
 	struct tally_place durable = {0};
-	int result = TALLY_OK;
 
 	for (int i = 0; i < TRIES; i++) {
 		uint64_t needed = ids_needed(log, &durable);
+		int result = try_runs(log, needed, call, error);
 
-		pthread_mutex_lock(&log->index.mutex);
-		result = tally_index_refresh(log, error);
-		if (result == 0 && needed <= log->index.covered.size) {
-			result = ask_runs(log, call->items, call->count,
-			    error);
-			if (result == TALLY_E_IO)
-				tally_index_discard(log);
-			pthread_mutex_unlock(&log->index.mutex);
-			if (result != TALLY_E_IO)
-				return result;
-		} else {
-			pthread_mutex_unlock(&log->index.mutex);
-		}
+		if (result != TALLY_END)
+			return result;
 		result = cover(log, needed, &durable, error);
 		if (result != 0)
 			return result;
@@ -336,18 +359,18 @@ static int
 ask_again(struct tally_log *log, struct tally_item *item,
     struct tally_error *error)
 {
-	int result;
+	int result = tally_index_begin(log, error);
 
-	pthread_mutex_lock(&log->index.mutex);
-	result = tally_index_refresh(log, error);
-	if (result == 0 && log->index.covered.size <
+	if (result != 0)
+		return result;
+	if (log->index.covered.size <
 	    atomic_load(&log->state->shared->recent_oldest))
 		result = tally_fail(error, TALLY_E_BUSY,
 		    "the index was removed while an id was looked up; try"
 		    " again");
-	if (result == 0)
-		result = ask_runs(log, item, 1, error);
-	pthread_mutex_unlock(&log->index.mutex);
+	else
+		result = ask_runs(log, &log->batch->hasher, item, 1, error);
+	tally_index_end(log);
 	return result;
 }
 

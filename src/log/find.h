@@ -33,17 +33,17 @@ tally_found_read(struct tally_log *log, struct tally_hasher *hasher,
  * TALLY_END if the index has none.
  */
 TALLY_MUST_CHECK int
-tally_find_index(struct tally_log *log, uint64_t index,
+tally_find_index(struct tally_log *log, struct tally_hasher *hasher,
+    uint64_t index, struct tally_found *out, struct tally_error *error);
+
+TALLY_MUST_CHECK int
+tally_find_seq(struct tally_log *log, struct tally_hasher *hasher,
+    const char *chain, size_t chain_len, uint64_t seq, struct tally_found *out, struct tally_error *error);
+
+TALLY_MUST_CHECK int
+tally_find_id(struct tally_log *log, struct tally_hasher *hasher,
+    const char *chain, size_t chain_len, const char *id, size_t id_len,
     struct tally_found *out, struct tally_error *error);
-
-TALLY_MUST_CHECK int
-tally_find_seq(struct tally_log *log, const char *chain, size_t chain_len,
-    uint64_t seq, struct tally_found *out, struct tally_error *error);
-
-TALLY_MUST_CHECK int
-tally_find_id(struct tally_log *log, const char *chain, size_t chain_len,
-    const char *id, size_t id_len, struct tally_found *out,
-    struct tally_error *error);
 
 /*
  * Before a call with ids joins a group: brings the index to where the recent

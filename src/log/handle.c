@@ -299,6 +299,7 @@ handle_new(const char *path, struct tally_error *error)
 	pthread_mutex_init(&log->queue, NULL);
 	log->path = tally_sys_alloc(len);
 	if (log->path == NULL || tally_index_init(&log->index, error) != 0 ||
+	    tally_index_init(&log->builder, error) != 0 ||
 	    tally_hasher_open(&log->sync_hasher) != 0 ||
 	    tally_batch_new(&log->batch, error) != 0) {
 		tally_fail_memory(error);
@@ -375,6 +376,7 @@ tally_log_close(struct tally_log *log, struct tally_error *error)
 	tally_batch_free(log->batch);
 	tally_hasher_close(&log->sync_hasher);
 	tally_index_wipe(&log->index);
+	tally_index_wipe(&log->builder);
 	tally_sys_close(log->run_dir);
 	tally_sys_close(log->log_dir);
 	tally_sys_close(log->dir);

@@ -88,7 +88,8 @@ struct tally_log {
 	struct tally_workspace *workspaces;
 	_Atomic bool has_buffered; /* something that close must sync */
 
-	struct tally_index index;
+	struct tally_index index;   /* that lookups share */
+	struct tally_index builder; /* that brings it up to date */
 	uint64_t private_bytes; /* read-only: of the last segment, as read */
 
 	struct tally_log *next; /* in the list of the process's handles */

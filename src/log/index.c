@@ -13,7 +13,7 @@ int
 tally_index_init(struct tally_index *index, struct tally_error *error)
 {
 	memset(index, 0, sizeof(*index));
-	pthread_mutex_init(&index->mutex, NULL);
+	pthread_rwlock_init(&index->lock, NULL);
 	index->dir = -1;
 	index->records = -1;
 	for (int i = 0; i < TALLY_INDEX_LEVELS; i++)
@@ -48,7 +48,7 @@ tally_index_wipe(struct tally_index *index)
 {
 	tally_index_shut(index);
 	tally_hasher_close(&index->hasher);
-	pthread_mutex_destroy(&index->mutex);
+	pthread_rwlock_destroy(&index->lock);
 }
 
 /* ---- opening ---------------------------------------------------------- */
@@ -93,9 +93,9 @@ are_long_enough(struct tally_index *index)
 }
 
 static int
-open_index(struct tally_log *log, struct tally_error *error)
+open_index(struct tally_log *log, struct tally_index *index,
+    struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
 	struct tally_sys_stat st;
 	int result;
 
@@ -107,7 +107,7 @@ open_index(struct tally_log *log, struct tally_error *error)
 	}
 	if (tally_sys_stat_at(index->dir, TALLY_COVERED_NAME, &st) != 0)
 		return TALLY_OK;
-	result = tally_covered_read(log, error);
+	result = tally_covered_read(log, index);
 	if (result == 0 && index->covered.size > 0) {
 		result = open_files(index);
 		if (result == 0 && !are_long_enough(index))
@@ -131,40 +131,79 @@ open_index(struct tally_log *log, struct tally_error *error)
 
 /* Is the directory that we have open still the one at its path? */
 static bool
-is_directory_ours(struct tally_log *log)
+is_directory_ours(struct tally_log *log, const struct tally_index *index)
 {
 	struct tally_sys_stat own, there;
 
-	return log->index.dir >= 0 &&
-	    tally_sys_stat(log->index.dir, &own) == 0 &&
+	return index->dir >= 0 &&
+	    tally_sys_stat(index->dir, &own) == 0 &&
 	    tally_sys_stat_at(log->dir, TALLY_INDEX_NAME, &there) == 0 &&
 	    own.inode == there.inode && own.device == there.device;
 }
 
 int
-tally_index_refresh(struct tally_log *log, struct tally_error *error)
+tally_index_refresh(struct tally_log *log, struct tally_index *index,
+    struct tally_error *error)
 {
-	struct tally_index *index = &log->index;
 	struct tally_sys_stat st;
 
 	if (tally_sys_stat_at(log->dir,
 		TALLY_INDEX_NAME "/" TALLY_COVERED_NAME, &st) != 0) {
-		if (index->covered.size != 0 || !is_directory_ours(log))
+		if (index->covered.size != 0 || !is_directory_ours(log, index))
 			tally_index_shut(index);
 		return TALLY_OK;
 	}
 	if (index->is_open && st.inode == index->inode &&
 	    st.device == index->device)
 		return TALLY_OK;
-	return open_index(log, error);
+	return open_index(log, index, error);
+}
+
+/* Is what we have open what is there? */
+static bool
+is_fresh(struct tally_log *log)
+{
+	const struct tally_index *index = &log->index;
+	struct tally_sys_stat st;
+
+	return index->is_open && tally_sys_stat_at(log->dir,
+	    TALLY_INDEX_NAME "/" TALLY_COVERED_NAME, &st) == 0 &&
+	    st.inode == index->inode && st.device == index->device;
+}
+
+int
+tally_index_begin(struct tally_log *log, struct tally_error *error)
+{
+	int result;
+
+	pthread_rwlock_rdlock(&log->index.lock);
+	if (is_fresh(log))
+		return TALLY_OK;
+	pthread_rwlock_unlock(&log->index.lock);
+	pthread_rwlock_wrlock(&log->index.lock);
+	result = tally_index_refresh(log, &log->index, error);
+	pthread_rwlock_unlock(&log->index.lock);
+	if (result == 0)
+		pthread_rwlock_rdlock(&log->index.lock);
+	return result;
+}
+
+void
+tally_index_end(struct tally_log *log)
+{
+	pthread_rwlock_unlock(&log->index.lock);
 }
 
 void
 tally_index_discard(struct tally_log *log)
 {
-	if (log->index.dir >= 0)
-		(void)tally_sys_unlink(log->index.dir, TALLY_COVERED_NAME);
-	tally_index_shut(&log->index);
+	struct tally_index *index = &log->index;
+
+	pthread_rwlock_wrlock(&index->lock);
+	if (index->dir >= 0 && !log->read_only)
+		(void)tally_sys_unlink(index->dir, TALLY_COVERED_NAME);
+	tally_index_shut(index);
+	pthread_rwlock_unlock(&index->lock);
 }
 
 /* ---- reading ---------------------------------------------------------- */
@@ -204,8 +243,9 @@ tally_index_record(struct tally_index *index, uint64_t at,
  * level 0 the leaves, level n the file tree[n - 1].
  */
 int
-tally_index_fold(struct tally_index *index, unsigned level, uint64_t first,
-    unsigned count, struct tally_hash *out, struct tally_error *error)
+tally_index_fold(struct tally_index *index, struct tally_hasher *hasher,
+    unsigned level, uint64_t first, unsigned count, struct tally_hash *out,
+    struct tally_error *error)
 {
 	char bytes[256 * TALLY_RECORD_ENTRY];
 	size_t entry = level == 0 ? TALLY_RECORD_ENTRY : 32;
@@ -221,20 +261,20 @@ tally_index_fold(struct tally_index *index, unsigned level, uint64_t first,
 		struct tally_hash node;
 
 		memcpy(node.b, bytes + (i + 1) * entry - 32, 32);
-		tally_frontier_append(&index->hasher, &frontier, &node);
+		tally_frontier_append(hasher, &frontier, &node);
 	}
-	*out = tally_frontier_root(&index->hasher, &frontier);
+	*out = tally_frontier_root(hasher, &frontier);
 	return TALLY_OK;
 }
 
 int
-tally_index_node(void *arg, unsigned height, uint64_t position,
-    struct tally_hash *out)
+tally_index_node(struct tally_index *index, struct tally_hasher *hasher,
+    unsigned height, uint64_t position, struct tally_hash *out)
 {
 	unsigned level = height / 8;
 
 	if (level > TALLY_INDEX_LEVELS)
 		return TALLY_E_LIMIT;
-	return tally_index_fold(arg, level, position << height % 8,
+	return tally_index_fold(index, hasher, level, position << height % 8,
 	    1u << height % 8, out, NULL);
 }

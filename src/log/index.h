@@ -23,6 +23,12 @@
 #include "log/runs.h"
 #include "log/segment.h"
 
+/*
+ * A handle has two views of the index: one that lookups share, and one, behind
+ * a mutex, that brings the files up to date.  The first sees the other's work
+ * when it refreshes.
+ */
+
 /* Records between two updates by those who append. */
 #define TALLY_INDEX_STEP 32768
 #define TALLY_INDEX_LEVELS 7 /* tree-08 ... tree-56 */
@@ -30,7 +36,7 @@
 struct tally_log;
 
 struct tally_index {
-	pthread_mutex_t mutex; /* for all below */
+	pthread_rwlock_t lock; /* for all below */
 	int dir;               /* own descriptor: its flock is the writers' */
 	int records;
 	int tree[TALLY_INDEX_LEVELS];
@@ -51,10 +57,21 @@ tally_index_wipe(struct tally_index *index);
 /*
  * Looks whether the index is another one than that we have open, and opens it
  * anew if so.  Afterwards index->covered says how far it reaches; nothing, if
- * it is missing or not sound.  Index mutex held.
+ * it is missing or not sound.  Index locked for writing.
  */
 TALLY_MUST_CHECK int
-tally_index_refresh(struct tally_log *log, struct tally_error *error);
+tally_index_refresh(struct tally_log *log, struct tally_index *index,
+    struct tally_error *error);
+
+/*
+ * For a lookup: refreshes log->index if need be and leaves it locked for
+ * reading; not so if it fails.
+ */
+TALLY_MUST_CHECK int
+tally_index_begin(struct tally_log *log, struct tally_error *error);
+
+void
+tally_index_end(struct tally_log *log);
 
 /*
  * Brings the index to at least upto, which must be durable.  wait: blocks
@@ -65,11 +82,11 @@ TALLY_MUST_CHECK int
 tally_index_catch_up(struct tally_log *log, const struct tally_place *upto,
     bool wait, struct tally_error *error);
 
-/* Removes an index that proved wrong; it comes back.  Index mutex held. */
+/* Removes an index that proved wrong; it comes back.  Index not locked. */
 void
 tally_index_discard(struct tally_log *log);
 
-/* ---- reading; index mutex held, after a refresh ----------------------- */
+/* ---- reading; between begin and end ----------------------------------- */
 
 /* Where record index, below covered, begins in its segment, and its hash. */
 TALLY_MUST_CHECK int
@@ -77,9 +94,10 @@ tally_index_record(struct tally_index *index, uint64_t at,
     uint64_t *out_offset, struct tally_hash *out_hash,
     struct tally_error *error);
 
-/* A tree source (core/tree.h) over leaves below covered; arg: the index. */
-int
-tally_index_node(void *arg, unsigned height, uint64_t position,
-    struct tally_hash *out);
+/* The root of the whole subtree of 2^height leaves at position * 2^height,
+ * all of them below covered. */
+TALLY_MUST_CHECK int
+tally_index_node(struct tally_index *index, struct tally_hasher *hasher,
+    unsigned height, uint64_t position, struct tally_hash *out);
 
 #endif

@@ -14,20 +14,21 @@
 void
 tally_tree_name(int level, char out[TALLY_TREE_NAME_SIZE]);
 
-/* Reads "covered" into log->index; TALLY_END if it does not hold. */
+/* Reads "covered" into the index; TALLY_END if it does not hold. */
 TALLY_MUST_CHECK int
-tally_covered_read(struct tally_log *log, struct tally_error *error);
+tally_covered_read(struct tally_log *log, struct tally_index *index);
 
 /* Replaces it. */
 TALLY_MUST_CHECK int
-tally_covered_write(struct tally_log *log, bool sync,
-    struct tally_error *error);
+tally_covered_write(struct tally_log *log, struct tally_index *index,
+    bool sync, struct tally_error *error);
 
 void
 tally_index_shut(struct tally_index *index);
 
 TALLY_MUST_CHECK int
-tally_index_fold(struct tally_index *index, unsigned level, uint64_t first,
-    unsigned count, struct tally_hash *out, struct tally_error *error);
+tally_index_fold(struct tally_index *index, struct tally_hasher *hasher,
+    unsigned level, uint64_t first, unsigned count, struct tally_hash *out,
+    struct tally_error *error);
 
 #endif

@@ -25,7 +25,8 @@ read_rest(struct tally_leaves *leaves, struct tally_error *error)
 	    (size_t)(leaves->size - leaves->covered) * sizeof(*leaves->rest));
 	if (leaves->rest == NULL)
 		return tally_fail_memory(error);
-	pthread_mutex_unlock(&leaves->log->index.mutex);
+	tally_index_end(leaves->log);
+	leaves->locked = false;
 	result = tally_cursor_open(leaves->log, &range, &cursor, error);
 	for (uint64_t i = leaves->covered; i < leaves->size && result == 0;
 	    i++) {
@@ -34,10 +35,17 @@ read_rest(struct tally_leaves *leaves, struct tally_error *error)
 			leaves->rest[i - leaves->covered] = record.hash;
 	}
 	tally_cursor_close(cursor);
-	pthread_mutex_lock(&leaves->log->index.mutex);
-	return result == TALLY_END
-	    ? tally_fail(error, TALLY_E_BUG, "the log became shorter")
-	    : result;
+	if (result == TALLY_END)
+		return tally_fail(error, TALLY_E_BUG,
+		    "the log became shorter");
+	if (result == 0)
+		result = tally_index_begin(leaves->log, error);
+	leaves->locked = result == 0;
+	/* It may have been dropped meanwhile. */
+	if (result == 0 && leaves->log->index.covered.size < leaves->covered)
+		result = tally_fail(error, TALLY_E_BUSY,
+		    "the index was removed while it was read; try again");
+	return result;
 }
 
 /* The index as it is, after an update if it lags and we may. */
@@ -45,18 +53,14 @@ static int
 fresh_index(struct tally_log *log, const struct tally_place *horizon,
     struct tally_error *error)
 {
-	int result;
+	int result = tally_index_begin(log, error);
 
-	pthread_mutex_lock(&log->index.mutex);
-	result = tally_index_refresh(log, error);
-	if (result == 0 && !log->read_only &&
-	    log->index.covered.size + REST_MAX < horizon->size) {
-		pthread_mutex_unlock(&log->index.mutex);
-		(void)!tally_index_catch_up(log, horizon, true, NULL);
-		pthread_mutex_lock(&log->index.mutex);
-		result = tally_index_refresh(log, error);
-	}
-	return result;
+	if (result != 0 || log->read_only ||
+	    log->index.covered.size + REST_MAX >= horizon->size)
+		return result;
+	tally_index_end(log);
+	(void)!tally_index_catch_up(log, horizon, true, NULL);
+	return tally_index_begin(log, error);
 }
 
 int
@@ -77,8 +81,11 @@ tally_leaves_open(struct tally_log *log, uint64_t size,
 	out->size = size == 0 ? horizon.size : size;
 	out->log = log;
 	result = fresh_index(log, &horizon, error);
+	if (result != 0)
+		return result;
+	out->locked = true;
 	out->covered = log->index.covered.size;
-	if (result == 0 && out->covered < out->size)
+	if (out->covered < out->size)
 		result = read_rest(out, error);
 	return result;
 }
@@ -86,8 +93,8 @@ tally_leaves_open(struct tally_log *log, uint64_t size,
 void
 tally_leaves_close(struct tally_leaves *leaves)
 {
-	if (leaves->log != NULL)
-		pthread_mutex_unlock(&leaves->log->index.mutex);
+	if (leaves->locked)
+		tally_index_end(leaves->log);
 	tally_sys_free(leaves->rest);
 	memset(leaves, 0, sizeof(*leaves));
 }
@@ -119,8 +126,8 @@ leaves_node(void *arg, unsigned height, uint64_t position,
 	struct tally_frontier frontier;
 
 	if (end <= leaves->covered)
-		return tally_index_node(&leaves->log->index, height, position,
-		    out);
+		return tally_index_node(&leaves->log->index,
+		    leaves->hasher, height, position, out);
 	if (end > leaves->size)
 		return TALLY_E_BUG;
 	tally_frontier_init(&frontier);
@@ -135,8 +142,8 @@ leaves_node(void *arg, unsigned height, uint64_t position,
 			at++;
 			continue;
 		}
-		result = tally_index_node(&leaves->log->index, step,
-		    at >> step, &node);
+		result = tally_index_node(&leaves->log->index,
+		    leaves->hasher, step, at >> step, &node);
 		if (result != 0)
 			return result;
 		tally_frontier_append_subtree(leaves->hasher, &frontier, step,

@@ -14,12 +14,13 @@ struct tally_leaves {
 	struct tally_hasher *hasher;
 	uint64_t covered; /* leaves that the index has */
 	uint64_t size;
+	bool locked;             /* the index, for reading */
 	struct tally_hash *rest; /* leaves covered ... size - 1 */
 };
 
 /*
  * size 0: as many as are durable now.  Returns 0; TALLY_END if there are not
- * so many.  Close them in any case; the index's mutex is held in between.
+ * so many.  Close them in any case; the index is locked in between.
  */
 TALLY_MUST_CHECK int
 tally_leaves_open(struct tally_log *log, uint64_t size,

@@ -107,6 +107,7 @@ check_last(struct tally_log *log, const struct tally_state *state,
 
 	if (tail.size == 0 || last->segment != tail.segment)
 		return TALLY_OK;
+	/* Shorter than it says is not for us to judge: check_segment does. */
 	if (last->offset >= tail.offset ||
 	    tail.offset - last->offset > TALLY_LINE_MAX(TALLY_EVENT_MAX))
 		return TALLY_END;
@@ -125,7 +126,9 @@ check_last(struct tally_log *log, const struct tally_state *state,
 		result = TALLY_END;
 	tally_sys_free(text);
 	tally_sys_close(fd);
-	return result == TALLY_E_DAMAGED ? TALLY_END : result;
+	return result == TALLY_E_DAMAGED || result == TALLY_E_SWAPPED
+	    ? TALLY_OK
+	    : result;
 }
 
 /* Maps the state that is there, or recovers one. */

@@ -125,7 +125,12 @@ prepare_items(struct tally_log *log, const struct tally_append *requests,
 		if (result != 0 && error != NULL)
 			error->item = i;
 		call->bytes += tally_item_bytes(item);
-		call->names += item->chain_len;
+		if (i == 0 || item->chain_len != item[-1].chain_len ||
+		    memcmp(item->chain, item[-1].chain,
+			item->chain_len) != 0) {
+			call->chains++;
+			call->names += item->chain_len;
+		}
 		call->ids += item->id_len != 0;
 	}
 	if (result == 0 && tally_hasher_failed(&space->hasher))

@@ -51,9 +51,7 @@ prove_path(struct tally_log *log, struct proving *proving,
 	if (result == 0 && !tally_inclusion_check(&space->hasher,
 		&proving->record.hash, proving->record.index, proving->size,
 		proving->path, proving->path_len, &proving->root)) {
-		pthread_mutex_lock(&log->index.mutex);
 		tally_index_discard(log);
-		pthread_mutex_unlock(&log->index.mutex);
 		result = tally_fail(error, TALLY_E_IO,
 		    "the index did not hold and was dropped; try again");
 	}

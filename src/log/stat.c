@@ -81,10 +81,11 @@ tally_log_stat(struct tally_log *log, struct tally_stat *out_stat,
 	result = tally_sys_list(log->log_dir, count_file, &count);
 	if (result != 0)
 		return tally_fail_os(error, result, "cannot list \"log\"");
-	pthread_mutex_lock(&log->index.mutex);
-	result = tally_index_refresh(log, error);
-	stat.indexed_size = log->index.covered.size;
-	pthread_mutex_unlock(&log->index.mutex);
+	result = tally_index_begin(log, error);
+	if (result == 0) {
+		stat.indexed_size = log->index.covered.size;
+		tally_index_end(log);
+	}
 	if (result == 0)
 		result = first_time(log, &stat.first_time_us, error);
 	if (result == 0)

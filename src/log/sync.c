@@ -96,7 +96,7 @@ write_mark(struct tally_log *log, struct tally_state *state,
 	/* Another process may have written it last. */
 	result = tally_mark_read(&log->sync_hasher, log->log_dir, &mark,
 	    error);
-	if (result == 0 && place->size < mark.place.size)
+	if (result == 0 && place->size <= mark.place.size)
 		return TALLY_OK;
 	if (result == 0)
 		result = tally_mark_write(&log->sync_hasher, log->log_dir,
@@ -335,9 +335,12 @@ take_turn(struct tally_log *log, const struct tally_target *target,
 {
 	int result;
 
+	/*
+	 * Not on a state that was replaced: a failure would poison that one
+	 * only.  While we have the lock it cannot be.
+	 */
 	if (tally_state_durable(state).size >= target->end.size ||
-	    atomic_load(&state->shared->poisoned) ||
-	    atomic_load(&state->shared->superseded)) {
+	    atomic_load(&state->shared->poisoned) || is_stale(log, state)) {
 		tally_sync_unlock(log);
 		/* We may have been woken to lead; pass it on. */
 		ring(state, atomic_load(&state->shared->epoch), 1);
