@@ -226,8 +226,6 @@ tally_state_copy(const struct tally_state *from, struct tally_state *to)
 				recent_put(to, t, &from->recent[t][i]);
 		}
 	}
-	new->segment_device = old->segment_device;
-	new->segment_inode = old->segment_inode;
 	new->heads_saved = old->heads_saved;
 	new->poisoned = old->poisoned;
 	new->sync_began = old->sync_began;

@@ -298,10 +298,12 @@ group_reserve(struct tally_log *log, struct tally_group *group,
 {
 	int result;
 
-	result = tally_order_make_room(log, group->chains, group->names,
-	    group->ids, error);
-	if (result == 0)
-		result = tally_order_roll(log, group->bytes, error);
+	do {
+		result = tally_order_make_room(log, group->chains,
+		    group->names, group->ids, error);
+		if (result == 0)
+			result = tally_order_roll(log, group->bytes, error);
+	} while (result == TALLY_PARTIAL);
 	if (result == 0) {
 		tally_batch_begin(log);
 		result = tally_batch_reserve(log->batch, group->records,

@@ -162,13 +162,14 @@ check_segment(struct tally_log *log, struct tally_error *error)
 {
 	struct tally_shared *shared = log->state->shared;
 	struct tally_place tail = tally_state_tail(log->state);
+	const struct tally_last *last = tally_state_last(log->state);
 	char name[TALLY_SEGMENT_NAME_SIZE];
 	struct tally_sys_stat st;
 	int result;
 
 	if (log->segment == NULL || log->segment->first != tail.segment ||
-	    log->segment->inode != shared->segment_inode ||
-	    log->segment->device != shared->segment_device) {
+	    log->segment->inode != last->segment_inode ||
+	    log->segment->device != last->segment_device) {
 		result = tally_view_open_segment(log, tail.segment, error);
 		if (result != 0)
 			return result;
@@ -178,8 +179,8 @@ check_segment(struct tally_log *log, struct tally_error *error)
 	if (result != 0 && result != -ENOENT)
 		return tally_fail_os(error, result, "cannot read \"log/%s\"",
 		    name);
-	if (result != 0 || st.inode != shared->segment_inode ||
-	    st.device != shared->segment_device)
+	if (result != 0 || st.inode != last->segment_inode ||
+	    st.device != last->segment_device)
 		return tally_fail(error, TALLY_E_SWAPPED,
 		    "segment \"log/%s\" was replaced underneath; segments must"
 		    " not be rotated or edited, put the original back", name);
@@ -330,6 +331,12 @@ tally_order_roll(struct tally_log *log, uint64_t bytes,
 	result = tally_sync_now(log, log->state, log->segment, &tail, true,
 	    error);
 	tally_sync_unlock(log);
+	if (result == TALLY_E_POISONED &&
+	    atomic_load(&shared->poisoned) == TALLY_LEADER_DIED) {
+		/* Not our sync.  Recovery may move the tail, so begin anew. */
+		result = tally_recover(log, error);
+		return result == 0 ? TALLY_PARTIAL : result;
+	}
 	if (result != 0)
 		return result;
 	/* From here on a death leaves a segment that repair publishes. */
@@ -341,8 +348,8 @@ tally_order_roll(struct tally_log *log, uint64_t bytes,
 		return result;
 	tail.segment = tail.size;
 	tail.offset = 0;
-	shared->segment_device = log->segment->device;
-	shared->segment_inode = log->segment->inode;
+	last.segment_device = log->segment->device;
+	last.segment_inode = log->segment->inode;
 	tally_state_publish(log->state, &tail, &last);
 	atomic_store(&shared->dirty, 0);
 	return TALLY_OK;

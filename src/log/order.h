@@ -32,7 +32,11 @@ tally_order_make_room(struct tally_log *log, uint64_t chains,
 void
 tally_order_supersede(struct tally_state *state);
 
-/* Order lock held: a new segment, if what comes does not fit (R7). */
+/*
+ * Order lock held: a new segment, if what comes does not fit (R7).
+ * Returns 0; TALLY_PARTIAL if the log had to be recovered first, so that what
+ * was reserved before is gone; an error.
+ */
 TALLY_MUST_CHECK int
 tally_order_roll(struct tally_log *log, uint64_t bytes,
     struct tally_error *error);

@@ -168,14 +168,15 @@ static bool
 is_end_right(struct tally_log *log)
 {
 	struct tally_place tail = tally_state_tail(log->state);
+	const struct tally_last *last = tally_state_last(log->state);
 	char name[TALLY_SEGMENT_NAME_SIZE];
 	struct tally_sys_stat st;
 
 	tally_segment_name(tail.segment, name);
 	return tally_sys_stat_at(log->log_dir, name, &st) == 0 &&
 	    st.size == tail.offset &&
-	    st.inode == log->state->shared->segment_inode &&
-	    st.device == log->state->shared->segment_device;
+	    st.inode == last->segment_inode &&
+	    st.device == last->segment_device;
 }
 
 int

@@ -148,6 +148,7 @@ read_segments(struct tally_log *log, struct recovery *recovery,
 {
 	const struct tally_segments *segments = &recovery->segments;
 	const struct tally_place *floor = &recovery->floor;
+	const struct tally_sys_stat none = {0};
 	struct tally_place tail = tally_state_tail(recovery->scan.state);
 	bool torn = false;
 
@@ -160,7 +161,8 @@ read_segments(struct tally_log *log, struct recovery *recovery,
 		if (first > tail.segment) {
 			if (first != tail.size)
 				return damaged(recovery, error);
-			tally_scan_enter(&recovery->scan, first);
+			/* Which file that is, settle says. */
+			tally_scan_enter(&recovery->scan, first, &none);
 		}
 		result = read_segment(log, recovery, first,
 		    i + 1 == segments->count, &torn, error);
@@ -220,10 +222,12 @@ settle(struct tally_log *log, struct recovery *recovery,
 {
 	struct tally_state *state = log->state;
 	struct tally_place tail = tally_state_tail(state);
+	struct tally_last last = *tally_state_last(state);
 	int result;
 
-	state->shared->segment_device = log->segment->device;
-	state->shared->segment_inode = log->segment->inode;
+	last.segment_device = log->segment->device;
+	last.segment_inode = log->segment->inode;
+	tally_state_publish(state, &tail, &last);
 	tally_published_set(&state->shared->durable, &tail);
 	result = tally_mark_write(&log->sync_hasher, log->log_dir, &tail,
 	    &recovery->mark, error);
@@ -236,6 +240,11 @@ settle(struct tally_log *log, struct recovery *recovery,
 	if (result != 0 && result != -ENOENT)
 		return tally_fail_os(error, result,
 		    "cannot remove \"log/%s\"", TALLY_POISON_NAME);
+	/* An init that was killed may have left tally.json's name unsynced. */
+	result = tally_sys_sync_all(log->dir);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot sync \"%s\"",
+		    log->path);
 	return tally_state_install(log->run_dir, state, error);
 }
 
@@ -274,6 +283,24 @@ room_for_own(struct tally_log *log, struct recovery *recovery,
 	return TALLY_OK;
 }
 
+/*
+ * Names that we go by.  Whoever made them may have died before its sync of the
+ * directory, an init at its last step for one; what is acknowledged from here
+ * on must not vanish with them.
+ */
+static int
+sync_names(struct tally_log *log, struct tally_error *error)
+{
+	int result = tally_sys_sync_all(log->dir);
+
+	if (result == 0)
+		result = tally_sys_sync_all(log->log_dir);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot sync \"%s\"",
+		    log->path);
+	return TALLY_OK;
+}
+
 static void
 recovery_wipe(struct recovery *recovery)
 {
@@ -289,7 +316,9 @@ recover_locked(struct tally_log *log, struct recovery *recovery,
 {
 	int result;
 
-	result = tally_rewrite_resume(log, error);
+	result = sync_names(log, error);
+	if (result == 0)
+		result = tally_rewrite_resume(log, error);
 	if (result == 0)
 		result = read_log(log, recovery, log->run_dir, error);
 	if (result == 0)

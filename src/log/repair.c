@@ -38,9 +38,7 @@ repair_roll(struct tally_scan *scan, struct tally_error *error)
 	result = tally_view_open_segment(log, tail.size, error);
 	if (result != 0)
 		return result;
-	scan->state->shared->segment_device = st.device;
-	scan->state->shared->segment_inode = st.inode;
-	tally_scan_enter(scan, tail.size);
+	tally_scan_enter(scan, tail.size, &st);
 	return tally_scan_lines(scan, log->segment->fd, st.size, error);
 }
 

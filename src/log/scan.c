@@ -134,13 +134,16 @@ tally_scan_lines(struct tally_scan *scan, int fd, uint64_t end,
 }
 
 void
-tally_scan_enter(struct tally_scan *scan, uint64_t first)
+tally_scan_enter(struct tally_scan *scan, uint64_t first,
+    const struct tally_sys_stat *st)
 {
 	struct tally_place tail = tally_state_tail(scan->state);
 	struct tally_last last = *tally_state_last(scan->state);
 
 	tail.segment = first;
 	tail.offset = 0;
+	last.segment_device = st->device;
+	last.segment_inode = st->inode;
 	tally_state_publish(scan->state, &tail, &last);
 }
 
@@ -166,8 +169,8 @@ torn_open(struct tally_log *log, uint64_t index, char out[64],
 }
 
 int
-tally_scan_set_aside(struct tally_scan *scan, int fd, uint64_t end, uint64_t mark_size,
-    char event[TALLY_TORN_EVENT_MAX], struct tally_error *error)
+tally_scan_set_aside(struct tally_scan *scan, int fd, uint64_t end,
+    uint64_t mark_size, char event[TALLY_TORN_EVENT_MAX], struct tally_error *error)
 {
 	struct tally_place tail = tally_state_tail(scan->state);
 	char name[64], hex[TALLY_HASH_TEXT_SIZE];

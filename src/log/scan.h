@@ -29,9 +29,10 @@ TALLY_MUST_CHECK int
 tally_scan_lines(struct tally_scan *scan, int fd, uint64_t end,
     struct tally_error *error);
 
-/* The tail goes on in the segment that begins here. */
+/* The tail goes on in the segment that begins here, and is this file. */
 void
-tally_scan_enter(struct tally_scan *scan, uint64_t first);
+tally_scan_enter(struct tally_scan *scan, uint64_t first,
+    const struct tally_sys_stat *st);
 
 /*
  * Copies the bytes of fd from the tail to end into "log/torn-...", synced, and

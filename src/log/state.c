@@ -118,9 +118,10 @@ create_file(int run_dir, uint64_t bytes, struct tally_state *state,
 	int fd, result;
 
 	/* Never cut a file that somebody may have mapped. */
-	(void)tally_sys_unlink(run_dir, STATE_NEW);
-	fd = tally_sys_open(run_dir, STATE_NEW,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE);
+	fd = tally_sys_unlink(run_dir, STATE_NEW);
+	if (fd == 0 || fd == -ENOENT)
+		fd = tally_sys_open(run_dir, STATE_NEW, TALLY_SYS_WRITE |
+		    TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE);
 	if (fd < 0)
 		return tally_fail_os(error, fd, "cannot make \"run/%s\"",
 		    STATE_NEW);

@@ -57,6 +57,7 @@ struct tally_last {
 	struct tally_hash hash;
 	int64_t time_us;
 	uint64_t chains; /* that have a record */
+	uint64_t segment_device, segment_inode; /* of the tail's segment */
 };
 
 struct tally_chain_head {
@@ -99,7 +100,6 @@ struct tally_shared {
 	_Atomic uint32_t poisoned;
 	_Atomic uint32_t dirty;
 	uint32_t recent_active;
-	uint64_t segment_device, segment_inode;
 	uint64_t chains_used, arena_used;
 	uint64_t recent_used[2];
 	uint64_t recent_from[2]; /* the table has every id from this index on */
