@@ -157,6 +157,9 @@ uint32_t
 sim_node_new(bool directory, uint32_t parent);
 void
 sim_node_wipe(struct sim_node *node);
+/* Frees the view, mapped or not. */
+void
+sim_view_free(struct sim_node *node);
 void
 sim_changes_wipe(struct sim_node *node);
 struct sim_change *
@@ -204,7 +207,14 @@ sim_undo_keep(void);
  */
 bool
 sim_shared_new(uint8_t **out_ours, uint8_t **out_theirs);
+/* used: all behind so many bytes is zero. */
 void
-sim_shared_free(uint8_t *ours, uint8_t *theirs);
+sim_shared_free(uint8_t *ours, uint8_t *theirs, size_t used);
+/* Somebody died: stores are no ops any more. */
+void
+sim_trap_release(void);
+/* Gives back what is kept for the next sim_shared_new. */
+void
+sim_shared_wipe(void);
 
 #endif

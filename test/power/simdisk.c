@@ -55,8 +55,8 @@ fails_as_file(enum sim_op op)
 bool
 sim_op_fails(enum sim_op op, int error)
 {
-	if (op == SIM_ALLOC)
-		return error == ENOMEM;
+	if (op == SIM_ALLOC || error == ENOMEM)
+		return op == SIM_ALLOC && error == ENOMEM;
 	if (error == EINTR)
 		return op == SIM_LOCK;
 	if (error == ENOSPC || error == EDQUOT)
@@ -101,6 +101,7 @@ strike(uint64_t op)
 	if (!killed)
 		return;
 	sim_undo_keep();
+	sim_trap_release();
 	for (int i = 0; i < SIM_FDS; i++) {
 		struct sim_fd *fd = &sim.fds[i];
 		struct sim_node *node = &sim.nodes[fd->node];
@@ -185,16 +186,37 @@ fd_new(uint32_t node, bool write)
 	return -EMFILE;
 }
 
-/* The directory that a name is relative to: root for none, 0 for no dir. */
+/* The directory that a path is relative to; 0 if that is none. */
 static uint32_t
-base_of(int dir)
+base_of(int dir, const char *path)
 {
 	struct sim_fd *slot;
 
-	if (dir < 0)
+	if (dir == TALLY_SYS_CWD || path[0] == '/') {
+		if (path[0] != '/')
+			sim_violate("\"%.60s\" in the working directory", path);
 		return 1;
+	}
+	if (dir < 0)
+		return 0;
 	slot = fd_get(dir);
 	return slot == NULL || !slot->directory ? 0 : slot->node;
+}
+
+/* Counts the op, and finds the path; -EBADF without a directory. */
+static int
+gate_walk(enum sim_op op, int dir, const char *path, uint32_t *out_node,
+    uint32_t *out_parent, char out_name[SIM_NAME])
+{
+	uint32_t base = base_of(dir, path);
+	int rc = sim_gate(op);
+
+	*out_node = 0;
+	if (rc == 0 && base == 0)
+		rc = -EBADF;
+	if (rc == 0)
+		*out_node = sim_walk(base, path, out_parent, out_name);
+	return rc;
 }
 
 /* ---- entries ----------------------------------------------------------- */
@@ -217,9 +239,8 @@ tally_sys_open_dir(int dir, const char *path)
 	int rc;
 
 	sim_enter();
-	rc = sim_gate(SIM_OPEN_DIR);
+	rc = gate_walk(SIM_OPEN_DIR, dir, path, &node, NULL, NULL);
 	if (rc == 0) {
-		node = sim_walk(base_of(dir), path, NULL, NULL);
 		if (node == 0)
 			rc = -ENOENT;
 		else if (!sim.nodes[node].directory)
@@ -249,18 +270,22 @@ int
 tally_sys_open(int dir, const char *name, int flags)
 {
 	char last[SIM_NAME];
-	uint32_t node, parent;
+	uint32_t node, parent = 0;
+	uint32_t base;
 	enum sim_op op = SIM_OPEN;
 	int rc;
 
 	sim_enter();
-	node = sim_walk(base_of(dir), name, &parent, last);
+	base = base_of(dir, name);
+	node = base == 0 ? 0 : sim_walk(base, name, &parent, last);
 	if ((node == 0 && (flags & TALLY_SYS_CREATE) != 0) ||
 	    (node != 0 && (flags & TALLY_SYS_EMPTY) != 0))
 		op = SIM_CREATE;
 	if (op == SIM_CREATE && (flags & TALLY_SYS_WRITE) == 0)
 		sim_violate("\"%s\" is created for reading", last);
 	rc = sim_gate(op);
+	if (rc == 0 && base == 0)
+		rc = -EBADF;
 	if (rc != 0)
 		goto out;
 	if (node != 0) {
@@ -303,11 +328,10 @@ tally_sys_rename(int dir, const char *from, const char *to)
 	int rc;
 
 	sim_enter();
-	rc = sim_gate(SIM_RENAME);
+	rc = gate_walk(SIM_RENAME, dir, from, &node, &old_dir, old_name);
 	if (rc != 0)
 		goto out;
-	node = sim_walk(base_of(dir), from, &old_dir, old_name);
-	target = sim_walk(base_of(dir), to, &new_dir, new_name);
+	target = sim_walk(base_of(dir, to), to, &new_dir, new_name);
 	rc = -ENOENT;
 	if (node == 0 || new_dir == 0)
 		goto out;
@@ -332,9 +356,8 @@ tally_sys_unlink(int dir, const char *name)
 	int rc;
 
 	sim_enter();
-	rc = sim_gate(SIM_UNLINK);
+	rc = gate_walk(SIM_UNLINK, dir, name, &node, &parent, last);
 	if (rc == 0) {
-		node = sim_walk(base_of(dir), name, &parent, last);
 		if (node == 0) {
 			rc = -ENOENT;
 		} else if (sim.nodes[node].directory) {
@@ -356,9 +379,8 @@ tally_sys_mkdir(int dir, const char *name)
 	int rc;
 
 	sim_enter();
-	rc = sim_gate(SIM_MKDIR);
+	rc = gate_walk(SIM_MKDIR, dir, name, &node, &parent, last);
 	if (rc == 0) {
-		node = sim_walk(base_of(dir), name, &parent, last);
 		if (node != 0) {
 			rc = -EEXIST;
 		} else if (parent == 0) {
@@ -436,11 +458,9 @@ tally_sys_stat_at(int dir, const char *name, struct tally_sys_stat *out)
 	int rc;
 
 	sim_enter();
-	rc = sim_gate(SIM_STAT_AT);
-	if (rc == 0) {
-		node = sim_walk(base_of(dir), name, NULL, NULL);
-		rc = node == 0 ? -ENOENT : 0;
-	}
+	rc = gate_walk(SIM_STAT_AT, dir, name, &node, NULL, NULL);
+	if (rc == 0 && node == 0)
+		rc = -ENOENT;
 	if (rc == 0)
 		stat_fill(node, out);
 	sim_leave();

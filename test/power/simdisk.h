@@ -102,6 +102,10 @@ enum sim_op {
 	SIM_OP_COUNT,
 };
 
+/* The next op is number 0. */
+void
+sim_ops_restart(void);
+
 /* How many so far, and what each of them was. */
 uint64_t
 sim_ops(void);
@@ -243,7 +247,8 @@ sim_digest(const char *dir);
 
 /*
  * Counts every store to mapped memory as an op, so that a kill can fall
- * between two of them.  False where the machine or the build cannot.
+ * between two of them.  It is on until somebody has died.  False where the
+ * machine or the build cannot.
  */
 bool
 sim_trap_stores(bool on);

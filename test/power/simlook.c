@@ -43,6 +43,12 @@ sim_memory_count(void)
 	return sim.memory;
 }
 
+void
+sim_ops_restart(void)
+{
+	sim.ops = 0;
+}
+
 uint64_t
 sim_ops(void)
 {

@@ -240,13 +240,25 @@ sim_node_new(bool directory, uint32_t parent)
 }
 
 void
+sim_view_free(struct sim_node *node)
+{
+	size_t used = node->view.len;
+
+	if (used < node->map_len)
+		used = node->map_len;
+	if (node->shared != NULL)
+		sim_shared_free(node->view.at, node->shared, used);
+	else
+		free(node->view.at);
+	memset(&node->view, 0, sizeof(node->view));
+	node->shared = NULL;
+}
+
+void
 sim_node_wipe(struct sim_node *node)
 {
 	sim_changes_wipe(node);
-	if (node->shared != NULL)
-		sim_shared_free(node->view.at, node->shared);
-	else
-		free(node->view.at);
+	sim_view_free(node);
 	free(node->disk.at);
 	free(node->entries.at);
 	free(node->disk_entries.at);

@@ -228,11 +228,8 @@ processes_forget(void)
 static void
 view_forget(struct sim_node *node)
 {
-	if (node->shared != NULL) {
-		sim_shared_free(node->view.at, node->shared);
-		memset(&node->view, 0, sizeof(node->view));
-		node->shared = NULL;
-	}
+	if (node->shared != NULL)
+		sim_view_free(node);
 	node->map_len = 0;
 	sim_bytes_copy(&node->view, &node->disk);
 	sim_entries_copy(&node->entries, &node->disk_entries);

@@ -69,7 +69,7 @@ expect_file(const char *path, const char *text)
 static inline int
 durable_file(const char *text)
 {
-	int root = tally_sys_open_dir(-1, "/");
+	int root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 	int fd = tally_sys_open(root, "a", MAKE);
 
 	put(fd, text, 0);

@@ -31,14 +31,28 @@
 
 static bool trapping;
 
+/* Pairs that nobody uses, zeroed; making one costs more than all the rest. */
+static struct {
+	uint8_t *ours;
+	uint8_t *theirs;
+} spare[8];
+static int spare_len;
+
 bool
 sim_shared_new(uint8_t **out_ours, uint8_t **out_theirs)
 {
-	int fd = memfd_create("sim", MFD_CLOEXEC);
+	int protect = trapping ? PROT_READ : PROT_READ | PROT_WRITE;
 	void *ours = MAP_FAILED;
 	void *theirs = MAP_FAILED;
-	int protect = trapping ? PROT_READ : PROT_READ | PROT_WRITE;
+	int fd;
 
+	if (spare_len > 0) {
+		spare_len--;
+		*out_ours = spare[spare_len].ours;
+		*out_theirs = spare[spare_len].theirs;
+		return true;
+	}
+	fd = memfd_create("sim", MFD_CLOEXEC);
 	if (fd < 0)
 		return false;
 	if (ftruncate(fd, (off_t)SIM_MAP_MAX) == 0) {
@@ -55,10 +69,27 @@ sim_shared_new(uint8_t **out_ours, uint8_t **out_theirs)
 }
 
 void
-sim_shared_free(uint8_t *ours, uint8_t *theirs)
+sim_shared_free(uint8_t *ours, uint8_t *theirs, size_t used)
 {
+	if (spare_len < 8) {
+		memset(ours, 0, used);
+		spare[spare_len].ours = ours;
+		spare[spare_len].theirs = theirs;
+		spare_len++;
+		return;
+	}
 	(void)munmap(ours, SIM_MAP_MAX);
 	(void)munmap(theirs, SIM_MAP_MAX);
+}
+
+void
+sim_shared_wipe(void)
+{
+	while (spare_len > 0) {
+		spare_len--;
+		(void)munmap(spare[spare_len].ours, SIM_MAP_MAX);
+		(void)munmap(spare[spare_len].theirs, SIM_MAP_MAX);
+	}
 }
 
 #ifdef CAN_TRAP
@@ -95,6 +126,8 @@ on_fault(int signal_number, siginfo_t *info, void *arg)
 	/* A copy that the simulator makes for a caller is part of its op. */
 	if (sim.inside == 0 && opened_len == 0)
 		(void)sim_gate(SIM_STORE);
+	if (!trapping)
+		return; /* that was a death; all pages are open now */
 	(void)mprotect(page, SIM_PAGE, PROT_READ | PROT_WRITE);
 	opened[opened_len++] = page;
 	context->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
@@ -110,6 +143,29 @@ on_step(int signal_number, siginfo_t *info, void *arg)
 	while (opened_len > 0)
 		(void)mprotect(opened[--opened_len], SIM_PAGE, PROT_READ);
 	context->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+}
+
+static void
+protect_all(bool on)
+{
+	int protect = on ? PROT_READ : PROT_READ | PROT_WRITE;
+
+	if (on == trapping)
+		return;
+	trapping = on;
+	for (int i = 0; i < spare_len; i++)
+		(void)mprotect(spare[i].theirs, SIM_MAP_MAX, protect);
+	for (uint32_t i = 1; i < sim.nodes_len; i++) {
+		if (sim.nodes[i].shared != NULL)
+			(void)mprotect(sim.nodes[i].shared, SIM_MAP_MAX,
+			    protect);
+	}
+}
+
+void
+sim_trap_release(void)
+{
+	protect_all(false);
 }
 
 bool
@@ -131,16 +187,16 @@ sim_trap_stores(bool on)
 		action.sa_sigaction = on_step;
 	if (sigaction(SIGTRAP, &action, NULL) != 0)
 		return false;
-	for (uint32_t i = 1; i < sim.nodes_len; i++) {
-		if (sim.nodes[i].shared != NULL)
-			(void)mprotect(sim.nodes[i].shared, SIM_MAP_MAX,
-			    on ? PROT_READ : PROT_READ | PROT_WRITE);
-	}
-	trapping = on;
+	protect_all(on);
 	return true;
 }
 
 #else
+
+void
+sim_trap_release(void)
+{
+}
 
 bool
 sim_trap_stores(bool on)

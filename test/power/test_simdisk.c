@@ -33,7 +33,7 @@ test_sync__content_is_kept(void **state)
 static void
 test_sync__names_need_their_directory(void **state)
 {
-	int root = tally_sys_open_dir(-1, "/");
+	int root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 	int fd = tally_sys_open(root, "a", MAKE);
 
 	(void)state;
@@ -48,7 +48,7 @@ test_sync__names_need_their_directory(void **state)
 static void
 test_sync__a_directory_needs_its_parent(void **state)
 {
-	int root = tally_sys_open_dir(-1, "/");
+	int root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 	int dir, fd;
 
 	(void)state;
@@ -61,13 +61,13 @@ test_sync__a_directory_needs_its_parent(void **state)
 	tally_sys_close(dir);
 	tally_sys_close(root);
 	sim_reboot(SIM_DROP, 0);
-	assert_int_equal(tally_sys_open_dir(-1, "/d"), -ENOENT);
+	assert_int_equal(tally_sys_open_dir(TALLY_SYS_CWD, "/d"), -ENOENT);
 }
 
 static void
 test_sync__renames_and_unlinks_need_it(void **state)
 {
-	int root = tally_sys_open_dir(-1, "/");
+	int root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 	int fd = durable_file("one");
 
 	(void)state;
@@ -80,14 +80,14 @@ test_sync__renames_and_unlinks_need_it(void **state)
 	expect_file("a", "one");
 	expect_file("b", NULL);
 
-	root = tally_sys_open_dir(-1, "/");
+	root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 	assert_int_equal(tally_sys_unlink(root, "a"), 0);
 	expect_file("a", NULL);
 	tally_sys_close(root);
 	sim_reboot(SIM_DROP, 0);
 	expect_file("a", "one");
 
-	root = tally_sys_open_dir(-1, "/");
+	root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 	assert_int_equal(tally_sys_unlink(root, "a"), 0);
 	assert_int_equal(tally_sys_sync_all(root), 0);
 	tally_sys_close(root);
@@ -130,7 +130,7 @@ static void
 test_modes__content_only_loses_names(void **state)
 {
 	int fd = durable_file("one");
-	int root = tally_sys_open_dir(-1, "/");
+	int root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 
 	(void)state;
 	put(fd, "two", 0);
@@ -145,7 +145,7 @@ test_modes__content_only_loses_names(void **state)
 static void
 test_modes__entry_only_loses_content(void **state)
 {
-	int root = tally_sys_open_dir(-1, "/");
+	int root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 	int fd = tally_sys_open(root, "b", MAKE);
 
 	(void)state;
@@ -286,7 +286,7 @@ test_modes__renames_are_atomic(void **state)
 
 			sim_reset(1);
 			fd = durable_file("one");
-			root = tally_sys_open_dir(-1, "/");
+			root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 			assert_int_equal(tally_sys_rename(root, "a", "b"), 0);
 			tally_sys_close(fd);
 			tally_sys_close(root);

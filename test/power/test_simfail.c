@@ -48,7 +48,7 @@ test_kill__frees_locks_and_keeps_the_view(void **state)
 	assert_int_equal(tally_sys_lock(one, true), 0);
 	put(one, "two", 0);
 	sim_as(2);
-	two = tally_sys_open(-1, "a", TALLY_SYS_WRITE);
+	two = tally_sys_open(TALLY_SYS_CWD, "/a", TALLY_SYS_WRITE);
 	assert_int_equal(tally_sys_lock(two, false), -EWOULDBLOCK);
 	sim_as(1);
 	sim_kill_at(sim_ops());
@@ -136,6 +136,7 @@ test_map__a_kill_between_two_stores(void **state)
 		int one;
 
 		sim_reset(1);
+		assert_true(sim_trap_stores(true));
 		one = durable_file("...");
 		assert_int_equal(tally_sys_map(one, 3, true, &map), 0);
 		a = map;
@@ -266,7 +267,7 @@ static void
 test_violation__deadlock(void **state)
 {
 	int one = durable_file("one");
-	int two = tally_sys_open(-1, "a", TALLY_SYS_WRITE);
+	int two = tally_sys_open(TALLY_SYS_CWD, "/a", TALLY_SYS_WRITE);
 
 	(void)state;
 	assert_int_equal(tally_sys_lock(one, true), 0);

@@ -16,7 +16,7 @@ enum toy {
 static int
 toy_replace(enum toy toy, const char *text)
 {
-	int root = tally_sys_open_dir(-1, "/");
+	int root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
 	int fd = tally_sys_open(root, "a.new", MAKE | TALLY_SYS_EMPTY);
 	size_t written;
 	int rc = root < 0 || fd < 0 ? -1 : 0;
