@@ -3,18 +3,33 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include <sys/select.h>
 
 #include "signals.h"
 
+/*
+ * timeout(1) and others send a signal to the process and then to its group:
+ * only one that comes later than this is somebody who lost patience.
+ */
+#define PATIENCE_S 2
+
 static volatile sig_atomic_t caught;
+static volatile sig_atomic_t caught_at; /* seconds, as far as they fit */
 
 static void
 remember(int number)
 {
-	(void)number;
-	caught = 1;
+	sig_atomic_t now = (sig_atomic_t)(time(NULL) & 0xffffff);
+
+	if (caught == 0) {
+		caught_at = now;
+		caught = 1;
+	} else if (now - caught_at >= PATIENCE_S) {
+		(void)signal(number, SIG_DFL);
+		(void)raise(number);
+	}
 }
 
 void
@@ -26,7 +41,6 @@ signals_catch(void)
 
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = remember;
-	action.sa_flags = (int)SA_RESETHAND;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		/* What the caller ignores (nohup, "&") stays ignored. */
 		if (sigaction(numbers[i], NULL, &old) == 0 &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SIGINT and SIGTERM for commands that have something to finish.  The first
- * one is remembered; the second one ends the process at once, which costs no
- * acknowledged record.
+ * one is remembered; one more, two seconds later, ends the process at once,
+ * which costs no acknowledged record.
  */
 #ifndef TALLY_CLI_SIGNALS_H
 #define TALLY_CLI_SIGNALS_H
