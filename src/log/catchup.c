@@ -25,10 +25,10 @@ struct step {
 static int
 step_new(struct step *step, struct tally_error *error)
 {
-	step->records = tally_sys_alloc(
-	    (size_t)TALLY_INDEX_STEP * TALLY_RECORD_ENTRY);
-	step->keys = tally_sys_alloc(
-	    2 * (size_t)TALLY_INDEX_STEP * sizeof(*step->keys));
+	step->records = tally_sys_alloc((size_t)TALLY_INDEX_STEP *
+	    TALLY_RECORD_ENTRY);
+	step->keys = tally_sys_alloc(2 * (size_t)TALLY_INDEX_STEP *
+	    sizeof(*step->keys));
 	if (step->records == NULL || step->keys == NULL)
 		return tally_fail_memory(error);
 	return TALLY_OK;
@@ -95,7 +95,8 @@ step_read(struct tally_log *log, struct step *step, uint64_t end,
 		if (result == TALLY_PARTIAL)
 			result = tally_fail(error, TALLY_E_DAMAGED,
 			    "record %llu is damaged, \"tally verify\" says"
-			    " more", (unsigned long long)step->place.size);
+			    " more",
+			    (unsigned long long)step->place.size);
 		if (result == 0)
 			result = step_line(log, step, text, len, error);
 	}
@@ -200,7 +201,7 @@ write_level(struct tally_index *index, int level, uint64_t from, uint64_t to,
 	int result = open_tree(index, level, error);
 
 	for (uint64_t at = from >> height; at < to >> height && result == 0;
-	    at++) {
+	     at++) {
 		struct tally_hash root;
 
 		result = tally_index_fold(index, &index->hasher,
@@ -217,26 +218,25 @@ write_level(struct tally_index *index, int level, uint64_t from, uint64_t to,
 }
 
 static int
-step_write(struct tally_log *log, struct step *step,
-    struct tally_error *error)
+step_write(struct tally_log *log, struct step *step, struct tally_error *error)
 {
 	struct tally_index *index = &log->builder;
 	uint64_t from = index->covered.size;
 	int result;
 
 	result = tally_sys_write(index->records, step->records,
-	    step->count * TALLY_RECORD_ENTRY, from * TALLY_RECORD_ENTRY,
-	    NULL);
+	    step->count * TALLY_RECORD_ENTRY, from * TALLY_RECORD_ENTRY, NULL);
 	if (result != 0)
 		return tally_fail_os(error, result, "cannot write the index");
 	for (int level = 0; level < TALLY_INDEX_LEVELS && result == 0 &&
-	    step->place.size >> 8 * (level + 1) != 0; level++)
+	     step->place.size >> 8 * (level + 1) != 0;
+	     level++)
 		result = write_level(index, level, from, step->place.size,
 		    error);
 	if (result == 0)
 		result = tally_runs_add(index->dir, log->owner.log_id,
-		    &index->hasher, &index->runs, step->place.size,
-		    step->keys, step->keys_count, error);
+		    &index->hasher, &index->runs, step->place.size, step->keys,
+		    step->keys_count, error);
 	return result;
 }
 
@@ -249,8 +249,8 @@ sync_all(struct tally_index *index, struct tally_error *error)
 	if (result != 0)
 		return result;
 	result = tally_sys_sync_all(index->records);
-	for (int i = 0; i < TALLY_INDEX_LEVELS && result == 0 &&
-	    index->tree[i] >= 0; i++)
+	for (int i = 0;
+	     i < TALLY_INDEX_LEVELS && result == 0 && index->tree[i] >= 0; i++)
 		result = tally_sys_sync_all(index->tree[i]);
 	if (result == 0)
 		result = tally_sys_sync_all(index->dir);
@@ -262,16 +262,15 @@ sync_all(struct tally_index *index, struct tally_error *error)
 
 /* States what the step has written. */
 static int
-step_state(struct tally_log *log, struct step *step,
-    struct tally_error *error)
+step_state(struct tally_log *log, struct step *step, struct tally_error *error)
 {
 	struct tally_index *index = &log->builder;
 	bool merged = false;
 	int result;
 
 	index->covered = step->place;
-	result = tally_runs_merge(index->dir, log->owner.log_id,
-	    &index->hasher, &index->runs, &merged, error);
+	result = tally_runs_merge(index->dir, log->owner.log_id, &index->hasher,
+	    &index->runs, &merged, error);
 	if (result == 0 && merged)
 		result = sync_all(index, error);
 	if (result == 0)
@@ -293,8 +292,7 @@ lock_index(struct tally_log *log, bool wait, struct tally_error *error)
 	if (index->dir < 0) {
 		result = tally_sys_mkdir(log->dir, TALLY_INDEX_NAME);
 		if (result == 0 || result == -EEXIST)
-			result = tally_sys_open_dir(log->dir,
-			    TALLY_INDEX_NAME);
+			result = tally_sys_open_dir(log->dir, TALLY_INDEX_NAME);
 		if (result < 0)
 			return tally_fail_os(error, result,
 			    "cannot make \"%s/index\"", log->path);
@@ -316,7 +314,7 @@ catch_up_locked(struct tally_log *log, const struct tally_place *upto,
     struct tally_error *error)
 {
 	struct tally_index *index = &log->builder;
-	struct step step = {0};
+	struct step step = { 0 };
 	int result;
 
 	if (index->covered.size >= upto->size)
@@ -384,8 +382,7 @@ tally_index_catch_up(struct tally_log *log, const struct tally_place *upto,
 		tally_sys_unlock(index->dir);
 	state = tally_view_state(log);
 	if (result == 0 && state != NULL && state->writable)
-		atomic_store(&state->shared->indexed_size,
-		    index->covered.size);
+		atomic_store(&state->shared->indexed_size, index->covered.size);
 	tally_state_unref(state);
 	pthread_rwlock_unlock(&index->lock);
 	return result;

@@ -17,8 +17,7 @@ chain_slot(const struct tally_state *state, uint64_t key, const char *name,
 		if (chain->key == 0)
 			return chain;
 		if (chain->key == key && chain->name_len == name_len &&
-		    memcmp(state->arena + chain->name_at, name,
-			name_len) == 0)
+		    memcmp(state->arena + chain->name_at, name, name_len) == 0)
 			return chain;
 	}
 }
@@ -33,8 +32,8 @@ tally_state_chain(const struct tally_state *state, uint64_t key,
 }
 
 struct tally_chain *
-tally_state_chain_add(struct tally_state *state, uint64_t key,
-    const char *name, size_t name_len)
+tally_state_chain_add(struct tally_state *state, uint64_t key, const char *name,
+    size_t name_len)
 {
 	struct tally_chain *chain = chain_slot(state, key, name, name_len);
 	struct tally_shared *shared = state->shared;
@@ -130,10 +129,10 @@ tally_state_recent(const struct tally_state *state, uint64_t key,
 	/* cursor counts probes: first of the one table, then of the other */
 	while (*cursor < 2 * slots) {
 		uint64_t step = *cursor % slots;
-		const struct tally_recent *table =
-		    state->recent[*cursor / slots];
-		const struct tally_recent *at =
-		    &table[(key + step) & (slots - 1)];
+		const struct tally_recent
+		    *table = state->recent[*cursor / slots];
+		const struct tally_recent
+		    *at = &table[(key + step) & (slots - 1)];
 
 		if (at->key == 0) {
 			*cursor = (*cursor / slots + 1) * slots;

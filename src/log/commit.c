@@ -135,8 +135,7 @@ group_settle(struct tally_group *group)
 /* ---- sealing a group, under the order lock ---------------------------- */
 
 static void
-call_fail(struct tally_call *call, int result,
-    const struct tally_error *error)
+call_fail(struct tally_call *call, int result, const struct tally_error *error)
 {
 	call->result = result;
 	call->error = *error;
@@ -162,7 +161,8 @@ group_resolve(struct tally_log *log, struct tally_group *group,
 
 			item->chain_key = tally_key_chain(log->owner.log_id,
 			    item->chain, item->chain_len);
-			item->id_key = item->id_len == 0 ? 0
+			item->id_key = item->id_len == 0
+			    ? 0
 			    : tally_key_id(item->chain_key, item->id,
 				  item->id_len);
 			if (tally_item_resolve(log->state, item) == NULL)
@@ -227,8 +227,8 @@ item_match(struct tally_log *log, struct tally_item *item,
 static void
 batch_ids_add(struct tally_batch *batch, struct tally_item *item)
 {
-	struct tally_item **bucket =
-	    &batch->ids[item->id_key % TALLY_BATCH_BUCKETS];
+	struct tally_item *
+	    *bucket = &batch->ids[item->id_key % TALLY_BATCH_BUCKETS];
 
 	item->next_id = *bucket;
 	*bucket = item;
@@ -236,8 +236,7 @@ batch_ids_add(struct tally_batch *batch, struct tally_item *item)
 
 /* Takes the call's ids [0, count) out again, last in first out. */
 static void
-batch_ids_drop(struct tally_batch *batch, struct tally_call *call,
-    size_t count)
+batch_ids_drop(struct tally_batch *batch, struct tally_call *call, size_t count)
 {
 	for (size_t i = count; i-- > 0;) {
 		struct tally_item *item = &call->items[i];
@@ -299,8 +298,8 @@ group_reserve(struct tally_log *log, struct tally_group *group,
 	int result;
 
 	do {
-		result = tally_order_make_room(log, group->chains,
-		    group->names, group->ids, error);
+		result = tally_order_make_room(log, group->chains, group->names,
+		    group->ids, error);
 		if (result == 0)
 			result = tally_order_roll(log, group->bytes, error);
 	} while (result == TALLY_PARTIAL);
@@ -318,12 +317,12 @@ group_reserve(struct tally_log *log, struct tally_group *group,
 static void
 group_seal(struct tally_log *log, struct tally_group *group)
 {
-	struct tally_error error = {0};
+	struct tally_error error = { 0 };
 	int result = group_reserve(log, group, &error);
 
 	for (struct tally_call *c = group->first; c != NULL && result == 0;
-	    c = c->next) {
-		struct tally_error own = {0};
+	     c = c->next) {
+		struct tally_error own = { 0 };
 		int sealed = call_seal(log, c, &own);
 
 		if (sealed != 0)
@@ -355,7 +354,7 @@ group_housekeeping(struct tally_log *log, const struct tally_group *group,
     bool heads_due, bool index_due)
 {
 	struct tally_state *state;
-	struct tally_place durable = {0};
+	struct tally_place durable = { 0 };
 
 	if (index_due) {
 		if (group->buffered && tally_log_sync(log, NULL) != 0)
@@ -375,14 +374,15 @@ static bool
 index_is_due(const struct tally_state *state)
 {
 	return tally_state_tail(state).size -
-	    atomic_load(&state->shared->indexed_size) >= TALLY_INDEX_STEP;
+	    atomic_load(&state->shared->indexed_size) >=
+	    TALLY_INDEX_STEP;
 }
 
 static void
 group_lead(struct tally_log *log, struct tally_group *group)
 {
-	struct tally_target target = {0};
-	struct tally_error error = {0};
+	struct tally_target target = { 0 };
+	struct tally_error error = { 0 };
 	bool needs_sync = false, heads_due = false, index_due = false;
 	int result;
 
@@ -488,7 +488,7 @@ tally_log_append(struct tally_log *log, const struct tally_append *requests,
 int
 tally_log_sync(struct tally_log *log, struct tally_error *error)
 {
-	struct tally_target target = {0};
+	struct tally_target target = { 0 };
 	int result;
 
 	if (log->read_only)

@@ -12,10 +12,10 @@
 struct tally_call {
 	struct tally_item *items;
 	size_t count;
-	size_t bytes;     /* that its lines take at most */
-	size_t chains;    /* that may be new, and bytes of their names */
+	size_t bytes;  /* that its lines take at most */
+	size_t chains; /* that may be new, and bytes of their names */
 	size_t names;
-	size_t ids;       /* items that have one */
+	size_t ids; /* items that have one */
 	bool buffered;
 	int result;
 	struct tally_error error;

@@ -31,9 +31,10 @@ tally_tree_name(int level, char out[TALLY_TREE_NAME_SIZE])
 
 static size_t
 format(struct tally_log *log, struct tally_hasher *hasher,
-    const uint8_t boot[16], const struct tally_place place[2], char out[TEXT_MAX])
+    const uint8_t boot[16], const struct tally_place place[2],
+    char out[TEXT_MAX])
 {
-	char boot_hex[33] = {0}, sum_hex[TALLY_HASH_TEXT_SIZE];
+	char boot_hex[33] = { 0 }, sum_hex[TALLY_HASH_TEXT_SIZE];
 	struct tally_hash sum;
 	int len;
 
@@ -56,20 +57,20 @@ int
 tally_covered_read(struct tally_log *log, struct tally_index *index)
 {
 	struct tally_place place[2];
-	char text[TEXT_MAX + 1] = {0}, again[TEXT_MAX];
+	char text[TEXT_MAX + 1] = { 0 }, again[TEXT_MAX];
 	unsigned long long number[6];
 	uint8_t boot[16];
 	int fd, result;
 	int64_t n;
 
-	fd = tally_sys_open(index->dir, TALLY_COVERED_NAME,
-	    TALLY_SYS_READ);
+	fd = tally_sys_open(index->dir, TALLY_COVERED_NAME, TALLY_SYS_READ);
 	if (fd < 0)
 		return TALLY_END;
 	n = tally_sys_read(fd, text, TEXT_MAX, 0);
 	tally_sys_close(fd);
-	if (n < 80 || sscanf(text + 80, "%llu %llu %llu %llu %llu %llu",
-		&number[0], &number[1], &number[2], &number[3], &number[4],
+	if (n < 80 ||
+	    sscanf(text + 80, "%llu %llu %llu %llu %llu %llu", &number[0],
+		&number[1], &number[2], &number[3], &number[4],
 		&number[5]) != 6)
 		return TALLY_END;
 	result = tally_hex_parse(text + 47, 32, true, boot, sizeof(boot));
@@ -84,21 +85,20 @@ tally_covered_read(struct tally_log *log, struct tally_index *index)
 	    memcmp(text, again, (size_t)n) != 0)
 		return TALLY_END;
 	index->synced = place[1];
-	index->covered =
-	    memcmp(boot, log->owner.boot, sizeof(boot)) == 0 ? place[0]
-							     : place[1];
+	index->covered = memcmp(boot, log->owner.boot, sizeof(boot)) == 0
+	    ? place[0]
+	    : place[1];
 	return TALLY_OK;
 }
 
 int
-tally_covered_write(struct tally_log *log, struct tally_index *index,
-    bool sync, struct tally_error *error)
+tally_covered_write(struct tally_log *log, struct tally_index *index, bool sync,
+    struct tally_error *error)
 {
-	struct tally_place place[2] = {index->covered, index->synced};
-	struct tally_sys_stat st = {0};
+	struct tally_place place[2] = { index->covered, index->synced };
+	struct tally_sys_stat st = { 0 };
 	char text[TEXT_MAX];
-	size_t len = format(log, &index->hasher, log->owner.boot, place,
-	    text);
+	size_t len = format(log, &index->hasher, log->owner.boot, place, text);
 	int fd, result;
 
 	fd = tally_sys_open(index->dir, COVERED_NEW,

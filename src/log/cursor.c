@@ -150,15 +150,15 @@ damaged(struct tally_cursor *cursor, struct tally_error *error)
 		error->offset = cursor->at.offset;
 	return tally_fail(error, TALLY_E_DAMAGED,
 	    "\"log/%s\" is damaged at byte %llu, record %llu; \"tally"
-	    " verify\" says more", name,
-	    (unsigned long long)cursor->at.offset,
+	    " verify\" says more",
+	    name, (unsigned long long)cursor->at.offset,
 	    (unsigned long long)cursor->at.size);
 }
 
 /* The next line below the horizon; TALLY_END there. */
 static int
-cursor_line(struct tally_cursor *cursor, const char **out_text,
-    size_t *out_len, struct tally_error *error)
+cursor_line(struct tally_cursor *cursor, const char **out_text, size_t *out_len,
+    struct tally_error *error)
 {
 	int result;
 
@@ -304,8 +304,7 @@ jump(struct tally_cursor *cursor, struct tally_error *error)
 	cursor->walks_on = true;
 	if (result == TALLY_END && covered.size > cursor->at.size)
 		cursor_seek(cursor, &covered);
-	return result == TALLY_END || result == TALLY_E_IO ? TALLY_OK
-							    : result;
+	return result == TALLY_END || result == TALLY_E_IO ? TALLY_OK : result;
 }
 
 /* The next line that the range wants. */
@@ -442,16 +441,15 @@ tally_cursor_wait(struct tally_cursor *cursor, int timeout_ms,
 		uint32_t seen = atomic_load(word);
 		struct tally_place horizon;
 		int64_t left = 100000;
-		int result = tally_reader_horizon(cursor->log, &horizon,
-		    error);
+		int result = tally_reader_horizon(cursor->log, &horizon, error);
 
 		if (timeout_ms >= 0)
 			left = (int64_t)timeout_ms * 1000 -
 			    (tally_sys_monotonic_us() - began);
 		if (result == 0 && horizon.size <= cursor->horizon.size &&
 		    left > 0)
-			follow(state, word, seen, left < 100000 ? left
-							       : 100000);
+			follow(state, word, seen,
+			    left < 100000 ? left : 100000);
 		tally_state_unref(state);
 		if (result != 0 || horizon.size > cursor->horizon.size)
 			return result;
@@ -517,8 +515,8 @@ find_indexed(struct tally_cursor *cursor, const struct find *find,
 
 	switch (find->want->by) {
 	case TALLY_KEY_INDEX:
-		return tally_find_index(log, &cursor->hasher,
-		    find->want->index, &cursor->found, error);
+		return tally_find_index(log, &cursor->hasher, find->want->index,
+		    &cursor->found, error);
 	case TALLY_KEY_SEQ:
 		return tally_find_seq(log, &cursor->hasher, find->chain,
 		    find->chain_len, find->want->seq, &cursor->found, error);
@@ -573,8 +571,8 @@ tally_cursor_find(struct tally_cursor *cursor, const struct tally_find *want,
 		behind.size++;
 		behind.offset += cursor->found.len;
 		cursor_seek(cursor, &behind);
-		return give(cursor, cursor->found.text, cursor->found.len,
-		    out, error);
+		return give(cursor, cursor->found.text, cursor->found.len, out,
+		    error);
 	}
 	if (result != TALLY_END)
 		return result;

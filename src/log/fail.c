@@ -66,8 +66,7 @@ words_of(int os_errno)
 }
 
 int
-tally_fail_os(struct tally_error *error, int os_result, const char *format,
-    ...)
+tally_fail_os(struct tally_error *error, int os_result, const char *format, ...)
 {
 	int os_errno = -os_result;
 	const char *words = words_of(os_errno);

@@ -11,8 +11,8 @@
  * _ACCESS, _MEMORY or _IO.
  */
 int
-tally_fail_os(struct tally_error *error, int os_result, const char *format,
-    ...) TALLY_PRINTF(3, 4);
+tally_fail_os(struct tally_error *error, int os_result, const char *format, ...)
+    TALLY_PRINTF(3, 4);
 
 /* "out of memory". */
 int

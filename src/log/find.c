@@ -60,8 +60,7 @@ read_line(int fd, uint64_t offset, struct tally_found *out,
 			out->len = (size_t)(feed - out->text) + 1;
 			return TALLY_OK;
 		}
-		if ((size_t)n < want ||
-		    want > TALLY_LINE_MAX(TALLY_EVENT_MAX))
+		if ((size_t)n < want || want > TALLY_LINE_MAX(TALLY_EVENT_MAX))
 			return TALLY_END;
 	}
 }
@@ -76,8 +75,7 @@ tally_found_read(struct tally_log *log, struct tally_hasher *hasher,
 	int fd, result;
 
 	fd = ours ? segment->fd
-		  : tally_segment_open(log->log_dir, at->segment, false,
-			error);
+		  : tally_segment_open(log->log_dir, at->segment, false, error);
 	result = fd < 0 ? fd : read_line(fd, at->offset, out, error);
 	if (!ours && fd >= 0)
 		tally_sys_close(fd);
@@ -135,14 +133,14 @@ try_key(void *arg, const struct tally_keyed *key)
 {
 	struct wanted *wanted = arg;
 	struct tally_log *log = wanted->log;
-	struct tally_place at = {.size = key->index, .offset = key->offset};
+	struct tally_place at = { .size = key->index, .offset = key->offset };
 	const struct tally_header *header = &wanted->out->line.header;
 	int result;
 
 	result = segment_of(log, key->index, &at.segment, wanted->error);
 	if (result == 0)
-		result = tally_found_read(log, wanted->hasher, &at,
-		    wanted->out, wanted->error);
+		result = tally_found_read(log, wanted->hasher, &at, wanted->out,
+		    wanted->error);
 	if (result != 0)
 		return result;
 	if (header->chain_len != wanted->chain_len ||
@@ -150,7 +148,7 @@ try_key(void *arg, const struct tally_keyed *key)
 		return TALLY_END;
 	if (wanted->id != NULL)
 		return header->id_len == wanted->id_len &&
-		    memcmp(header->id, wanted->id, wanted->id_len) == 0
+			memcmp(header->id, wanted->id, wanted->id_len) == 0
 		    ? TALLY_OK
 		    : TALLY_END;
 	return header->seq == wanted->seq ? TALLY_OK : TALLY_END;
@@ -160,7 +158,7 @@ int
 tally_find_index(struct tally_log *log, struct tally_hasher *hasher,
     uint64_t index, struct tally_found *out, struct tally_error *error)
 {
-	struct tally_place at = {.size = index};
+	struct tally_place at = { .size = index };
 	struct tally_hash hash;
 	int result;
 
@@ -179,7 +177,8 @@ tally_find_index(struct tally_log *log, struct tally_hasher *hasher,
 
 int
 tally_find_seq(struct tally_log *log, struct tally_hasher *hasher,
-    const char *chain, size_t chain_len, uint64_t seq, struct tally_found *out, struct tally_error *error)
+    const char *chain, size_t chain_len, uint64_t seq, struct tally_found *out,
+    struct tally_error *error)
 {
 	struct wanted wanted = {
 		.log = log,
@@ -192,8 +191,8 @@ tally_find_seq(struct tally_log *log, struct tally_hasher *hasher,
 	};
 
 	return tally_runs_find(&log->index.runs,
-	    tally_key_seq(
-		tally_key_chain(log->owner.log_id, chain, chain_len), seq),
+	    tally_key_seq(tally_key_chain(log->owner.log_id, chain, chain_len),
+		seq),
 	    try_key, &wanted, error);
 }
 
@@ -246,7 +245,7 @@ static int
 ask_runs(struct tally_log *log, struct tally_hasher *hasher,
     struct tally_item *items, size_t count, struct tally_error *error)
 {
-	struct tally_found found = {0};
+	struct tally_found found = { 0 };
 	int result = TALLY_OK;
 
 	for (size_t i = 0; i < count && result >= 0; i++) {
@@ -283,8 +282,8 @@ ids_needed(struct tally_log *log, struct tally_place *out_durable)
 
 /* Covers what is needed, syncing first if that is not durable. */
 static int
-cover(struct tally_log *log, uint64_t needed,
-    const struct tally_place *durable, struct tally_error *error)
+cover(struct tally_log *log, uint64_t needed, const struct tally_place *durable,
+    struct tally_error *error)
 {
 	struct tally_place upto = *durable;
 	int result;
@@ -295,10 +294,7 @@ cover(struct tally_log *log, uint64_t needed,
 			return result;
 		(void)ids_needed(log, &upto);
 	}
-	result = tally_index_catch_up(log, &upto, true, error);
-	/* It may be removed under our hands: the next try makes it anew. */
-	return result == TALLY_E_IO || result == TALLY_END ? TALLY_OK
-							    : result;
+	return tally_index_catch_up(log, &upto, true, error);
 }
 
 /*
@@ -321,8 +317,8 @@ try_runs(struct tally_log *log, uint64_t needed, struct tally_call *call,
 	}
 	result = tally_workspace_take(log, &space, error);
 	if (result == 0) {
-		result = ask_runs(log, &space->hasher, call->items,
-		    call->count, error);
+		result = ask_runs(log, &space->hasher, call->items, call->count,
+		    error);
 		tally_workspace_give(log, space);
 	}
 	tally_index_end(log);
@@ -337,7 +333,7 @@ int
 tally_find_prepare(struct tally_log *log, struct tally_call *call,
     struct tally_error *error)
 {
-	struct tally_place durable = {0};
+	struct tally_place durable = { 0 };
 
 	for (int i = 0; i < TRIES; i++) {
 		uint64_t needed = ids_needed(log, &durable);
@@ -346,12 +342,15 @@ tally_find_prepare(struct tally_log *log, struct tally_call *call,
 		if (result != TALLY_END)
 			return result;
 		result = cover(log, needed, &durable, error);
-		if (result != 0)
+		/* It may be removed under our hands: the next try makes it
+		 * anew. */
+		if (result < 0 && (result != TALLY_E_IO || i + 1 == TRIES))
 			return result;
 	}
 	return tally_fail(error, TALLY_E_BUSY,
 	    "the index of \"%s\" cannot be brought up to date; is something"
-	    " removing it again and again?", log->path);
+	    " removing it again and again?",
+	    log->path);
 }
 
 /* Order lock held: the recent ids turned since the runs were asked. */
@@ -379,7 +378,7 @@ tally_find_repeat(struct tally_log *log, struct tally_item *item,
     struct tally_error *error)
 {
 	const struct tally_recent *recent;
-	struct tally_found found = {0};
+	struct tally_found found = { 0 };
 	uint64_t cursor = 0;
 	int result = TALLY_OK;
 
@@ -390,18 +389,20 @@ tally_find_repeat(struct tally_log *log, struct tally_item *item,
 		return result;
 	if (item->in_runs != TALLY_NOT_IN_RUNS)
 		return item->in_runs == TALLY_IN_RUNS_SAME ? TALLY_OK
-							    : TALLY_PARTIAL;
+							   : TALLY_PARTIAL;
 	result = TALLY_END;
-	while (result == TALLY_END && (recent = tally_state_recent(log->state,
-		   item->id_key, &cursor)) != NULL) {
-		struct tally_place at = {recent->index, recent->segment,
-		    recent->offset};
+	while (result == TALLY_END &&
+	    (recent = tally_state_recent(log->state, item->id_key, &cursor)) !=
+		NULL) {
+		struct tally_place at = { recent->index, recent->segment,
+			recent->offset };
 
-		result = tally_found_read(log, &log->batch->hasher, &at,
-		    &found, error);
-		if (result == 0 && found.line.header.chain_len ==
-		    item->chain_len && memcmp(found.line.header.chain,
-		    item->chain, item->chain_len) == 0 &&
+		result = tally_found_read(log, &log->batch->hasher, &at, &found,
+		    error);
+		if (result == 0 &&
+		    found.line.header.chain_len == item->chain_len &&
+		    memcmp(found.line.header.chain, item->chain,
+			item->chain_len) == 0 &&
 		    found.line.header.id_len == item->id_len &&
 		    memcmp(found.line.header.id, item->id, item->id_len) == 0)
 			result = compare(item, &found);

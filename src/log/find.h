@@ -38,7 +38,8 @@ tally_find_index(struct tally_log *log, struct tally_hasher *hasher,
 
 TALLY_MUST_CHECK int
 tally_find_seq(struct tally_log *log, struct tally_hasher *hasher,
-    const char *chain, size_t chain_len, uint64_t seq, struct tally_found *out, struct tally_error *error);
+    const char *chain, size_t chain_len, uint64_t seq, struct tally_found *out,
+    struct tally_error *error);
 
 TALLY_MUST_CHECK int
 tally_find_id(struct tally_log *log, struct tally_hasher *hasher,

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/text.h"
-#include "log/fail.h"
 #include "log/commit.h"
+#include "log/fail.h"
 #include "log/handle.h"
 #include "log/heads.h"
 #include "log/identity.h"
@@ -126,12 +126,10 @@ tally_workspace_give(struct tally_log *log, struct tally_workspace *space)
 }
 
 int
-tally_workspace_widen(struct tally_workspace *space,
-    struct tally_error *error)
+tally_workspace_widen(struct tally_workspace *space, struct tally_error *error)
 {
-	size_t capacity = space->room.capacity == 0
-	    ? NAMES_FIRST
-	    : 2 * space->room.capacity;
+	size_t capacity = space->room.capacity == 0 ? NAMES_FIRST
+						    : 2 * space->room.capacity;
 	void *names = tally_sys_realloc(space->room.names,
 	    capacity * sizeof(*space->room.names));
 
@@ -253,8 +251,7 @@ open_dirs(struct tally_log *log, struct tally_error *error)
 	if (log->dir < 0)
 		return tally_fail_os(error, log->dir, "cannot open \"%s\"",
 		    log->path);
-	result = tally_identity_refuse_network(log->dir, log->path,
-	    error);
+	result = tally_identity_refuse_network(log->dir, log->path, error);
 	if (result == 0)
 		result = tally_identity_read(log->dir, log->path,
 		    &log->identity, error);
@@ -270,15 +267,14 @@ open_dirs(struct tally_log *log, struct tally_error *error)
 		    log->path);
 	log->owner.log_device = st.device;
 	log->owner.log_inode = st.inode;
-	result = tally_hex_parse(log->identity.id, 32, true,
-	    log->owner.log_id, sizeof(log->owner.log_id));
+	result = tally_hex_parse(log->identity.id, 32, true, log->owner.log_id,
+	    sizeof(log->owner.log_id));
 	if (result != 0)
 		return tally_fail(error, TALLY_E_DAMAGED,
 		    "\"tally.json\" does not read as a log's identity");
 	result = tally_sys_boot_id(log->owner.boot);
 	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot read the boot id");
+		return tally_fail_os(error, result, "cannot read the boot id");
 	return TALLY_OK;
 }
 
@@ -298,8 +294,10 @@ handle_new(const char *path, struct tally_error *error)
 	pthread_mutex_init(&log->view, NULL);
 	pthread_mutex_init(&log->queue, NULL);
 	log->path = tally_sys_alloc(len);
-	if (log->path == NULL || tally_index_init(&log->index, error) != 0 ||
-	    tally_index_init(&log->builder, error) != 0 ||
+	tally_index_init(&log->index);
+	tally_index_init(&log->builder);
+	if (log->path == NULL || tally_hasher_open(&log->index.hasher) != 0 ||
+	    tally_hasher_open(&log->builder.hasher) != 0 ||
 	    tally_hasher_open(&log->sync_hasher) != 0 ||
 	    tally_batch_new(&log->batch, error) != 0) {
 		tally_fail_memory(error);

@@ -107,8 +107,7 @@ tally_workspace_give(struct tally_log *log, struct tally_workspace *space);
 
 /* Twice as many names. */
 TALLY_MUST_CHECK int
-tally_workspace_widen(struct tally_workspace *space,
-    struct tally_error *error);
+tally_workspace_widen(struct tally_workspace *space, struct tally_error *error);
 
 /* ---- the view --------------------------------------------------------- */
 

@@ -16,9 +16,8 @@ head_fill(const struct tally_state *state, const struct tally_chain *chain,
 
 	if (head == NULL)
 		return TALLY_END;
-	if (tally_name_unescape(state->arena + chain->name_at,
-		chain->name_len, TALLY_CHAIN_MAX, out->chain,
-		&out->chain_len) != 0)
+	if (tally_name_unescape(state->arena + chain->name_at, chain->name_len,
+		TALLY_CHAIN_MAX, out->chain, &out->chain_len) != 0)
 		return tally_fail(error, TALLY_E_BUG,
 		    "the shared state holds a name that is none");
 	out->seq = head->seq;
@@ -48,8 +47,7 @@ tally_log_head(struct tally_log *log, const char *chain, size_t chain_len,
 	if (result != 0)
 		return result;
 	slot = tally_state_chain(log->state,
-	    tally_key_chain(log->owner.log_id, name, name_len), name,
-	    name_len);
+	    tally_key_chain(log->owner.log_id, name, name_len), name, name_len);
 	result = slot == NULL ? TALLY_END
 			      : head_fill(log->state, slot, &head, error);
 	if (result != 0 || head.index < tally_state_durable(log->state).size)

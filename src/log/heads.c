@@ -123,8 +123,7 @@ tally_heads_wipe(struct tally_heads_file *file)
 }
 
 void
-tally_heads_fill(const struct tally_heads_file *file,
-    struct tally_state *state)
+tally_heads_fill(const struct tally_heads_file *file, struct tally_state *state)
 {
 	const char *at = file->bytes + FIXED_BYTES;
 
@@ -134,8 +133,8 @@ tally_heads_fill(const struct tally_heads_file *file,
 		struct tally_chain *chain;
 
 		chain = tally_state_chain_add(state,
-		    tally_key_chain(state->shared->log_id, at + 2, len),
-		    at + 2, len);
+		    tally_key_chain(state->shared->log_id, at + 2, len), at + 2,
+		    len);
 		at += 2 + len;
 		head.index = tally_get64(at);
 		head.seq = tally_get64(at + 8);
@@ -185,14 +184,13 @@ encode(const struct tally_state *state, size_t *out_len)
 		return NULL;
 	encode_fixed(state, bytes);
 	for (uint64_t i = 0; i < last->chains; i++) {
-		const struct tally_chain *chain =
-		    &state->chains[state->order[i]];
-		const struct tally_chain_head *head =
-		    tally_state_head(state, chain);
+		const struct tally_chain
+		    *chain = &state->chains[state->order[i]];
+		const struct tally_chain_head *head = tally_state_head(state,
+		    chain);
 
 		tally_put16(at, (uint16_t)chain->name_len);
-		memcpy(at + 2, state->arena + chain->name_at,
-		    chain->name_len);
+		memcpy(at + 2, state->arena + chain->name_at, chain->name_len);
 		at += 2 + chain->name_len;
 		tally_put64(at, head->index);
 		tally_put64(at + 8, head->seq);
@@ -243,7 +241,7 @@ void
 tally_heads_save(struct tally_log *log)
 {
 	struct tally_workspace *space;
-	struct tally_target target = {0};
+	struct tally_target target = { 0 };
 	char *bytes = NULL;
 	struct tally_hash sum;
 	size_t len = 0;
@@ -253,8 +251,8 @@ tally_heads_save(struct tally_log *log)
 		return;
 	if (tally_heads_is_due(log->state)) {
 		bytes = encode(log->state, &len);
-		log->state->shared->heads_saved =
-		    tally_state_tail(log->state).size;
+		log->state->shared->heads_saved = tally_state_tail(log->state)
+						      .size;
 		tally_target_set(log, 1, &target);
 	}
 	tally_order_end(log);

@@ -14,8 +14,12 @@ static bool
 is_space(const char *text, size_t len)
 {
 	static const char *const wide[] = {
-		"\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9",
-		"\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
+		"\xe1\x9a\x80",
+		"\xe2\x80\xa8",
+		"\xe2\x80\xa9",
+		"\xe2\x80\xaf",
+		"\xe2\x81\x9f",
+		"\xe3\x80\x80",
 	};
 
 	if (len >= 2 && memcmp(text, "\xc2\xa0", 2) == 0)
@@ -108,8 +112,7 @@ tally_identity_format(const struct tally_identity *identity,
 	    "{\"format\":%u,\"id\":\"%s\",\"origin\":\"%.*s\","
 	    "\"created\":\"%s\",\"segment_bytes\":%llu,\"event_bytes\":%u}\n",
 	    identity->format, identity->id, (int)len, origin, created,
-	    (unsigned long long)identity->segment_bytes,
-	    identity->event_bytes);
+	    (unsigned long long)identity->segment_bytes, identity->event_bytes);
 	return (size_t)n;
 }
 
@@ -171,11 +174,12 @@ members_parse(const char *text, size_t len, struct tally_identity *out)
 	if (result == 0)
 		result = tally_time_parse(created, got, &out->created_us);
 	if (result == 0)
-		result = member_number(text, len, "\"segment_bytes\":",
-		    (uint64_t)1 << 40, &out->segment_bytes);
+		result = member_number(text, len,
+		    "\"segment_bytes\":", (uint64_t)1 << 40,
+		    &out->segment_bytes);
 	if (result == 0)
-		result = member_number(text, len, "\"event_bytes\":",
-		    TALLY_EVENT_MAX, &number);
+		result = member_number(text, len,
+		    "\"event_bytes\":", TALLY_EVENT_MAX, &number);
 	if (result == 0)
 		out->event_bytes = (uint32_t)number;
 	return result;
@@ -195,8 +199,8 @@ tally_identity_parse(const char *text, size_t len, struct tally_identity *out,
 	if (format > TALLY_FORMAT_VERSION)
 		return tally_fail(error, TALLY_E_VERSION,
 		    "the log is of format %llu, this version of tally reads"
-		    " format %d; use a newer one", (unsigned long long)format,
-		    TALLY_FORMAT_VERSION);
+		    " format %d; use a newer one",
+		    (unsigned long long)format, TALLY_FORMAT_VERSION);
 	out->format = (uint32_t)format;
 	if (members_parse(text, len, out) != 0 || strlen(out->id) != 32 ||
 	    !is_origin(out->origin, strlen(out->origin)) ||
@@ -240,11 +244,11 @@ tally_identity_refuse_network(int dir, const char *path,
 	int result = tally_sys_fs(dir, &kind);
 
 	if (result != 0)
-		return tally_fail_os(error, result, "cannot read \"%s\"",
-		    path);
+		return tally_fail_os(error, result, "cannot read \"%s\"", path);
 	if (kind == TALLY_SYS_FS_NETWORK)
 		return tally_fail(error, TALLY_E_NETWORK,
 		    "\"%s\" is on a network file system, whose locks and syncs"
-		    " cannot be trusted; use a local disk", path);
+		    " cannot be trusted; use a local disk",
+		    path);
 	return TALLY_OK;
 }

@@ -9,8 +9,8 @@
 #include "log/handle.h"
 #include "log/indexfile.h"
 
-int
-tally_index_init(struct tally_index *index, struct tally_error *error)
+void
+tally_index_init(struct tally_index *index)
 {
 	memset(index, 0, sizeof(*index));
 	pthread_rwlock_init(&index->lock, NULL);
@@ -18,9 +18,6 @@ tally_index_init(struct tally_index *index, struct tally_error *error)
 	index->records = -1;
 	for (int i = 0; i < TALLY_INDEX_LEVELS; i++)
 		index->tree[i] = -1;
-	return tally_hasher_open(&index->hasher) == 0
-	    ? TALLY_OK
-	    : tally_fail_memory(error);
 }
 
 /* As if there were none. */
@@ -113,15 +110,16 @@ open_index(struct tally_log *log, struct tally_index *index,
 		if (result == 0 && !are_long_enough(index))
 			result = TALLY_END;
 		if (result == 0)
-			result = tally_runs_open(index->dir,
-			    log->owner.log_id, &index->hasher,
-			    index->covered.size, &index->runs, error);
+			result = tally_runs_open(index->dir, log->owner.log_id,
+			    &index->hasher, index->covered.size, &index->runs,
+			    error);
 	}
 	if (result == TALLY_END) {
 		memset(&index->covered, 0, sizeof(index->covered));
 		memset(&index->synced, 0, sizeof(index->synced));
 		tally_runs_close(&index->runs);
-		result = TALLY_OK;
+		/* Not taken for known: the next look opens it again. */
+		return TALLY_OK;
 	}
 	index->device = st.device;
 	index->inode = st.inode;
@@ -135,8 +133,7 @@ is_directory_ours(struct tally_log *log, const struct tally_index *index)
 {
 	struct tally_sys_stat own, there;
 
-	return index->dir >= 0 &&
-	    tally_sys_stat(index->dir, &own) == 0 &&
+	return index->dir >= 0 && tally_sys_stat(index->dir, &own) == 0 &&
 	    tally_sys_stat_at(log->dir, TALLY_INDEX_NAME, &there) == 0 &&
 	    own.inode == there.inode && own.device == there.device;
 }
@@ -147,8 +144,8 @@ tally_index_refresh(struct tally_log *log, struct tally_index *index,
 {
 	struct tally_sys_stat st;
 
-	if (tally_sys_stat_at(log->dir,
-		TALLY_INDEX_NAME "/" TALLY_COVERED_NAME, &st) != 0) {
+	if (tally_sys_stat_at(log->dir, TALLY_INDEX_NAME "/" TALLY_COVERED_NAME,
+		&st) != 0) {
 		if (index->covered.size != 0 || !is_directory_ours(log, index))
 			tally_index_shut(index);
 		return TALLY_OK;
@@ -166,8 +163,9 @@ is_fresh(struct tally_log *log)
 	const struct tally_index *index = &log->index;
 	struct tally_sys_stat st;
 
-	return index->is_open && tally_sys_stat_at(log->dir,
-	    TALLY_INDEX_NAME "/" TALLY_COVERED_NAME, &st) == 0 &&
+	return index->is_open &&
+	    tally_sys_stat_at(log->dir, TALLY_INDEX_NAME "/" TALLY_COVERED_NAME,
+		&st) == 0 &&
 	    st.inode == index->inode && st.device == index->device;
 }
 
@@ -217,14 +215,14 @@ read_exact(int fd, char *out, size_t len, uint64_t offset,
 	if (n < 0)
 		return tally_fail_os(error, (int)n, "cannot read the index");
 	return (uint64_t)n == len ? TALLY_OK
-	    : tally_fail(error, TALLY_E_IO, "the index is short; remove the"
-		  " directory \"index\", it comes back");
+				  : tally_fail(error, TALLY_E_IO,
+					"the index is short; remove the"
+					" directory \"index\", it comes back");
 }
 
 int
-tally_index_record(struct tally_index *index, uint64_t at,
-    uint64_t *out_offset, struct tally_hash *out_hash,
-    struct tally_error *error)
+tally_index_record(struct tally_index *index, uint64_t at, uint64_t *out_offset,
+    struct tally_hash *out_hash, struct tally_error *error)
 {
 	char entry[TALLY_RECORD_ENTRY];
 	int result;

@@ -48,8 +48,9 @@ struct tally_index {
 	bool is_open;
 };
 
-TALLY_MUST_CHECK int
-tally_index_init(struct tally_index *index, struct tally_error *error);
+/* A view of nothing; its hasher is the caller's to open.  Wipe it. */
+void
+tally_index_init(struct tally_index *index);
 
 void
 tally_index_wipe(struct tally_index *index);
@@ -90,9 +91,8 @@ tally_index_discard(struct tally_log *log);
 
 /* Where record index, below covered, begins in its segment, and its hash. */
 TALLY_MUST_CHECK int
-tally_index_record(struct tally_index *index, uint64_t at,
-    uint64_t *out_offset, struct tally_hash *out_hash,
-    struct tally_error *error);
+tally_index_record(struct tally_index *index, uint64_t at, uint64_t *out_offset,
+    struct tally_hash *out_hash, struct tally_error *error);
 
 /* The root of the whole subtree of 2^height leaves at position * 2^height,
  * all of them below covered. */

@@ -20,8 +20,8 @@ tally_covered_read(struct tally_log *log, struct tally_index *index);
 
 /* Replaces it. */
 TALLY_MUST_CHECK int
-tally_covered_write(struct tally_log *log, struct tally_index *index,
-    bool sync, struct tally_error *error);
+tally_covered_write(struct tally_log *log, struct tally_index *index, bool sync,
+    struct tally_error *error);
 
 void
 tally_index_shut(struct tally_index *index);

@@ -148,8 +148,8 @@ write_segment(struct init *init, struct tally_error *error)
 {
 	char line[TALLY_LINE_MAX(TALLY_IDENTITY_TEXT_MAX)];
 	char name[TALLY_SEGMENT_NAME_SIZE];
-	struct tally_mark mark = {0};
-	struct tally_place place = {.size = 1};
+	struct tally_mark mark = { 0 };
+	struct tally_place place = { .size = 1 };
 	size_t len = created_line(init, line);
 	int result;
 
@@ -159,8 +159,8 @@ write_segment(struct init *init, struct tally_error *error)
 	tally_segment_name(0, name);
 	result = write_file(init->log_dir, name, line, len, error);
 	if (result == 0)
-		result = tally_mark_write(&init->hasher, init->log_dir,
-		    &place, &mark, error);
+		result = tally_mark_write(&init->hasher, init->log_dir, &place,
+		    &mark, error);
 	if (result == 0) {
 		result = tally_sys_sync_all(init->log_dir);
 		if (result != 0)
@@ -214,7 +214,7 @@ int
 tally_log_init(const char *dir, const struct tally_init_options *options,
     struct tally_error *error)
 {
-	struct init init = {.path = dir, .dir = -1, .log_dir = -1};
+	struct init init = { .path = dir, .dir = -1, .log_dir = -1 };
 	int result;
 
 	result = tally_hasher_open(&init.hasher);

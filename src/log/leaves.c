@@ -29,15 +29,14 @@ read_rest(struct tally_leaves *leaves, struct tally_error *error)
 	leaves->locked = false;
 	result = tally_cursor_open(leaves->log, &range, &cursor, error);
 	for (uint64_t i = leaves->covered; i < leaves->size && result == 0;
-	    i++) {
+	     i++) {
 		result = tally_cursor_next(cursor, &record, error);
 		if (result == 0)
 			leaves->rest[i - leaves->covered] = record.hash;
 	}
 	tally_cursor_close(cursor);
 	if (result == TALLY_END)
-		return tally_fail(error, TALLY_E_BUG,
-		    "the log became shorter");
+		return tally_fail(error, TALLY_E_BUG, "the log became shorter");
 	if (result == 0)
 		result = tally_index_begin(leaves->log, error);
 	leaves->locked = result == 0;
@@ -101,8 +100,8 @@ tally_leaves_close(struct tally_leaves *leaves)
 
 /* The largest subtree at leaf `at`, not above height, that the index has. */
 static bool
-indexed_height(const struct tally_leaves *leaves, uint64_t at,
-    uint64_t begin, unsigned height, unsigned *out)
+indexed_height(const struct tally_leaves *leaves, uint64_t at, uint64_t begin,
+    unsigned height, unsigned *out)
 {
 	unsigned best = 0;
 
@@ -126,8 +125,8 @@ leaves_node(void *arg, unsigned height, uint64_t position,
 	struct tally_frontier frontier;
 
 	if (end <= leaves->covered)
-		return tally_index_node(&leaves->log->index,
-		    leaves->hasher, height, position, out);
+		return tally_index_node(&leaves->log->index, leaves->hasher,
+		    height, position, out);
 	if (end > leaves->size)
 		return TALLY_E_BUG;
 	tally_frontier_init(&frontier);
@@ -142,8 +141,8 @@ leaves_node(void *arg, unsigned height, uint64_t position,
 			at++;
 			continue;
 		}
-		result = tally_index_node(&leaves->log->index,
-		    leaves->hasher, step, at >> step, &node);
+		result = tally_index_node(&leaves->log->index, leaves->hasher,
+		    step, at >> step, &node);
 		if (result != 0)
 			return result;
 		tally_frontier_append_subtree(leaves->hasher, &frontier, step,
@@ -157,5 +156,5 @@ leaves_node(void *arg, unsigned height, uint64_t position,
 struct tally_tree_source
 tally_leaves_source(struct tally_leaves *leaves)
 {
-	return (struct tally_tree_source){leaves_node, leaves};
+	return (struct tally_tree_source){ leaves_node, leaves };
 }

@@ -56,8 +56,8 @@ slot_parse(struct tally_hasher *hasher, const char *text,
 	out->place.size = number[1];
 	out->place.segment = number[2];
 	out->place.offset = number[3];
-	return out->turn != 0 && memcmp(again, text,
-	    slot_format(hasher, out, again)) == 0;
+	return out->turn != 0 &&
+	    memcmp(again, text, slot_format(hasher, out, again)) == 0;
 }
 
 int
@@ -96,7 +96,7 @@ tally_mark_write(struct tally_hasher *hasher, int log_dir,
     const struct tally_place *place, struct tally_mark *mark,
     struct tally_error *error)
 {
-	struct tally_mark next = {.place = *place, .turn = mark->turn + 1};
+	struct tally_mark next = { .place = *place, .turn = mark->turn + 1 };
 	char slot[SLOT_BYTES];
 	size_t len;
 	int fd, result;

@@ -57,7 +57,8 @@ check_directory(struct tally_log *log, struct tally_error *error)
 		    log->path);
 	return tally_fail(error, TALLY_E_SWAPPED,
 	    "\"%s/log\" was moved or replaced; close the log and open it"
-	    " again", log->path);
+	    " again",
+	    log->path);
 }
 
 /* R2: is the state that we have mapped the one at its path? */
@@ -121,14 +122,14 @@ check_last(struct tally_log *log, const struct tally_state *state,
 		return tally_fail_memory(error);
 	}
 	result = tally_segment_read(fd, text, len, last->offset, error);
-	if (result == 0 && (tally_line_decode(text, len, &line) != 0 ||
+	if (result == 0 &&
+	    (tally_line_decode(text, len, &line) != 0 ||
 		!tally_hash_equal(&line.hash, &last->hash)))
 		result = TALLY_END;
 	tally_sys_free(text);
 	tally_sys_close(fd);
-	return result == TALLY_E_DAMAGED || result == TALLY_E_SWAPPED
-	    ? TALLY_OK
-	    : result;
+	return result == TALLY_E_DAMAGED || result == TALLY_E_SWAPPED ? TALLY_OK
+								      : result;
 }
 
 /* Maps the state that is there, or recovers one. */
@@ -183,12 +184,13 @@ check_segment(struct tally_log *log, struct tally_error *error)
 	    st.device != last->segment_device)
 		return tally_fail(error, TALLY_E_SWAPPED,
 		    "segment \"log/%s\" was replaced underneath; segments must"
-		    " not be rotated or edited, put the original back", name);
+		    " not be rotated or edited, put the original back",
+		    name);
 	if (st.size < tail.offset)
 		return tally_fail(error, TALLY_E_SWAPPED,
 		    "segment \"log/%s\" was cut underneath from %llu to %llu"
-		    " bytes; segments must not be rotated or truncated", name,
-		    (unsigned long long)tail.offset,
+		    " bytes; segments must not be rotated or truncated",
+		    name, (unsigned long long)tail.offset,
 		    (unsigned long long)st.size);
 	if (st.size > tail.offset || atomic_load(&shared->dirty))
 		return tally_repair(log, error);
@@ -260,7 +262,7 @@ int
 tally_order_make_room(struct tally_log *log, uint64_t chains,
     uint64_t arena_bytes, uint64_t recent, struct tally_error *error)
 {
-	struct tally_state_room more = {chains, arena_bytes, recent};
+	struct tally_state_room more = { chains, arena_bytes, recent };
 	struct tally_state *state = log->state, *old;
 	int result;
 
@@ -289,8 +291,7 @@ tally_order_make_room(struct tally_log *log, uint64_t chains,
 
 /* The new segment under its name, durable; nobody uses it yet. */
 static int
-make_segment(struct tally_log *log, uint64_t first,
-    struct tally_error *error)
+make_segment(struct tally_log *log, uint64_t first, struct tally_error *error)
 {
 	char name[TALLY_SEGMENT_NAME_SIZE];
 	int fd, result;
@@ -299,8 +300,7 @@ make_segment(struct tally_log *log, uint64_t first,
 	fd = tally_sys_open(log->log_dir, ROLL_NEW,
 	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
 	if (fd < 0)
-		return tally_fail_os(error, fd, "cannot make \"log/%s\"",
-		    name);
+		return tally_fail_os(error, fd, "cannot make \"log/%s\"", name);
 	result = tally_sys_sync_all(fd);
 	tally_sys_close(fd);
 	if (result == 0)

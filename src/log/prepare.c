@@ -62,8 +62,8 @@ prepare_event(struct tally_log *log, struct tally_workspace *space,
 	if (request->event_len < limit)
 		limit = request->event_len;
 	while ((result = tally_event_scan(request->event, request->event_len,
-		    limit, &space->room, arena->at, &item->event_len,
-		    error)) == TALLY_PARTIAL) {
+		    limit, &space->room, arena->at, &item->event_len, error)) ==
+	    TALLY_PARTIAL) {
 		result = tally_workspace_widen(space, error);
 		if (result != 0)
 			return result;
@@ -91,8 +91,7 @@ prepare_item(struct tally_log *log, struct tally_workspace *space,
 		result = prepare_name("id", request->id, request->id_len,
 		    TALLY_ID_MAX, arena, &item->id, &item->id_len, error);
 	if (result == 0)
-		result = prepare_event(log, space, request, arena, item,
-		    error);
+		result = prepare_event(log, space, request, arena, item, error);
 	if (result == 0 && request->salted) {
 		item->salted = true;
 		result = tally_sys_random(item->salt, sizeof(item->salt));
@@ -126,8 +125,7 @@ prepare_items(struct tally_log *log, const struct tally_append *requests,
 			error->item = i;
 		call->bytes += tally_item_bytes(item);
 		if (i == 0 || item->chain_len != item[-1].chain_len ||
-		    memcmp(item->chain, item[-1].chain,
-			item->chain_len) != 0) {
+		    memcmp(item->chain, item[-1].chain, item->chain_len) != 0) {
 			call->chains++;
 			call->names += item->chain_len;
 		}

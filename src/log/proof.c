@@ -44,7 +44,8 @@ static int
 take_line(struct reading *reading, const char **out, size_t *out_len,
     struct tally_error *error)
 {
-	const char *feed = reading->at == reading->end ? NULL
+	const char *feed = reading->at == reading->end
+	    ? NULL
 	    : memchr(reading->at, '\n', (size_t)(reading->end - reading->at));
 
 	reading->line++;
@@ -126,8 +127,8 @@ take_path(struct reading *reading, struct storage *storage,
 		if (storage->path_len == TALLY_PROOF_MAX ||
 		    len != HASH_BASE64 ||
 		    tally_base64_parse(text, len,
-			storage->path[storage->path_len++].b,
-			TALLY_HASH_SIZE, &got) != 0 ||
+			storage->path[storage->path_len++].b, TALLY_HASH_SIZE,
+			&got) != 0 ||
 		    got != TALLY_HASH_SIZE)
 			result = malformed(reading, "it is no hash", error);
 	}
@@ -158,8 +159,10 @@ take_checkpoint(struct reading *reading, struct tally_proof *out,
 	result = take_line(reading, &text, &len, error);
 	if (result != 0)
 		return result;
-	if (len != HASH_BASE64 || tally_base64_parse(text, len, out->root.b,
-		TALLY_HASH_SIZE, &got) != 0 || got != TALLY_HASH_SIZE)
+	if (len != HASH_BASE64 ||
+	    tally_base64_parse(text, len, out->root.b, TALLY_HASH_SIZE, &got) !=
+		0 ||
+	    got != TALLY_HASH_SIZE)
 		return malformed(reading, "the root is no hash", error);
 	result = take_line(reading, &text, &len, error);
 	if (result == 0 && len != 0)
@@ -207,8 +210,7 @@ static void
 judge(struct tally_hasher *hasher, const struct storage *storage,
     const struct tally_hash *root, struct tally_proof *out)
 {
-	struct tally_hash leaf = tally_line_header_hash(hasher,
-	    &storage->line);
+	struct tally_hash leaf = tally_line_header_hash(hasher, &storage->line);
 
 	out->verdict = TALLY_PROOF_BROKEN;
 	if (!tally_hash_equal(&leaf, &storage->line.hash)) {
@@ -242,7 +244,7 @@ int
 tally_proof_check(const char *text, size_t len, const struct tally_hash *root,
     struct tally_proof *out_proof, struct tally_error *error)
 {
-	struct reading reading = {text, text + len, 0};
+	struct reading reading = { text, text + len, 0 };
 	struct storage *storage = NULL;
 	struct tally_hasher hasher;
 	int result;

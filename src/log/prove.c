@@ -48,9 +48,10 @@ prove_path(struct tally_log *log, struct proving *proving,
 	}
 	tally_leaves_close(&leaves);
 	/* A wrong index must not make a wrong proof. */
-	if (result == 0 && !tally_inclusion_check(&space->hasher,
-		&proving->record.hash, proving->record.index, proving->size,
-		proving->path, proving->path_len, &proving->root)) {
+	if (result == 0 &&
+	    !tally_inclusion_check(&space->hasher, &proving->record.hash,
+		proving->record.index, proving->size, proving->path,
+		proving->path_len, &proving->root)) {
 		tally_index_discard(log);
 		result = tally_fail(error, TALLY_E_IO,
 		    "the index did not hold and was dropped; try again");
@@ -98,8 +99,7 @@ proof_text(const struct tally_log *log, const struct proving *proving,
 
 int
 tally_log_prove(struct tally_log *log, const char *chain, size_t chain_len,
-    uint64_t seq, char **out_text, size_t *out_len,
-    struct tally_error *error)
+    uint64_t seq, char **out_text, size_t *out_len, struct tally_error *error)
 {
 	struct tally_find find = {
 		.by = TALLY_KEY_SEQ,
@@ -107,7 +107,7 @@ tally_log_prove(struct tally_log *log, const char *chain, size_t chain_len,
 		.chain_len = chain_len,
 		.seq = seq,
 	};
-	struct proving proving = {0};
+	struct proving proving = { 0 };
 	struct tally_cursor *cursor;
 	int result;
 

@@ -88,8 +88,7 @@ segment_bytes(struct tally_log *log, uint64_t first, uint64_t *out,
 
 /* On a descriptor of our own; what was written before is durable then. */
 static int
-sync_segment(struct tally_log *log, uint64_t first,
-    struct tally_error *error)
+sync_segment(struct tally_log *log, uint64_t first, struct tally_error *error)
 {
 	int fd = tally_segment_open(log->log_dir, first, false, error);
 	int result;
@@ -174,8 +173,7 @@ is_end_right(struct tally_log *log)
 
 	tally_segment_name(tail.segment, name);
 	return tally_sys_stat_at(log->log_dir, name, &st) == 0 &&
-	    st.size == tail.offset &&
-	    st.inode == last->segment_inode &&
+	    st.size == tail.offset && st.inode == last->segment_inode &&
 	    st.device == last->segment_device;
 }
 
@@ -237,7 +235,7 @@ int
 tally_reader_settle(struct tally_log *log, struct tally_place *out_horizon,
     struct tally_error *error)
 {
-	struct tally_target target = {0};
+	struct tally_target target = { 0 };
 
 	if (log->read_only)
 		return settle_read_only(log, out_horizon, error);

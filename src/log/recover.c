@@ -45,8 +45,8 @@ damaged(const struct recovery *recovery, struct tally_error *error)
 	return tally_fail(error, TALLY_E_DAMAGED,
 	    "\"log/%s\" is damaged at byte %llu, record %llu, which was"
 	    " durable; nothing is appended to such a log, \"tally verify\""
-	    " says more", name, (unsigned long long)at.offset,
-	    (unsigned long long)at.size);
+	    " says more",
+	    name, (unsigned long long)at.offset, (unsigned long long)at.size);
 }
 
 /* Everything that is in the last segment, or was durable, is known. */
@@ -57,8 +57,7 @@ find_floor(struct tally_log *log, struct recovery *recovery,
 	uint64_t last;
 	int result;
 
-	result = tally_segments_list(log->log_dir, &recovery->segments,
-	    error);
+	result = tally_segments_list(log->log_dir, &recovery->segments, error);
 	if (result == 0)
 		result = tally_mark_read(recovery->scan.hasher, log->log_dir,
 		    &recovery->mark, error);
@@ -82,10 +81,10 @@ static int
 first_state(struct tally_log *log, struct recovery *recovery, int run_dir,
     struct tally_error *error)
 {
-	struct tally_place start = {0};
-	struct tally_last none = {0};
+	struct tally_place start = { 0 };
+	struct tally_last none = { 0 };
 	struct tally_heads_file heads;
-	struct tally_state_room room = {0};
+	struct tally_state_room room = { 0 };
 	int found, result;
 
 	found = tally_heads_read(log, &recovery->floor, &heads, error);
@@ -104,12 +103,12 @@ first_state(struct tally_log *log, struct recovery *recovery, int run_dir,
 	else if (result == 0)
 		tally_state_publish(recovery->scan.state, &start, &none);
 	if (result == 0) {
-		recovery->scan.state->shared->recent_from[0] =
-		    recovery->floor.size;
-		recovery->scan.state->shared->recent_from[1] =
-		    recovery->floor.size;
-		recovery->scan.state->shared->recent_oldest =
-		    recovery->floor.size;
+		recovery->scan.state->shared->recent_from[0] = recovery->floor
+								   .size;
+		recovery->scan.state->shared->recent_from[1] = recovery->floor
+								   .size;
+		recovery->scan.state->shared->recent_oldest = recovery->floor
+								  .size;
 		recovery->scan.ids_from = recovery->floor.size;
 	}
 	tally_heads_wipe(&heads);
@@ -118,8 +117,8 @@ first_state(struct tally_log *log, struct recovery *recovery, int run_dir,
 
 /* One segment, up to end; *out_torn if something in it was not adopted. */
 static int
-read_segment(struct tally_log *log, struct recovery *recovery,
-    uint64_t first, bool is_last, bool *out_torn, struct tally_error *error)
+read_segment(struct tally_log *log, struct recovery *recovery, uint64_t first,
+    bool is_last, bool *out_torn, struct tally_error *error)
 {
 	struct tally_sys_stat st;
 	int fd, result;
@@ -148,7 +147,7 @@ read_segments(struct tally_log *log, struct recovery *recovery,
 {
 	const struct tally_segments *segments = &recovery->segments;
 	const struct tally_place *floor = &recovery->floor;
-	const struct tally_sys_stat none = {0};
+	const struct tally_sys_stat none = { 0 };
 	struct tally_place tail = tally_state_tail(recovery->scan.state);
 	bool torn = false;
 
@@ -238,8 +237,8 @@ settle(struct tally_log *log, struct recovery *recovery,
 	if (result == 0)
 		result = tally_sys_sync_all(log->log_dir);
 	if (result != 0 && result != -ENOENT)
-		return tally_fail_os(error, result,
-		    "cannot remove \"log/%s\"", TALLY_POISON_NAME);
+		return tally_fail_os(error, result, "cannot remove \"log/%s\"",
+		    TALLY_POISON_NAME);
 	/* An init that was killed may have left tally.json's name unsynced. */
 	result = tally_sys_sync_all(log->dir);
 	if (result != 0)
@@ -271,7 +270,7 @@ static int
 room_for_own(struct tally_log *log, struct recovery *recovery,
     struct tally_error *error)
 {
-	struct tally_state_room more = {1, TALLY_CHAIN_TEXT_MAX, 0};
+	struct tally_state_room more = { 1, TALLY_CHAIN_TEXT_MAX, 0 };
 	struct tally_state *old;
 	int result;
 
@@ -324,8 +323,8 @@ recover_locked(struct tally_log *log, struct recovery *recovery,
 	if (result == 0)
 		result = room_for_own(log, recovery, error);
 	if (result == 0)
-		result = tally_view_open_segment(log, tally_state_tail(
-		    recovery->scan.state).segment, error);
+		result = tally_view_open_segment(log,
+		    tally_state_tail(recovery->scan.state).segment, error);
 	if (result != 0)
 		return result;
 	tally_view_set_state(log, tally_state_ref(recovery->scan.state));
@@ -339,7 +338,7 @@ int
 tally_recover(struct tally_log *log, struct tally_error *error)
 {
 	struct tally_state *old = tally_view_state(log);
-	struct recovery recovery = {0};
+	struct recovery recovery = { 0 };
 	int result;
 
 	result = tally_sync_lock(log, error);
@@ -362,7 +361,7 @@ int
 tally_recover_view(struct tally_log *log, struct tally_state **out,
     struct tally_error *error)
 {
-	struct recovery recovery = {0};
+	struct recovery recovery = { 0 };
 	struct tally_place tail;
 	int result;
 

@@ -51,8 +51,7 @@ head_format(const struct tally_rewrite *what, const struct tally_hash *sum,
 
 	tally_hash_format(sum, hex);
 	len = snprintf(out, HEAD_BYTES, HEAD_FORMAT,
-	    (unsigned long long)what->segment,
-	    (unsigned long long)what->offset,
+	    (unsigned long long)what->segment, (unsigned long long)what->offset,
 	    (unsigned long long)what->len, hex);
 	memset(out + len, '\n', (size_t)(HEAD_BYTES - len));
 }
@@ -77,8 +76,8 @@ keep_bytes(struct tally_log *log, int segment_fd, int fd,
 	if (result == 0)
 		result = tally_sys_sync_all(fd);
 	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot write \"log/%s\"", REWRITE_NEW);
+		return tally_fail_os(error, result, "cannot write \"log/%s\"",
+		    REWRITE_NEW);
 	return TALLY_OK;
 }
 
@@ -123,8 +122,7 @@ open_kept(struct tally_log *log, struct tally_error *error)
 
 int
 tally_rewrite_put(struct tally_log *log, int segment_fd,
-    const struct tally_rewrite *what, uint64_t good,
-    struct tally_error *error)
+    const struct tally_rewrite *what, uint64_t good, struct tally_error *error)
 {
 	int kept, result;
 
@@ -163,7 +161,7 @@ static int
 kept_check(struct tally_log *log, int kept, struct tally_rewrite *out,
     struct tally_error *error)
 {
-	char head[HEAD_BYTES + 1] = {0}, again[HEAD_BYTES];
+	char head[HEAD_BYTES + 1] = { 0 }, again[HEAD_BYTES];
 	unsigned long long segment, offset, len;
 	struct tally_sys_stat st;
 	struct tally_hash sum;
@@ -172,7 +170,8 @@ kept_check(struct tally_log *log, int kept, struct tally_rewrite *out,
 	if (tally_sys_read(kept, head, HEAD_BYTES, 0) != HEAD_BYTES ||
 	    tally_sys_stat(kept, &st) != 0 ||
 	    sscanf(head, "tally-rewrite-1 %llu %llu %llu", &segment, &offset,
-		&len) != 3 || len != st.size - HEAD_BYTES)
+		&len) != 3 ||
+	    len != st.size - HEAD_BYTES)
 		return TALLY_END;
 	out->segment = segment;
 	out->offset = offset;

@@ -35,8 +35,7 @@ tally_rewrite_keep(struct tally_log *log, int segment_fd,
  */
 TALLY_MUST_CHECK int
 tally_rewrite_put(struct tally_log *log, int segment_fd,
-    const struct tally_rewrite *what, uint64_t good,
-    struct tally_error *error);
+    const struct tally_rewrite *what, uint64_t good, struct tally_error *error);
 
 /* The file is not needed any more. */
 TALLY_MUST_CHECK int

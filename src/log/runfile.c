@@ -31,8 +31,7 @@ bits_for(uint64_t count)
 {
 	unsigned bits = 0;
 
-	while (bits < BITS_MAX &&
-	    (count >> bits) > ENTRIES_PER_BUCKET)
+	while (bits < BITS_MAX && (count >> bits) > ENTRIES_PER_BUCKET)
 		bits++;
 	return bits;
 }
@@ -74,8 +73,8 @@ tally_runfile_open(int index_dir, const char *name, const uint8_t log_id[16],
 	char own[TALLY_RUNFILE_NAME_SIZE];
 	struct tally_sys_stat st;
 
-	if (strncmp(name, TALLY_RUNFILE_PREFIX,
-		strlen(TALLY_RUNFILE_PREFIX)) != 0)
+	if (strncmp(name, TALLY_RUNFILE_PREFIX, strlen(TALLY_RUNFILE_PREFIX)) !=
+	    0)
 		return TALLY_END;
 	out->fd = tally_sys_open(index_dir, name, TALLY_SYS_READ);
 	if (out->fd < 0)
@@ -121,10 +120,9 @@ tally_runfile_create(struct tally_runfile_writer *writer, int index_dir,
 	writer->run = *run;
 	writer->run.bits = bits_for(run->count);
 	writer->offset = entries_at(&writer->run);
-	writer->start = tally_sys_alloc(
-	    (((size_t)1 << writer->run.bits) + 1) * sizeof(uint64_t));
-	writer->buffer = tally_sys_alloc(
-	    BUFFER_ENTRIES * TALLY_RUNFILE_ENTRY);
+	writer->start = tally_sys_alloc((((size_t)1 << writer->run.bits) + 1) *
+	    sizeof(uint64_t));
+	writer->buffer = tally_sys_alloc(BUFFER_ENTRIES * TALLY_RUNFILE_ENTRY);
 	writer->fd = -1;
 	if (writer->start == NULL || writer->buffer == NULL)
 		return tally_fail_memory(error);
@@ -140,8 +138,8 @@ tally_runfile_create(struct tally_runfile_writer *writer, int index_dir,
 static int
 writer_flush(struct tally_runfile_writer *writer, struct tally_error *error)
 {
-	int result = tally_sys_write(writer->fd, writer->buffer,
-	    writer->filled, writer->offset, NULL);
+	int result = tally_sys_write(writer->fd, writer->buffer, writer->filled,
+	    writer->offset, NULL);
 
 	if (result != 0)
 		return tally_fail_os(error, result, "cannot write the index");
@@ -250,7 +248,8 @@ tally_runfile_read(const struct tally_run *run, uint64_t begin, char *out,
 
 	if (n < 0)
 		return tally_fail_os(error, (int)n, "cannot read the index");
-	return (uint64_t)n == len ? TALLY_OK
+	return (uint64_t)n == len
+	    ? TALLY_OK
 	    : tally_fail(error, TALLY_E_IO, "the index is short");
 }
 
@@ -268,7 +267,8 @@ tally_runfile_bucket(const struct tally_run *run, uint64_t key,
 	*out_end = tally_get64(starts + 8);
 	if (n != sizeof(starts) || *out_begin > *out_end ||
 	    *out_end > run->count)
-		return tally_fail(error, TALLY_E_IO, "the index is damaged;"
+		return tally_fail(error, TALLY_E_IO,
+		    "the index is damaged;"
 		    " remove the directory \"index\", it comes back");
 	return TALLY_OK;
 }
@@ -316,8 +316,7 @@ tally_runfile_reader_open(struct tally_runfile_reader *reader,
 	memset(reader, 0, sizeof(*reader));
 	reader->run = run;
 	reader->left = run->count;
-	reader->buffer = tally_sys_alloc(
-	    BUFFER_ENTRIES * TALLY_RUNFILE_ENTRY);
+	reader->buffer = tally_sys_alloc(BUFFER_ENTRIES * TALLY_RUNFILE_ENTRY);
 	if (reader->buffer == NULL)
 		return tally_fail_memory(error);
 	return reader_take(reader, error);

@@ -30,8 +30,7 @@ static int
 runs_push(struct tally_runs *runs, const struct tally_run *run)
 {
 	if (runs->count == runs->capacity) {
-		size_t capacity = runs->capacity == 0 ? 16
-						      : 2 * runs->capacity;
+		size_t capacity = runs->capacity == 0 ? 16 : 2 * runs->capacity;
 		void *more = tally_sys_realloc(runs->run,
 		    capacity * sizeof(*runs->run));
 
@@ -81,8 +80,8 @@ tally_runs_open(int index_dir, const uint8_t log_id[16],
     struct tally_hasher *hasher, uint64_t covered, struct tally_runs *out,
     struct tally_error *error)
 {
-	struct tally_runs all = {0};
-	struct listing listing = {index_dir, log_id, hasher, &all};
+	struct tally_runs all = { 0 };
+	struct listing listing = { index_dir, log_id, hasher, &all };
 	uint64_t at = 0;
 	int result;
 
@@ -160,7 +159,7 @@ level_of(const struct tally_run *run)
 	unsigned level = 0;
 
 	for (uint64_t size = run->to - run->from; size >= FAN * LEVEL_FIRST;
-	    size /= FAN)
+	     size /= FAN)
 		level++;
 	return level;
 }
@@ -190,7 +189,8 @@ smallest(struct tally_runfile_reader reader[FAN])
 	struct tally_runfile_reader *found = NULL;
 
 	for (int i = 0; i < FAN; i++) {
-		if (reader[i].left > 0 && (found == NULL ||
+		if (reader[i].left > 0 &&
+		    (found == NULL ||
 			compare_keys(&reader[i].next, &found->next) < 0))
 			found = &reader[i];
 	}
@@ -207,8 +207,7 @@ merge_four(struct tally_run *run, struct tally_runfile_writer *writer,
 
 	memset(reader, 0, sizeof(reader));
 	for (int i = 0; i < FAN && result == 0; i++)
-		result = tally_runfile_reader_open(&reader[i], &run[i],
-		    error);
+		result = tally_runfile_reader_open(&reader[i], &run[i], error);
 	while (result == 0 && (least = smallest(reader)) != NULL) {
 		result = tally_runfile_put(writer, &least->next, error);
 		if (result == 0)
@@ -236,8 +235,7 @@ tally_runs_merge(int index_dir, const uint8_t log_id[16],
 
 		for (int i = 0; i < FAN; i++)
 			run.count += last[i].count;
-		result = tally_runfile_create(&writer, index_dir, &run,
-		    error);
+		result = tally_runfile_create(&writer, index_dir, &run, error);
 		if (result == 0)
 			result = merge_four(last, &writer, error);
 		result = tally_runfile_finish(&writer, result, log_id, hasher,
@@ -264,8 +262,8 @@ prune_one(void *arg, const char *name)
 	const struct pruning *pruning = arg;
 	char own[TALLY_RUNFILE_NAME_SIZE];
 
-	if (strncmp(name, TALLY_RUNFILE_PREFIX,
-		strlen(TALLY_RUNFILE_PREFIX)) != 0)
+	if (strncmp(name, TALLY_RUNFILE_PREFIX, strlen(TALLY_RUNFILE_PREFIX)) !=
+	    0)
 		return 0;
 	for (size_t i = 0; i < pruning->runs->count; i++) {
 		tally_runfile_name(pruning->runs->run[i].from,
@@ -280,7 +278,7 @@ prune_one(void *arg, const char *name)
 void
 tally_runs_prune(int index_dir, const struct tally_runs *runs)
 {
-	struct pruning pruning = {index_dir, runs};
+	struct pruning pruning = { index_dir, runs };
 
 	(void)tally_sys_list(index_dir, prune_one, &pruning);
 }
@@ -304,8 +302,8 @@ tally_runs_sync(const struct tally_runs *runs, uint64_t from,
 /* ---- finding ---------------------------------------------------------- */
 
 static int
-run_find(const struct tally_run *run, uint64_t key, tally_key_fn *fn,
-    void *arg, struct tally_error *error)
+run_find(const struct tally_run *run, uint64_t key, tally_key_fn *fn, void *arg,
+    struct tally_error *error)
 {
 	char entries[BUCKET_MAX / 8 * TALLY_RUNFILE_ENTRY];
 	uint64_t begin, end;
@@ -319,8 +317,7 @@ run_find(const struct tally_run *run, uint64_t key, tally_key_fn *fn,
 
 		if (end - begin < count)
 			count = (size_t)(end - begin);
-		result = tally_runfile_read(run, begin, entries, count,
-		    error);
+		result = tally_runfile_read(run, begin, entries, count, error);
 		if (result != 0)
 			return result;
 		for (size_t i = 0; i < count; i++) {
@@ -343,8 +340,8 @@ run_find(const struct tally_run *run, uint64_t key, tally_key_fn *fn,
 }
 
 int
-tally_runs_find(const struct tally_runs *runs, uint64_t key,
-    tally_key_fn *fn, void *arg, struct tally_error *error)
+tally_runs_find(const struct tally_runs *runs, uint64_t key, tally_key_fn *fn,
+    void *arg, struct tally_error *error)
 {
 	for (size_t i = runs->count; i-- > 0;) {
 		int result = run_find(&runs->run[i], key, fn, arg, error);

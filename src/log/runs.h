@@ -84,7 +84,7 @@ typedef int
 tally_key_fn(void *arg, const struct tally_keyed *key);
 
 TALLY_MUST_CHECK int
-tally_runs_find(const struct tally_runs *runs, uint64_t key,
-    tally_key_fn *fn, void *arg, struct tally_error *error);
+tally_runs_find(const struct tally_runs *runs, uint64_t key, tally_key_fn *fn,
+    void *arg, struct tally_error *error);
 
 #endif

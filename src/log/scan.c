@@ -17,8 +17,8 @@ static int
 scan_room(struct tally_scan *scan, const struct tally_line *line,
     struct tally_error *error)
 {
-	struct tally_state_room more = {1, line->header.chain_len,
-	    line->header.id_len != 0};
+	struct tally_state_room more = { 1, line->header.chain_len,
+		line->header.id_len != 0 };
 	struct tally_state *old;
 	int result;
 
@@ -52,8 +52,7 @@ adopt_id(struct tally_scan *scan, const struct tally_chain *chain,
     const struct tally_header *header, const struct tally_place *at)
 {
 	struct tally_recent recent = {
-		.key = tally_key_id(chain->key, header->id,
-		    header->id_len),
+		.key = tally_key_id(chain->key, header->id, header->id_len),
 		.index = at->size,
 		.segment = at->segment,
 		.offset = at->offset,
@@ -95,8 +94,7 @@ adopt(struct tally_scan *scan, const char *text, size_t len,
 	tally_state_head_set(scan->state, chain, &head);
 	if (chain->ordinal == UINT32_MAX)
 		tally_state_chain_order(scan->state, chain, last.chains++);
-	if (line.header.id_len != 0 &&
-	    tail.size >= scan->ids_from)
+	if (line.header.id_len != 0 && tail.size >= scan->ids_from)
 		adopt_id(scan, chain, &line.header, &tail);
 	last.segment = tail.segment;
 	last.offset = tail.offset;
@@ -117,15 +115,14 @@ tally_scan_lines(struct tally_scan *scan, int fd, uint64_t end,
 	size_t len;
 	int result;
 
-	tally_lines_init(&lines, fd, tally_state_tail(scan->state).offset,
-	    end, TALLY_LINE_MAX(TALLY_EVENT_MAX));
+	tally_lines_init(&lines, fd, tally_state_tail(scan->state).offset, end,
+	    TALLY_LINE_MAX(TALLY_EVENT_MAX));
 	while ((result = tally_lines_next(&lines, &text, &len, error)) == 0) {
 		result = adopt(scan, text, len, error);
 		if (result != 0)
 			break;
 	}
-	if (result == TALLY_END &&
-	    tally_state_tail(scan->state).offset == end)
+	if (result == TALLY_END && tally_state_tail(scan->state).offset == end)
 		result = TALLY_OK;
 	else if (result == TALLY_PARTIAL)
 		result = TALLY_END;
@@ -159,18 +156,18 @@ torn_open(struct tally_log *log, uint64_t index, char out[64],
 	for (int n = 0; fd == -EEXIST && n < 1000; n++) {
 		snprintf(out, 64, TALLY_TORN_PREFIX "%020llu-%d",
 		    (unsigned long long)index, n);
-		fd = tally_sys_open(log->log_dir, out, TALLY_SYS_WRITE |
-		    TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE);
+		fd = tally_sys_open(log->log_dir, out,
+		    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE);
 	}
 	if (fd < 0)
-		return tally_fail_os(error, fd, "cannot make \"log/%s\"",
-		    out);
+		return tally_fail_os(error, fd, "cannot make \"log/%s\"", out);
 	return fd;
 }
 
 int
 tally_scan_set_aside(struct tally_scan *scan, int fd, uint64_t end,
-    uint64_t mark_size, char event[TALLY_TORN_EVENT_MAX], struct tally_error *error)
+    uint64_t mark_size, char event[TALLY_TORN_EVENT_MAX],
+    struct tally_error *error)
 {
 	struct tally_place tail = tally_state_tail(scan->state);
 	char name[64], hex[TALLY_HASH_TEXT_SIZE];
@@ -198,12 +195,12 @@ tally_scan_set_aside(struct tally_scan *scan, int fd, uint64_t end,
 		return result;
 	}
 	tally_hash_format(&sum, hex);
-	snprintf(event, TALLY_TORN_EVENT_MAX, "{\"torn\":{\"bytes\":%llu,\"digest\":\"%s\","
+	snprintf(event, TALLY_TORN_EVENT_MAX,
+	    "{\"torn\":{\"bytes\":%llu,\"digest\":\"%s\","
 	    "\"durable\":%llu,\"file\":\"%s\",\"index\":%llu,"
 	    "\"offset\":%llu,\"segment\":%llu}}",
 	    (unsigned long long)(end - tail.offset), hex,
-	    (unsigned long long)mark_size, name,
-	    (unsigned long long)tail.size, (unsigned long long)tail.offset,
-	    (unsigned long long)tail.segment);
+	    (unsigned long long)mark_size, name, (unsigned long long)tail.size,
+	    (unsigned long long)tail.offset, (unsigned long long)tail.segment);
 	return TALLY_OK;
 }

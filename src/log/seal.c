@@ -85,8 +85,7 @@ tally_batch_reserve(struct tally_batch *batch, size_t records, size_t bytes,
 	batch->touched = touched;
 	if (result == 0)
 		result = array_reserve(&recent, &batch->recent_capacity,
-		    batch->recent_len + records, sizeof(*batch->recent),
-		    error);
+		    batch->recent_len + records, sizeof(*batch->recent), error);
 	batch->recent = recent;
 	if (result == 0)
 		result = array_reserve(&lines, &batch->capacity,
@@ -143,7 +142,7 @@ seal_time(void)
 	if (now < 0)
 		return 0;
 	return now > INT64_C(253402300799999999) ? INT64_C(253402300799999999)
-						  : now;
+						 : now;
 }
 
 static void
@@ -216,8 +215,7 @@ batch_publish(struct tally_log *log)
 	for (size_t i = 0; i < batch->touched_len; i++) {
 		struct tally_touched *touched = &batch->touched[i];
 
-		tally_state_head_set(log->state, touched->slot,
-		    &touched->head);
+		tally_state_head_set(log->state, touched->slot, &touched->head);
 		if (touched->slot->ordinal == UINT32_MAX)
 			tally_state_chain_order(log->state, touched->slot,
 			    batch->last.chains++);

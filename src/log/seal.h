@@ -27,7 +27,7 @@ struct tally_item {
 	uint8_t salt[TALLY_SALT_SIZE];
 	struct tally_hash digest;
 	uint64_t chain_key, id_key;
-	struct tally_chain *slot; /* resolved under the lock */
+	struct tally_chain *slot;   /* resolved under the lock */
 	struct tally_item *repeats; /* the id is that of this item's record */
 	struct tally_item *next_id; /* in the batch's table of its ids */
 	enum tally_in_runs in_runs;

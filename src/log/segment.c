@@ -95,8 +95,7 @@ tally_segment_open(int log_dir, uint64_t first_index, bool writable,
 		    "segment \"log/%s\" is gone; was it rotated or removed?",
 		    name);
 	if (fd < 0)
-		return tally_fail_os(error, fd, "cannot open \"log/%s\"",
-		    name);
+		return tally_fail_os(error, fd, "cannot open \"log/%s\"", name);
 	return fd;
 }
 
@@ -135,8 +134,7 @@ tally_lines_wipe(struct tally_lines *lines)
 
 /* More bytes behind those that are there; false in *out_more at the end. */
 static int
-lines_fill(struct tally_lines *lines, bool *out_more,
-    struct tally_error *error)
+lines_fill(struct tally_lines *lines, bool *out_more, struct tally_error *error)
 {
 	size_t have = lines->filled - lines->begin;
 	uint64_t left = lines->end - lines->offset - have;

@@ -18,8 +18,8 @@ take_extents(struct tally_snapshot *out, struct tally_error *error)
 
 	result = tally_segments_list(out->log_dir, &segments, error);
 	if (result == 0 && segments.count > 0) {
-		out->extents = tally_sys_alloc(
-		    segments.count * sizeof(*out->extents));
+		out->extents = tally_sys_alloc(segments.count *
+		    sizeof(*out->extents));
 		if (out->extents == NULL)
 			result = tally_fail_memory(error);
 	}
@@ -66,7 +66,7 @@ static int
 live_horizon(const char *dir, struct tally_place *out,
     struct tally_error *error)
 {
-	struct tally_open_options options = {.read_only = true};
+	struct tally_open_options options = { .read_only = true };
 	struct tally_log *log;
 	bool live = false;
 	int result;

@@ -34,9 +34,9 @@ count_file(void *arg, const char *name)
 static int
 first_time(struct tally_log *log, int64_t *out, struct tally_error *error)
 {
-	struct tally_found found = {0};
+	struct tally_found found = { 0 };
 	struct tally_workspace *space;
-	struct tally_place start = {0};
+	struct tally_place start = { 0 };
 	int result;
 
 	result = tally_workspace_take(log, &space, error);
@@ -69,8 +69,8 @@ int
 tally_log_stat(struct tally_log *log, struct tally_stat *out_stat,
     struct tally_error *error)
 {
-	struct tally_stat stat = {0};
-	struct count count = {log, &stat};
+	struct tally_stat stat = { 0 };
+	struct count count = { log, &stat };
 	int result;
 
 	result = tally_reader_begin(log, error);

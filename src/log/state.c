@@ -35,12 +35,13 @@ layout(const struct tally_state_room *room, struct tally_shared *out)
 {
 	uint64_t at = align_page(sizeof(*out));
 
-	out->chain_slots = 2 * power_of_two(
-	    room->chains < CHAINS_MIN ? CHAINS_MIN : room->chains);
-	out->arena_bytes = align_page(
-	    room->arena_bytes < ARENA_MIN ? ARENA_MIN : room->arena_bytes);
-	out->recent_slots = 2 * power_of_two(
-	    room->recent < RECENT_MIN ? RECENT_MIN : room->recent);
+	out->chain_slots = 2 *
+	    power_of_two(room->chains < CHAINS_MIN ? CHAINS_MIN : room->chains);
+	out->arena_bytes = align_page(room->arena_bytes < ARENA_MIN
+		? ARENA_MIN
+		: room->arena_bytes);
+	out->recent_slots = 2 *
+	    power_of_two(room->recent < RECENT_MIN ? RECENT_MIN : room->recent);
 	out->chains_at = at;
 	at += align_page(out->chain_slots * sizeof(struct tally_chain));
 	out->order_at = at;
@@ -49,8 +50,8 @@ layout(const struct tally_state_room *room, struct tally_shared *out)
 	at += out->arena_bytes;
 	for (int i = 0; i < 2; i++) {
 		out->recent_at[i] = at;
-		at += align_page(
-		    out->recent_slots * sizeof(struct tally_recent));
+		at += align_page(out->recent_slots *
+		    sizeof(struct tally_recent));
 	}
 	out->bytes = at;
 }
@@ -101,8 +102,7 @@ file_map(int fd, uint64_t bytes, bool writable, struct tally_state *state,
 
 	result = tally_sys_stat(fd, &st);
 	if (result == 0)
-		result = tally_sys_map(fd, (size_t)bytes, writable,
-		    out_memory);
+		result = tally_sys_map(fd, (size_t)bytes, writable, out_memory);
 	if (result != 0)
 		return tally_fail_os(error, result, "cannot map \"run/state\"");
 	state->device = st.device;
@@ -120,8 +120,8 @@ create_file(int run_dir, uint64_t bytes, struct tally_state *state,
 	/* Never cut a file that somebody may have mapped. */
 	fd = tally_sys_unlink(run_dir, STATE_NEW);
 	if (fd == 0 || fd == -ENOENT)
-		fd = tally_sys_open(run_dir, STATE_NEW, TALLY_SYS_WRITE |
-		    TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE);
+		fd = tally_sys_open(run_dir, STATE_NEW,
+		    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE);
 	if (fd < 0)
 		return tally_fail_os(error, fd, "cannot make \"run/%s\"",
 		    STATE_NEW);
@@ -201,8 +201,8 @@ is_ours(const struct tally_shared *shared,
 
 	if (memcmp(shared->magic, MAGIC, sizeof(shared->magic)) != 0 ||
 	    memcmp(shared->boot, owner->boot, sizeof(shared->boot)) != 0 ||
-	    memcmp(shared->log_id, owner->log_id,
-		sizeof(shared->log_id)) != 0 ||
+	    memcmp(shared->log_id, owner->log_id, sizeof(shared->log_id)) !=
+		0 ||
 	    shared->log_device != owner->log_device ||
 	    shared->log_inode != owner->log_inode ||
 	    shared->bytes != file_bytes || room.chains > file_bytes ||
@@ -239,8 +239,7 @@ tally_state_attach(int run_dir, const struct tally_state_owner *owner,
 	if (result == 0 && st.size < align_page(sizeof(struct tally_shared)))
 		result = TALLY_END;
 	if (result == 0)
-		result = file_map(fd, st.size, writable, state, &memory,
-		    error);
+		result = file_map(fd, st.size, writable, state, &memory, error);
 	tally_sys_close(fd);
 	if (result == 0 && !is_ours(memory, owner, st.size)) {
 		tally_sys_unmap(memory, (size_t)st.size);
@@ -281,14 +280,15 @@ tally_published_set(struct tally_published *published,
     const struct tally_place *place)
 {
 	uint64_t turn = atomic_load_explicit(&published->turn,
-	    memory_order_relaxed) + 1;
+			    memory_order_relaxed) +
+	    1;
 
 	atomic_store_explicit(&published->copy[turn % 2].size, place->size,
 	    memory_order_relaxed);
 	atomic_store_explicit(&published->copy[turn % 2].segment,
 	    place->segment, memory_order_relaxed);
-	atomic_store_explicit(&published->copy[turn % 2].offset,
-	    place->offset, memory_order_relaxed);
+	atomic_store_explicit(&published->copy[turn % 2].offset, place->offset,
+	    memory_order_relaxed);
 	atomic_store(&published->turn, turn);
 }
 
@@ -313,8 +313,8 @@ tally_published_get(const struct tally_published *published)
 }
 
 void
-tally_state_publish(struct tally_state *state,
-    const struct tally_place *tail, const struct tally_last *last)
+tally_state_publish(struct tally_state *state, const struct tally_place *tail,
+    const struct tally_last *last)
 {
 	uint64_t turn = state->shared->tail.turn;
 
@@ -357,8 +357,7 @@ tally_state_grow(int run_dir, const struct tally_state_owner *owner,
 	if (shared->chains_used + more->chains > room.chains)
 		room.chains = 2 * (shared->chains_used + more->chains);
 	if (shared->arena_used + more->arena_bytes > room.arena_bytes)
-		room.arena_bytes = 2 * (shared->arena_used +
-		    more->arena_bytes);
+		room.arena_bytes = 2 * (shared->arena_used + more->arena_bytes);
 	if (recent + more->recent > room.recent)
 		room.recent = 2 * (recent + more->recent);
 	result = tally_state_create(run_dir, owner, &room, &larger, error);

@@ -56,7 +56,7 @@ struct tally_last {
 	uint64_t offset; /* where its line begins */
 	struct tally_hash hash;
 	int64_t time_us;
-	uint64_t chains; /* that have a record */
+	uint64_t chains;                        /* that have a record */
 	uint64_t segment_device, segment_inode; /* of the tail's segment */
 };
 
@@ -231,8 +231,8 @@ tally_state_last(const struct tally_state *state)
 
 /* Publishes a new tail with its last record; order lock. */
 void
-tally_state_publish(struct tally_state *state,
-    const struct tally_place *tail, const struct tally_last *last);
+tally_state_publish(struct tally_state *state, const struct tally_place *tail,
+    const struct tally_last *last);
 
 /* ---- chains (order lock) ---------------------------------------------- */
 
@@ -242,8 +242,8 @@ tally_state_chain(const struct tally_state *state, uint64_t key,
 
 /* Finds or adds; NULL if there is no room. */
 struct tally_chain *
-tally_state_chain_add(struct tally_state *state, uint64_t key,
-    const char *name, size_t name_len);
+tally_state_chain_add(struct tally_state *state, uint64_t key, const char *name,
+    size_t name_len);
 
 /* The head below the published size, or NULL. */
 const struct tally_chain_head *

@@ -39,7 +39,8 @@ static void
 count_in(struct tally_shared *shared, uint32_t epoch, uint32_t calls)
 {
 	uint32_t count = atomic_fetch_add(
-	    &shared->calls[epoch % TALLY_STATE_BELLS], calls) + calls;
+			     &shared->calls[epoch % TALLY_STATE_BELLS], calls) +
+	    calls;
 	uint32_t wanted = atomic_load(&shared->wanted);
 
 	if (wanted != 0 && count >= wanted) {
@@ -94,16 +95,14 @@ write_mark(struct tally_log *log, struct tally_state *state,
 	int result;
 
 	/* Another process may have written it last. */
-	result = tally_mark_read(&log->sync_hasher, log->log_dir, &mark,
-	    error);
+	result = tally_mark_read(&log->sync_hasher, log->log_dir, &mark, error);
 	if (result == 0 && place->size <= mark.place.size)
 		return TALLY_OK;
 	if (result == 0)
 		result = tally_mark_write(&log->sync_hasher, log->log_dir,
 		    place, &mark, error);
 	if (result == 0)
-		atomic_store(&state->shared->mark_us,
-		    tally_sys_monotonic_us());
+		atomic_store(&state->shared->mark_us, tally_sys_monotonic_us());
 	return result;
 }
 
@@ -128,7 +127,8 @@ tally_sync_now(struct tally_log *log, struct tally_state *state,
 	result = tally_sys_sync(segment->fd);
 	if (result != 0) {
 		poison(log, state);
-		tally_fail_os(error, result, "cannot sync the log; whether the"
+		tally_fail_os(error, result,
+		    "cannot sync the log; whether the"
 		    " last records are durable is not known, the log recovers"
 		    " with the next append");
 		if (error != NULL)
@@ -152,8 +152,8 @@ tally_sync_now(struct tally_log *log, struct tally_state *state,
 static void
 ring(struct tally_state *state, uint32_t epoch, int count)
 {
-	_Atomic uint32_t *bell =
-	    &state->shared->bell[epoch % TALLY_STATE_BELLS];
+	_Atomic uint32_t *bell = &state->shared
+				      ->bell[epoch % TALLY_STATE_BELLS];
 
 	atomic_fetch_add(bell, 1);
 	if (atomic_load(&state->shared->sleepers) != 0)
@@ -179,8 +179,8 @@ tell_followers(struct tally_state *state)
 static void
 gather(struct tally_shared *shared)
 {
-	_Atomic uint32_t *calls = &shared->calls[atomic_load(&shared->epoch) %
-	    TALLY_STATE_BELLS];
+	_Atomic uint32_t *calls =
+	    &shared->calls[atomic_load(&shared->epoch) % TALLY_STATE_BELLS];
 	uint32_t crowd = atomic_load(&shared->crowd);
 	uint32_t wanted = crowd - crowd / 16;
 	uint64_t limit_us = atomic_load(&shared->sync_us) / 2;
@@ -285,10 +285,11 @@ still_there(struct tally_log *log, const struct tally_target *target,
 		return tally_fail_memory(error);
 	fd = tally_segment_open(log->log_dir, target->end.segment, false,
 	    error);
-	result = fd < 0 ? fd
-			: tally_segment_read(fd, text, len,
-			      target->line_offset, error);
-	if (result == 0 && (tally_line_decode(text, len, &line) != 0 ||
+	result = fd < 0
+	    ? fd
+	    : tally_segment_read(fd, text, len, target->line_offset, error);
+	if (result == 0 &&
+	    (tally_line_decode(text, len, &line) != 0 ||
 		!tally_hash_equal(&line.hash, &target->hash)))
 		result = TALLY_E_DAMAGED;
 	if (result == TALLY_E_DAMAGED)
@@ -359,8 +360,8 @@ wait_step(struct tally_log *log, const struct tally_target *target,
     struct tally_state **state, struct tally_error *error)
 {
 	struct tally_shared *shared = (*state)->shared;
-	_Atomic uint32_t *bell =
-	    &shared->bell[target->epoch % TALLY_STATE_BELLS];
+	_Atomic uint32_t *bell = &shared
+				      ->bell[target->epoch % TALLY_STATE_BELLS];
 	uint32_t heard = atomic_load(bell);
 
 	if (tally_state_durable(*state).size >= target->end.size)
@@ -388,8 +389,8 @@ tally_sync_wait(struct tally_log *log, struct tally_target *target,
 {
 	int result = TALLY_OK;
 
-	while (result == 0 && tally_state_durable(target->state).size <
-	    target->end.size)
+	while (result == 0 &&
+	    tally_state_durable(target->state).size < target->end.size)
 		result = wait_step(log, target, &target->state, error);
 	tally_target_drop(target);
 	return result;

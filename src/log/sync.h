@@ -10,7 +10,7 @@ struct tally_target {
 	struct tally_place end; /* size, segment and offset behind it */
 	uint64_t line_offset;   /* where its line begins */
 	struct tally_hash hash;
-	uint32_t epoch; /* of the sync that will cover it */
+	uint32_t epoch;            /* of the sync that will cover it */
 	struct tally_state *state; /* under which it was given its place */
 	uint32_t calls;            /* that wait for it */
 };

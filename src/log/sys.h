@@ -183,5 +183,4 @@ int
 tally_sys_at_fork(void (*prepare)(void), void (*parent)(void),
     void (*child)(void));
 
-
 #endif

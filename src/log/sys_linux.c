@@ -38,8 +38,7 @@ _Static_assert(TALLY_SYS_CWD == AT_FDCWD, "the same number");
 int
 tally_sys_open_dir(int dir, const char *path)
 {
-	int fd = openat(dir, path,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -159,8 +158,7 @@ tally_sys_stat_at(int dir, const char *name, struct tally_sys_stat *out)
 {
 	struct stat st;
 
-	if (fstatat(dir, name, &st,
-		AT_SYMLINK_NOFOLLOW) != 0)
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return -errno;
 	stat_fill(&st, out);
 	return 0;
@@ -282,9 +280,8 @@ tally_sys_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_us,
 		.tv_nsec = (long)(timeout_us % 1000000) * 1000,
 	};
 
-	(void)syscall(SYS_futex, word,
-	    shared ? FUTEX_WAIT : FUTEX_WAIT_PRIVATE, expected,
-	    timeout_us < 0 ? NULL : &limit, NULL, 0);
+	(void)syscall(SYS_futex, word, shared ? FUTEX_WAIT : FUTEX_WAIT_PRIVATE,
+	    expected, timeout_us < 0 ? NULL : &limit, NULL, 0);
 }
 
 int
