@@ -163,3 +163,20 @@ load helper
   refused 2 "a chain's records are numbered from 1; see"`
     `' "tally prove --help"' prove l --chain x --seq 0
 }
+
+@test "bash completes commands and the options of each" {
+  # shellcheck disable=SC1091
+  source "$SOURCE/tools/tally-completion.bash"
+  complete_words() {
+    COMP_WORDS=("$TALLY" "$@")
+    COMP_CWORD=$#
+    _tally
+    echo "${COMPREPLY[*]}"
+  }
+  [ "$(complete_words ve)" = verify ]
+  [ "$(complete_words help pr)" = prove ]
+  [ "$(complete_words append log --chain)" = '--chain --chain-from' ]
+  [ "$(complete_words append log --durability b)" = buffered ]
+  mkdir audit.log
+  [ "$(complete_words head aud)" = audit.log ]
+}

@@ -242,3 +242,55 @@ tally: lines up to 1 are in the log'
   run --separate-stderr tally verify log --quiet
   expect 1
 }
+
+# Runs a script with a small file system of its own at "small"; skips if that
+# is impossible here.
+with_small_disk() { # SCRIPT
+  mkdir -p small
+  unshare -m true 2>/dev/null || skip "no mount namespaces here"
+  unshare -m sh -c 'mount -t tmpfs -o size=2M tmpfs small' 2>/dev/null ||
+    skip "cannot mount a tmpfs here"
+  run --separate-stderr unshare -m bash -c \
+    "mount -t tmpfs -o size=2M tmpfs small; $1"
+}
+
+@test "a full disk: what has a receipt is there, and it goes on later" {
+  events 1 20000 >in
+  with_small_disk '
+    "$TALLY" init small/log >/dev/null
+    "$TALLY" append small/log --chain c <in >out
+    echo "$?" >status
+    "$TALLY" verify small/log --json | jq -c "[.verdict,.records]"
+    "$TALLY" head small/log c | cut -f 2
+    rm -rf small/log/index
+    "$TALLY" append small/log --chain c --json 1 | jq .seq'
+  expect 0
+  [ "$(cat status)" -eq 5 ]
+  count=$(wc -l <out)
+  [ "$count" -gt 0 ]
+  [ "$output" = "[\"intact\",$((count + 1))]
+$count
+$((count + 1))" ]
+  [ "$stderr" = "tally: line $((count + 1)): cannot append to the log: no"`
+    `" space left on the device
+tally: line $((count + 1)) and the ones behind it were not appended" ]
+}
+
+@test "a read-only file system: append is refused, reading works" {
+  with_small_disk '
+    "$TALLY" init small/log >/dev/null
+    mount -o remount,ro small
+    "$TALLY" append small/log --chain c 1
+    echo "$?"
+    "$TALLY" head small/log | cut -f 1
+    "$TALLY" verify small/log --quiet
+    "$TALLY" init small/log2
+    echo "$?"'
+  expect 0
+  [ "$output" = '5
+tally:log
+5' ]
+  [[ ${stderr_lines[0]} == 'tally: '*': read-only file system' ]]
+  [ "${stderr_lines[1]}" = \
+    'tally: cannot make "small/log2": read-only file system' ]
+}

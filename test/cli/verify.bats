@@ -209,6 +209,21 @@ not covered
   [[ $output == rolled-back* ]]
 }
 
+@test "heads that were kept again and again, one below the other" {
+  make_two_chains log
+  tally head log --json >heads
+  tally append log --chain a 1 >/dev/null
+  tally head log --json >>heads
+  bare_copy log early
+  tally append log --chain b 1 >/dev/null
+  run --separate-stderr tally verify log --quiet --heads heads
+  expect 0 "" ""
+  sed -i '$d' "$(segment early)"
+  verify_json early --heads heads
+  expect 1
+  found 'truncated a 21'
+}
+
 @test "heads that are none, or cannot be read" {
   make_log log
   echo 'not a head' >heads
