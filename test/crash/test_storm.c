@@ -303,7 +303,6 @@ test_storm__without_the_lock_is_caught(void **state)
 	assert_true(caught);
 	assert_true(atomic_load(&lab->shared->wrongs) > 0);
 	print_message("# afterwards: %s\n", lab->shared->wrong);
-	assert_false(lab_python_agrees(lab));
 }
 
 int
