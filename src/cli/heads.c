@@ -15,7 +15,8 @@ void
 heads_free(struct heads *heads)
 {
 	for (size_t i = 0; i < heads->count; i++)
-		free((void *)(uintptr_t)heads->head[i].chain);
+		free(heads->name[i]);
+	free(heads->name);
 	free(heads->head);
 	memset(heads, 0, sizeof(*heads));
 }
@@ -25,9 +26,14 @@ widen(struct heads *heads)
 {
 	size_t capacity = heads->capacity > 0 ? heads->capacity * 2 : 64;
 	struct tally_outside_head *head;
+	char **name;
 
 	if (heads->count < heads->capacity)
 		return true;
+	name = realloc(heads->name, capacity * sizeof(*name));
+	if (name == NULL)
+		return false;
+	heads->name = name;
 	head = realloc(heads->head, capacity * sizeof(*head));
 	if (head == NULL)
 		return false;
@@ -121,6 +127,7 @@ take(struct heads *heads, const char *path, uint64_t number, char *line)
 		return STATUS_UNJUDGED;
 	}
 	head.chain = chain;
+	heads->name[heads->count] = chain;
 	heads->head[heads->count++] = head;
 	return STATUS_DONE;
 }

@@ -11,6 +11,7 @@
 
 struct heads {
 	struct tally_outside_head *head;
+	char **name; /* what head[i].chain points to */
 	size_t count;
 	size_t capacity;
 };
