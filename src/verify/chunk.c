@@ -15,6 +15,7 @@
 
 #include "log/sys.h"
 #include "verify/chunk.h"
+#include "verify/fast.h"
 
 /* Read behind the chunk at first, for the end of its last line. */
 #define SLACK_FIRST ((size_t)4 << 10)
@@ -30,7 +31,8 @@ tally_chunk_init(struct tally_chunk *chunk,
 		slots *= 2;
 	memset(chunk, 0, sizeof(*chunk));
 	chunk->slots_mask = slots - 1;
-	chunk->text = tally_sys_alloc(1 + plan->size + plan->slack);
+	chunk->room = tally_sys_alloc(TALLY_FAST_HEAD + 1 + plan->size +
+	    plan->slack);
 	/* The second half takes each chain's last hash when leaves fold. */
 	chunk->leaves = tally_sys_alloc(2 * records * sizeof(*chunk->leaves));
 	chunk->locals = tally_sys_alloc(records * sizeof(*chunk->locals));
@@ -38,17 +40,18 @@ tally_chunk_init(struct tally_chunk *chunk,
 	if (plan->ids)
 		chunk->marks =
 		    tally_sys_alloc(records * sizeof(*chunk->marks));
-	if (chunk->text == NULL || chunk->leaves == NULL ||
+	if (chunk->room == NULL || chunk->leaves == NULL ||
 	    chunk->locals == NULL || chunk->slots == NULL ||
 	    (plan->ids && chunk->marks == NULL))
 		return TALLY_E_MEMORY;
+	chunk->text = chunk->room + TALLY_FAST_HEAD;
 	return 0;
 }
 
 void
 tally_chunk_wipe(struct tally_chunk *chunk)
 {
-	tally_sys_free(chunk->text);
+	tally_sys_free(chunk->room);
 	tally_sys_free(chunk->leaves);
 	tally_sys_free(chunk->locals);
 	tally_sys_free(chunk->slots);
@@ -87,23 +90,50 @@ local_of(struct tally_chunk *chunk, const struct tally_header *header,
 	return local;
 }
 
+static void
+mark_id(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
+    const struct tally_header *header, uint64_t offset)
+{
+	struct tally_id_mark *mark;
+
+	if (!plan->ids || header->id_len == 0)
+		return;
+	mark = &chunk->marks[chunk->marks_len++];
+	mark->key = tally_chunk_id_key(plan->seed, header);
+	mark->at = (uint64_t)chunk->extent << 40 | offset;
+}
+
+/* One record more, of this chain. */
+static void
+add(struct tally_chunk *chunk, struct tally_local *local, uint64_t seq,
+    const struct tally_hash *hash, uint64_t offset)
+{
+	struct tally_hash *leaf = &chunk->leaves[chunk->records];
+
+	*leaf = *hash;
+	local->last_seq = seq;
+	local->last_hash = leaf;
+	local->last = chunk->records++;
+	local->offset = (uint32_t)(offset - chunk->begin);
+	chunk->judged++;
+}
+
 /*
- * Takes a line that holds.  name is where the chain's name stands in the
- * chunk's own text.  Returns false if it does not link.
+ * Takes a line that holds.  at is where it stands in the chunk's own text;
+ * whole: all of it does.  Returns false if it does not link.
  */
 static bool
 take(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
-    const struct tally_line *line, const char *name, uint64_t offset)
+    const struct tally_line *line, const char *at, bool whole,
+    uint64_t offset)
 {
 	const struct tally_header *header = &line->header;
-	struct tally_hash *leaf = &chunk->leaves[chunk->records];
 	struct tally_local *local;
-	struct tally_id_mark *mark;
 
 	local = local_of(chunk, header, tally_chains_key(plan->seed,
 	    header->chain, header->chain_len));
 	if (local->name == NULL) {
-		local->name = name;
+		local->name = at + (header->chain - line->header_text);
 		local->name_len = (uint32_t)header->chain_len;
 		local->first_seq = header->seq;
 		local->first_prev = header->prev;
@@ -112,17 +142,10 @@ take(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 	    !tally_hash_equal(&header->prev, local->last_hash)) {
 		return false;
 	}
-	*leaf = line->hash;
-	local->last_seq = header->seq;
-	local->last_hash = leaf;
-	local->last = chunk->records++;
-	local->offset = (uint32_t)(offset - chunk->begin);
-	chunk->judged++;
-	if (plan->ids && header->id_len > 0) {
-		mark = &chunk->marks[chunk->marks_len++];
-		mark->key = tally_chunk_id_key(plan->seed, header);
-		mark->at = (uint64_t)chunk->extent << 40 | offset;
-	}
+	add(chunk, local, header->seq, &line->hash, offset);
+	local->last_text = whole ? at + line->header_len +
+	    strlen(",\"hash\":\"") : NULL;
+	mark_id(chunk, plan, header, offset);
 	return true;
 }
 
@@ -134,11 +157,11 @@ is_skipped(const struct tally_chunk_plan *plan,
 	    memcmp(header->chain, plan->only, plan->only_len) != 0);
 }
 
-/* One line of len bytes at text; name_at: the line in the chunk's text. */
+/* One line of len bytes at text; at: where it is in the chunk's text. */
 static int
 scan_line(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
     struct tally_scanner *scanner, const char *text, size_t len,
-    const char *name_at, bool big_held, uint64_t offset)
+    const char *at, bool big_held, uint64_t offset)
 {
 	enum tally_line_state state;
 	struct tally_line line;
@@ -155,8 +178,35 @@ scan_line(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 	if (r != 0 || state != TALLY_LINE_HOLDS ||
 	    line.body != TALLY_BODY_EVENT)
 		return r;
-	chunk->clean = take(chunk, plan, &line,
-	    name_at + (line.header.chain - text), offset);
+	chunk->clean = take(chunk, plan, &line, at, !big_held, offset);
+	return 0;
+}
+
+/* The same, tried the quick way first; the line is the chunk's own text. */
+static int
+scan_own_line(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
+    struct tally_scanner *scanner, char *text, size_t len, uint64_t offset)
+{
+	struct tally_header header;
+	struct tally_fast fast;
+	bool held = false;
+	int r = 0;
+
+	if (plan->only == NULL)
+		r = tally_fast_line(chunk, plan, scanner, text, len, &fast,
+		    &held);
+	if (r != 0 || !held)
+		return r != 0 ? r : scan_line(chunk, plan, scanner, text, len,
+		    text, false, offset);
+	add(chunk, fast.local, fast.local->last_seq + 1, &fast.hash, offset);
+	fast.local->last_text = fast.hash_text;
+	if (plan->ids && fast.id_len > 0) {
+		header.chain = fast.local->name;
+		header.chain_len = fast.local->name_len;
+		header.id = fast.id;
+		header.id_len = fast.id_len;
+		mark_id(chunk, plan, &header, offset);
+	}
 	return 0;
 }
 
@@ -242,7 +292,7 @@ tally_chunk_scan(struct tally_chunk *chunk,
     struct tally_scanner *scanner, struct tally_error *error)
 {
 	uint64_t offset;
-	const char *line, *feed;
+	char *line, *feed;
 	size_t at, len;
 	bool grew = true;
 	int r;
@@ -250,6 +300,7 @@ tally_chunk_scan(struct tally_chunk *chunk,
 	chunk->clean = true;
 	chunk->records = chunk->judged = 0;
 	chunk->locals_len = chunk->marks_len = 0;
+	memset(chunk->minute, 0, sizeof(chunk->minute));
 	memset(chunk->slots, 0,
 	    ((size_t)chunk->slots_mask + 1) * sizeof(*chunk->slots));
 	r = read_text(chunk, plan, source, error);
@@ -267,8 +318,7 @@ tally_chunk_scan(struct tally_chunk *chunk,
 			break;
 		}
 		len = (size_t)(feed - line) + 1;
-		r = scan_line(chunk, plan, scanner, line, len, line, false,
-		    offset);
+		r = scan_own_line(chunk, plan, scanner, line, len, offset);
 		offset += len;
 	}
 	return r;

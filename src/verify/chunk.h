@@ -22,6 +22,9 @@
 /* No line is shorter: names, seq and event of one byte make 299. */
 #define TALLY_LINE_SHORTEST ((size_t)299)
 
+/* "2026-11-21T01:26:" */
+#define TALLY_MINUTE_LEN 17
+
 /* Subtrees that a range of leaves can consist of. */
 #define TALLY_PARTS_MAX 64
 
@@ -32,6 +35,7 @@ struct tally_local {
 	uint64_t first_seq;
 	uint64_t last_seq;
 	const struct tally_hash *last_hash; /* among the leaves */
+	const char *last_text; /* the same in the chunk's text, or NULL */
 	struct tally_hash first_prev;
 	uint32_t name_len;
 	uint32_t first;  /* number of the record in the chunk */
@@ -66,10 +70,12 @@ struct tally_chunk {
 	uint32_t extent;
 	uint64_t begin; /* offset in the segment */
 	uint64_t end;
+	char *room;      /* of text, and something before it */
 	char *text;      /* from text_at on */
 	size_t text_len; /* bytes there */
 	uint64_t text_at;
 	uint64_t first_line; /* offset of the first line that it owns */
+	char minute[TALLY_MINUTE_LEN]; /* of the last time that was parsed */
 	bool clean;
 	uint32_t records;
 	uint32_t judged; /* of these, not skipped */
@@ -103,7 +109,7 @@ tally_chunk_scan(struct tally_chunk *chunk,
 void
 tally_chunk_fold(struct tally_chunk *chunk, struct tally_hasher *hasher);
 
-/* What tells ids of all chains apart. */
+/* What tells ids of all chains apart; both names escaped. */
 uint64_t
 tally_chunk_id_key(uint64_t seed, const struct tally_header *header);
 

@@ -72,6 +72,47 @@ flip(struct lab *lab, size_t segment, size_t offset, size_t number, size_t at,
 	*byte = old;
 }
 
+/*
+ * A log whose last records lie in a chunk of their own, and follow others of
+ * their chains there: what is judged quickly, when nothing is wrong.
+ */
+static struct lab *
+lab_quick(void)
+{
+	struct lab *lab = lab_new();
+	char event[20000];
+	int i;
+
+	memset(event, 'x', sizeof(event));
+	event[0] = event[sizeof(event) - 2] = '"';
+	event[sizeof(event) - 1] = 0;
+	lab_append(lab, "filler", NULL, false, event);
+	lab_append(lab, "filler", NULL, false, event);
+	for (i = 0; i < 4; i++) {
+		snprintf(event, sizeof(event), "{\"n\":%d,\"z\":\"\xc3\xab\"}",
+		    i);
+		lab_append(lab, "a", i % 2 ? "id-1" : NULL, false, event);
+		lab_append(lab, "b", NULL, i >= 2, event);
+	}
+	return lab;
+}
+
+static void
+flip_quick(char (*change)(char))
+{
+	struct lab *lab = lab_quick();
+	size_t number, at, offset = 0;
+
+	lab_lay_all(lab, 0);
+	for (number = 0; number < lab->len; number++) {
+		for (at = 0; number > 2 && at < lab->records[number].len; at++)
+			flip(lab, 0, offset + at, number, at,
+			    change(lab->segments[0].text[offset + at]));
+		offset += lab->records[number].len;
+	}
+	lab_free(lab);
+}
+
 static void
 flip_all(size_t per, char (*change)(char))
 {
@@ -152,6 +193,21 @@ FLIP(quote, 0)
 FLIP(nul, 4)
 FLIP(all, 0)
 
+#define QUICK(name) \
+	static void \
+	test_flip__quick_##name(void **state) \
+	{ \
+		(void)state; \
+		flip_quick(to_##name); \
+	}
+
+QUICK(bit_0)
+QUICK(bit_5)
+QUICK(bit_7)
+QUICK(line_feed)
+QUICK(quote)
+QUICK(nul)
+
 static void
 test_flip__not_at_all(void **state)
 {
@@ -182,6 +238,12 @@ main(void)
 		cmocka_unit_test(test_flip__quote_0),
 		cmocka_unit_test(test_flip__nul_4),
 		cmocka_unit_test(test_flip__all_0),
+		cmocka_unit_test(test_flip__quick_bit_0),
+		cmocka_unit_test(test_flip__quick_bit_5),
+		cmocka_unit_test(test_flip__quick_bit_7),
+		cmocka_unit_test(test_flip__quick_line_feed),
+		cmocka_unit_test(test_flip__quick_quote),
+		cmocka_unit_test(test_flip__quick_nul),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
