@@ -291,12 +291,16 @@ lock_index(struct tally_log *log, bool wait, struct tally_error *error)
 
 	if (index->dir < 0) {
 		result = tally_sys_mkdir(log->dir, TALLY_INDEX_NAME);
-		if (result == 0 || result == -EEXIST)
-			result = tally_sys_open_dir(log->dir, TALLY_INDEX_NAME);
-		if (result < 0)
+		if (result == 0 || result == -EEXIST) {
+			tally_handle_open_dir(log->dir, TALLY_INDEX_NAME,
+			    &index->dir);
+			result = index->dir < 0 ? index->dir : 0;
+		}
+		if (result < 0) {
+			index->dir = -1;
 			return tally_fail_os(error, result,
 			    "cannot make \"%s/index\"", log->path);
-		index->dir = result;
+		}
 	}
 	do
 		result = tally_sys_lock(index->dir, wait);
@@ -305,6 +309,7 @@ lock_index(struct tally_log *log, bool wait, struct tally_error *error)
 		return TALLY_END;
 	if (result != 0)
 		return tally_fail_os(error, result, "cannot lock the index");
+	index->is_locked = true;
 	return TALLY_OK;
 }
 
@@ -378,8 +383,10 @@ tally_index_catch_up(struct tally_log *log, const struct tally_place *upto,
 		result = catch_up_locked(log, upto, error);
 	if (result < 0)
 		tally_index_shut(index);
-	else if (index->dir >= 0)
+	else if (index->is_locked) {
 		tally_sys_unlock(index->dir);
+		index->is_locked = false;
+	}
 	state = tally_view_state(log);
 	if (result == 0 && state != NULL && state->writable)
 		atomic_store(&state->shared->indexed_size, index->covered.size);

@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "log/fail.h"
 #include "log/find.h"
+#include "log/order.h"
 #include "log/reader.h"
 
 #define MISSES 32
@@ -395,6 +396,8 @@ tally_cursor_next(struct tally_cursor *cursor, struct tally_record *out,
 	struct tally_place horizon;
 	int result;
 
+	if (atomic_load(&cursor->log->forked))
+		return tally_order_refuse_forked(error);
 	if (is_done(cursor))
 		return TALLY_END;
 	result = begin_at_index(cursor, cursor->range.from_index, error);

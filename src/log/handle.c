@@ -31,16 +31,36 @@ fork_parent(void)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
+/*
+ * Every descriptor that is ever locked goes, for it is the parent's lock too;
+ * and the mutexes are new, for the parent's threads may have held them.
+ */
 static void
 fork_child(void)
 {
 	for (struct tally_log *log = handles; log != NULL; log = log->next) {
 		tally_sys_close(log->log_dir);
 		tally_sys_close(log->dir);
+		tally_sys_close(log->builder.dir);
 		log->log_dir = -1;
 		log->dir = -1;
+		log->builder.dir = -1;
+		pthread_mutex_init(&log->order, NULL);
+		pthread_mutex_init(&log->sync, NULL);
+		pthread_mutex_init(&log->view, NULL);
+		pthread_mutex_init(&log->queue, NULL);
+		pthread_rwlock_init(&log->index.lock, NULL);
+		pthread_rwlock_init(&log->builder.lock, NULL);
 		atomic_store(&log->forked, true);
 	}
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+void
+tally_handle_open_dir(int dir, const char *name, int *out_fd)
+{
+	pthread_mutex_lock(&handles_mutex);
+	*out_fd = tally_sys_open_dir(dir, name);
 	pthread_mutex_unlock(&handles_mutex);
 }
 
@@ -243,7 +263,7 @@ open_dirs(struct tally_log *log, struct tally_error *error)
 	struct tally_sys_stat st;
 	int result;
 
-	log->dir = tally_sys_open_dir(TALLY_SYS_CWD, log->path);
+	tally_handle_open_dir(TALLY_SYS_CWD, log->path, &log->dir);
 	if (log->dir == -ENOENT)
 		return tally_fail(error, TALLY_E_NO_LOG,
 		    "there is no log at \"%s\"; \"tally init\" makes one",
@@ -257,7 +277,7 @@ open_dirs(struct tally_log *log, struct tally_error *error)
 		    &log->identity, error);
 	if (result != 0)
 		return result;
-	log->log_dir = tally_sys_open_dir(log->dir, TALLY_LOG_NAME);
+	tally_handle_open_dir(log->dir, TALLY_LOG_NAME, &log->log_dir);
 	if (log->log_dir < 0)
 		return tally_fail_os(error, log->log_dir,
 		    "cannot open \"%s/log\"", log->path);
@@ -318,9 +338,9 @@ tally_log_open(const char *dir, const struct tally_open_options *options,
 	if (log == NULL)
 		return TALLY_E_MEMORY;
 	log->read_only = options != NULL && options->read_only;
-	result = open_dirs(log, error);
+	result = handle_enlist(log, error);
 	if (result == 0)
-		result = handle_enlist(log, error);
+		result = open_dirs(log, error);
 	if (result == 0 && !log->read_only) {
 		result = tally_order_begin(log, error);
 		if (result == 0)
@@ -359,11 +379,6 @@ tally_log_close(struct tally_log *log, struct tally_error *error)
 		return TALLY_OK;
 	result = close_sync(log, error);
 	handle_delist(log);
-	if (atomic_load(&log->forked)) {
-		/* The parent's threads may have held these when we came. */
-		pthread_mutex_init(&log->view, NULL);
-		pthread_mutex_init(&log->queue, NULL);
-	}
 	tally_view_set_state(log, NULL);
 	tally_view_drop_segment(log);
 	while ((space = log->workspaces) != NULL) {

@@ -96,6 +96,13 @@ struct tally_log {
 	struct tally_log *previous;
 };
 
+/*
+ * R1: opens a directory that may be locked into *out_fd, a place that a fork
+ * looks at in the child; no fork comes in between.
+ */
+void
+tally_handle_open_dir(int dir, const char *name, int *out_fd);
+
 /* ---- the pool --------------------------------------------------------- */
 
 TALLY_MUST_CHECK int

@@ -24,9 +24,15 @@ tally_index_init(struct tally_index *index)
 void
 tally_index_shut(struct tally_index *index)
 {
-	tally_sys_close(index->dir);
-	tally_sys_close(index->records);
+	int dir = index->dir;
+
+	/* R1: a child of a fork may have it too, and would keep the lock. */
+	if (index->is_locked)
+		tally_sys_unlock(dir);
+	index->is_locked = false;
 	index->dir = -1;
+	tally_sys_close(dir);
+	tally_sys_close(index->records);
 	index->records = -1;
 	for (int i = 0; i < TALLY_INDEX_LEVELS; i++) {
 		tally_sys_close(index->tree[i]);
@@ -97,7 +103,7 @@ open_index(struct tally_log *log, struct tally_index *index,
 	int result;
 
 	tally_index_shut(index);
-	index->dir = tally_sys_open_dir(log->dir, TALLY_INDEX_NAME);
+	tally_handle_open_dir(log->dir, TALLY_INDEX_NAME, &index->dir);
 	if (index->dir < 0) {
 		index->dir = -1;
 		return TALLY_OK;

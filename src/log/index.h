@@ -38,6 +38,7 @@ struct tally_log;
 struct tally_index {
 	pthread_rwlock_t lock; /* for all below */
 	int dir;               /* own descriptor: its flock is the writers' */
+	bool is_locked;        /* we have that flock */
 	int records;
 	int tree[TALLY_INDEX_LEVELS];
 	struct tally_place covered;
