@@ -132,6 +132,26 @@ check_last(struct tally_log *log, const struct tally_state *state,
 								      : result;
 }
 
+/* Only a roll that died leaves a segment behind the tail's, and dirty set. */
+int
+tally_order_check_age(struct tally_log *log, const struct tally_state *state,
+    struct tally_error *error)
+{
+	struct tally_place tail = tally_state_tail(state);
+	struct tally_segments segments;
+	uint64_t last = 0;
+	int result;
+
+	result = tally_segments_list(log->log_dir, &segments, error);
+	if (result == 0 && segments.count > 0)
+		last = segments.first[segments.count - 1];
+	tally_segments_wipe(&segments);
+	if (result == 0 && last > tail.segment &&
+	    (last != tail.size || !atomic_load(&state->shared->dirty)))
+		result = TALLY_END;
+	return result;
+}
+
 /* Maps the state that is there, or recovers one. */
 static int
 attach(struct tally_log *log, struct tally_error *error)
@@ -146,6 +166,8 @@ attach(struct tally_log *log, struct tally_error *error)
 	    error);
 	if (result == 0) {
 		result = check_last(log, state, error);
+		if (result == 0)
+			result = tally_order_check_age(log, state, error);
 		if (result == 0) {
 			tally_view_set_state(log, state);
 			/* R5: after a recovery, a new descriptor. */

@@ -17,6 +17,14 @@ tally_order_begin(struct tally_log *log, struct tally_error *error);
 int
 tally_order_refuse_forked(struct tally_error *error);
 
+/*
+ * Order lock held: TALLY_END if a state that was found is older than the log
+ * (R2), for it ends in a segment that is not the last.
+ */
+TALLY_MUST_CHECK int
+tally_order_check_age(struct tally_log *log, const struct tally_state *state,
+    struct tally_error *error);
+
 void
 tally_order_end(struct tally_log *log);
 

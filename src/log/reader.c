@@ -41,9 +41,12 @@ attach_live(struct tally_log *log, struct tally_error *error)
 		return TALLY_END;
 	if (result != 0)
 		return result;
-	if (atomic_load(&state->shared->dirty)) {
+	result = atomic_load(&state->shared->dirty)
+	    ? TALLY_END
+	    : tally_order_check_age(log, state, error);
+	if (result != 0) {
 		tally_state_unref(state);
-		return TALLY_END;
+		return result;
 	}
 	tally_view_set_state(log, state);
 	return TALLY_OK;
