@@ -118,7 +118,8 @@ struct tally_receipt {
  * receipt; with another event it is TALLY_E_CONFLICT.
  *
  * receipts: count of them, or NULL.  Batches of up to 1,000 are worth while;
- * more than 65,536 records, or than 64 MiB of events, are TALLY_E_LIMIT.
+ * more than 65,536 records, or than 64 MiB of events, are TALLY_E_LIMIT.  A
+ * batch is never split between segments, so a large one may overfill its own.
  *
  * Errors leave nothing appended, but for TALLY_E_POISONED: a sync failed, and
  * whether the records are in the log is not known until it was recovered (a

@@ -151,13 +151,14 @@ status_of(int result, bool judging)
 	case TALLY_E_CONFLICT:
 		return STATUS_USAGE;
 	case TALLY_E_VERSION:
+	case TALLY_E_DAMAGED:
 		return judging ? STATUS_UNJUDGED : STATUS_IO;
 	case TALLY_E_FORMAT:
 		return STATUS_UNJUDGED;
 	case TALLY_E_BUSY:
 		return STATUS_BUSY;
 	default:
-		/* Memory, disk, rights, network, damage, poison, bugs. */
+		/* Memory, disk, rights, network, poison, bugs. */
 		return STATUS_IO;
 	}
 }

@@ -60,14 +60,14 @@ tally_covered_read(struct tally_log *log, struct tally_index *index)
 	char text[TEXT_MAX + 1] = { 0 }, again[TEXT_MAX];
 	unsigned long long number[6];
 	uint8_t boot[16];
-	int fd, result;
+	int result;
 	int64_t n;
 
-	fd = tally_sys_open(index->dir, TALLY_COVERED_NAME, TALLY_SYS_READ);
-	if (fd < 0)
+	index->stated = tally_sys_open(index->dir, TALLY_COVERED_NAME,
+	    TALLY_SYS_READ);
+	if (index->stated < 0)
 		return TALLY_END;
-	n = tally_sys_read(fd, text, TEXT_MAX, 0);
-	tally_sys_close(fd);
+	n = tally_sys_read(index->stated, text, TEXT_MAX, 0);
 	if (n < 80 ||
 	    sscanf(text + 80, "%llu %llu %llu %llu %llu %llu", &number[0],
 		&number[1], &number[2], &number[3], &number[4],
@@ -92,11 +92,24 @@ tally_covered_read(struct tally_log *log, struct tally_index *index)
 }
 
 int
+tally_covered_known(struct tally_index *index, struct tally_error *error)
+{
+	struct tally_sys_stat st;
+	int result = tally_sys_stat(index->stated, &st);
+
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot read the index");
+	index->device = st.device;
+	index->inode = st.inode;
+	index->is_open = true;
+	return TALLY_OK;
+}
+
+int
 tally_covered_write(struct tally_log *log, struct tally_index *index, bool sync,
     struct tally_error *error)
 {
 	struct tally_place place[2] = { index->covered, index->synced };
-	struct tally_sys_stat st = { 0 };
 	char text[TEXT_MAX];
 	size_t len = format(log, &index->hasher, log->owner.boot, place, text);
 	int fd, result;
@@ -108,9 +121,8 @@ tally_covered_write(struct tally_log *log, struct tally_index *index, bool sync,
 	result = tally_sys_write(fd, text, len, 0, NULL);
 	if (result == 0 && sync)
 		result = tally_sys_sync_all(fd);
-	if (result == 0)
-		result = tally_sys_stat(fd, &st);
-	tally_sys_close(fd);
+	tally_sys_close(index->stated);
+	index->stated = fd;
 	if (result == 0)
 		result = tally_sys_rename(index->dir, COVERED_NEW,
 		    TALLY_COVERED_NAME);
@@ -118,8 +130,5 @@ tally_covered_write(struct tally_log *log, struct tally_index *index, bool sync,
 		result = tally_sys_sync_all(index->dir);
 	if (result != 0)
 		return tally_fail_os(error, result, "cannot write the index");
-	index->device = st.device;
-	index->inode = st.inode;
-	index->is_open = true;
-	return TALLY_OK;
+	return tally_covered_known(index, error);
 }

@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "log/commit.h"
 #include "log/fail.h"
+#include "log/find.h"
 #include "log/handle.h"
 #include "log/heads.h"
 #include "log/identity.h"
@@ -328,6 +329,29 @@ handle_new(const char *path, struct tally_error *error)
 	return log;
 }
 
+/* Nobody appends to a log whose tally.json is another's. */
+static int
+check_first_record(struct tally_log *log, struct tally_error *error)
+{
+	char event[TALLY_IDENTITY_TEXT_MAX];
+	size_t len = tally_identity_event(&log->identity, event);
+	struct tally_found found = { 0 };
+	struct tally_place start = { 0 };
+	int result;
+
+	result = tally_found_read(log, &log->index.hasher, &start, &found,
+	    error);
+	if (result == TALLY_END ||
+	    (result == 0 && (found.line.event_len != len ||
+		memcmp(found.line.event, event, len) != 0)))
+		result = tally_fail(error, TALLY_E_DAMAGED,
+		    "\"tally.json\" and the first record do not agree;"
+		    " nothing is appended to such a log, \"tally verify\""
+		    " says more");
+	tally_found_wipe(&found);
+	return result;
+}
+
 int
 tally_log_open(const char *dir, const struct tally_open_options *options,
     struct tally_log **out_log, struct tally_error *error)
@@ -345,6 +369,8 @@ tally_log_open(const char *dir, const struct tally_open_options *options,
 		result = tally_order_begin(log, error);
 		if (result == 0)
 			tally_order_end(log);
+		if (result == 0)
+			result = check_first_record(log, error);
 	}
 	if (result != 0) {
 		(void)tally_log_close(log, NULL);

@@ -16,6 +16,7 @@ tally_index_init(struct tally_index *index)
 	pthread_rwlock_init(&index->lock, NULL);
 	index->dir = -1;
 	index->records = -1;
+	index->stated = -1;
 	for (int i = 0; i < TALLY_INDEX_LEVELS; i++)
 		index->tree[i] = -1;
 }
@@ -33,7 +34,9 @@ tally_index_shut(struct tally_index *index)
 	index->dir = -1;
 	tally_sys_close(dir);
 	tally_sys_close(index->records);
+	tally_sys_close(index->stated);
 	index->records = -1;
+	index->stated = -1;
 	for (int i = 0; i < TALLY_INDEX_LEVELS; i++) {
 		tally_sys_close(index->tree[i]);
 		index->tree[i] = -1;
@@ -99,7 +102,6 @@ static int
 open_index(struct tally_log *log, struct tally_index *index,
     struct tally_error *error)
 {
-	struct tally_sys_stat st;
 	int result;
 
 	tally_index_shut(index);
@@ -108,8 +110,6 @@ open_index(struct tally_log *log, struct tally_index *index,
 		index->dir = -1;
 		return TALLY_OK;
 	}
-	if (tally_sys_stat_at(index->dir, TALLY_COVERED_NAME, &st) != 0)
-		return TALLY_OK;
 	result = tally_covered_read(log, index);
 	if (result == 0 && index->covered.size > 0) {
 		result = open_files(index);
@@ -125,12 +125,10 @@ open_index(struct tally_log *log, struct tally_index *index,
 		memset(&index->synced, 0, sizeof(index->synced));
 		tally_runs_close(&index->runs);
 		/* Not taken for known: the next look opens it again. */
+		index->is_open = false;
 		return TALLY_OK;
 	}
-	index->device = st.device;
-	index->inode = st.inode;
-	index->is_open = true;
-	return result;
+	return result == 0 ? tally_covered_known(index, error) : result;
 }
 
 /* Is the directory that we have open still the one at its path? */

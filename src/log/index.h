@@ -43,7 +43,9 @@ struct tally_index {
 	int tree[TALLY_INDEX_LEVELS];
 	struct tally_place covered;
 	struct tally_place synced;
-	uint64_t device, inode; /* of the file "covered" that was read */
+	int stated;             /* the file "covered" that was read: open, so
+				   that its inode is not given to another */
+	uint64_t device, inode; /* its */
 	struct tally_runs runs;
 	struct tally_hasher hasher;
 	bool is_open;

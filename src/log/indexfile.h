@@ -18,6 +18,10 @@ tally_tree_name(int level, char out[TALLY_TREE_NAME_SIZE]);
 TALLY_MUST_CHECK int
 tally_covered_read(struct tally_log *log, struct tally_index *index);
 
+/* The file behind index->stated is the one that the index was opened by. */
+TALLY_MUST_CHECK int
+tally_covered_known(struct tally_index *index, struct tally_error *error);
+
 /* Replaces it. */
 TALLY_MUST_CHECK int
 tally_covered_write(struct tally_log *log, struct tally_index *index, bool sync,

@@ -7,6 +7,11 @@
 #include "log/sys.h"
 
 #define MAGIC "tallyrs1"
+/* Raise the first number whenever a field changes its meaning. */
+#define LAYOUT                                             \
+	((uint64_t)1 << 48 | sizeof(struct tally_shared) | \
+	    sizeof(struct tally_chain) << 16 |             \
+	    sizeof(struct tally_recent) << 32)
 #define STATE_NEW "state.new"
 #define CHAINS_MIN 256
 #define ARENA_MIN 16384
@@ -145,6 +150,7 @@ tally_state_create(int run_dir, const struct tally_state_owner *owner,
 	memset(&shape, 0, sizeof(shape));
 	layout(room, &shape);
 	memcpy(shape.magic, MAGIC, sizeof(shape.magic));
+	shape.layout = LAYOUT;
 	memcpy(shape.boot, owner->boot, sizeof(shape.boot));
 	memcpy(shape.log_id, owner->log_id, sizeof(shape.log_id));
 	shape.log_device = owner->log_device;
@@ -200,6 +206,7 @@ is_ours(const struct tally_shared *shared,
 	};
 
 	if (memcmp(shared->magic, MAGIC, sizeof(shared->magic)) != 0 ||
+	    shared->layout != LAYOUT ||
 	    memcmp(shared->boot, owner->boot, sizeof(shared->boot)) != 0 ||
 	    memcmp(shared->log_id, owner->log_id, sizeof(shared->log_id)) !=
 		0 ||

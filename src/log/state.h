@@ -86,6 +86,8 @@ struct tally_recent {
 /* The file.  Its arrays follow, at the offsets given. */
 struct tally_shared {
 	char magic[8];
+	uint64_t layout; /* of this struct and the arrays: versions of the
+			    library that differ here do not share a state */
 	uint64_t bytes;
 	uint8_t boot[16];
 	uint8_t log_id[16];

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All of libtally. */
+#ifndef TALLY_TALLY_H
+#define TALLY_TALLY_H
+
+#include <tally/error.h>
+#include <tally/log.h>
+#include <tally/proof.h>
+#include <tally/record.h>
+#include <tally/verify.h>
+
+#endif
