@@ -8,6 +8,7 @@
 #include "log/sync.h"
 
 #define ROLL_NEW "roll.new"
+#define TRIES 16
 
 /* flock, whatever signals come. */
 static int
@@ -81,7 +82,7 @@ open_run(struct tally_log *log, struct tally_error *error)
 {
 	int fd = tally_sys_open_dir(log->dir, TALLY_RUN_NAME);
 
-	if (fd == -ENOENT) {
+	for (int i = 0; i < TRIES && fd == -ENOENT; i++) {
 		fd = tally_sys_mkdir(log->dir, TALLY_RUN_NAME);
 		if (fd == 0 || fd == -EEXIST)
 			fd = tally_sys_open_dir(log->dir, TALLY_RUN_NAME);

@@ -127,6 +127,9 @@ create_file(int run_dir, uint64_t bytes, struct tally_state *state,
 	if (fd == 0 || fd == -ENOENT)
 		fd = tally_sys_open(run_dir, STATE_NEW,
 		    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE);
+	/* run/ was removed since it was opened. */
+	if (fd == -ENOENT)
+		return TALLY_END;
 	if (fd < 0)
 		return tally_fail_os(error, fd, "cannot make \"run/%s\"",
 		    STATE_NEW);
@@ -158,10 +161,11 @@ tally_state_create(int run_dir, const struct tally_state_owner *owner,
 	state = tally_sys_alloc(sizeof(*state));
 	if (state == NULL)
 		return tally_fail_memory(error);
-	if (run_dir >= 0) {
+	if (run_dir >= 0)
 		result = create_file(run_dir, shape.bytes, state, &memory,
 		    error);
-	} else {
+	if (run_dir < 0 || result == TALLY_END) {
+		result = TALLY_OK;
 		memory = tally_sys_alloc((size_t)shape.bytes);
 		if (memory == NULL)
 			result = tally_fail_memory(error);
@@ -187,7 +191,9 @@ tally_state_install(int run_dir, struct tally_state *state,
 	if (state->inode == 0)
 		return TALLY_OK;
 	result = tally_sys_rename(run_dir, STATE_NEW, TALLY_STATE_NAME);
-	if (result != 0)
+	/* Removed before it had its name is as good as removed after: it
+	 * serves whoever holds the order lock now, and nobody later (R2). */
+	if (result != 0 && result != -ENOENT)
 		return tally_fail_os(error, result,
 		    "cannot put \"run/state\" in place");
 	return TALLY_OK;

@@ -159,7 +159,8 @@ struct tally_state_owner {
 
 /*
  * Writes a new state file under a temporary name, in full, and maps it; it
- * becomes the state with tally_state_install.  run_dir < 0: private memory.
+ * becomes the state with tally_state_install.  run_dir < 0, or of a directory
+ * that was removed: private memory.
  */
 TALLY_MUST_CHECK int
 tally_state_create(int run_dir, const struct tally_state_owner *owner,
