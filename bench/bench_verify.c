@@ -95,11 +95,11 @@ make_log(const char *dir, uint64_t records, size_t event_len)
 			requests[k].chain_len = strlen(requests[k].chain);
 			requests[k].event = events + k * (event_len + 1);
 			requests[k].event_len = event_len;
-			make_event(events + k * (event_len + 1),
-			    event_len + 1, i + k);
+			make_event(events + k * (event_len + 1), event_len + 1,
+			    i + k);
 		}
-		if (tally_log_append(log, requests, (size_t)k,
-		    TALLY_BUFFERED, NULL, &error) != 0)
+		if (tally_log_append(log, requests, (size_t)k, TALLY_BUFFERED,
+			NULL, &error) != 0)
 			die(error.message);
 	}
 	if (tally_log_close(log, &error) != 0)
@@ -154,8 +154,8 @@ keep_messages(const char *dir)
 		end = strstr(record.line, ",\"hash\":\"");
 		keep_message("", 1, record.line, (size_t)(end - record.line),
 		    "}");
-		keep_message(salt, sizeof(salt), record.event,
-		    record.event_len, "");
+		keep_message(salt, sizeof(salt), record.event, record.event_len,
+		    "");
 	}
 	starts[count] = messages_len;
 	tally_cursor_close(cursor);
@@ -206,8 +206,8 @@ run_bare(uint64_t records, unsigned jobs)
 		shares[i].len = starts[records * (i + 1) / jobs] -
 		    starts[records * i / jobs];
 		shares[i].nodes = records / jobs;
-		if (pthread_create(&shares[i].thread, NULL, bare,
-		    &shares[i]) != 0)
+		if (pthread_create(&shares[i].thread, NULL, bare, &shares[i]) !=
+		    0)
 			die("no thread");
 	}
 	for (i = 0; i < jobs; i++)

@@ -27,10 +27,10 @@ tally_chains_init(struct tally_chains *chains, uint64_t seed)
 	chains->seed = seed;
 	chains->capacity = FIRST_CAPACITY;
 	chains->mask = 2 * FIRST_CAPACITY - 1;
-	chains->items =
-	    tally_sys_alloc(chains->capacity * sizeof(*chains->items));
-	chains->slots = tally_sys_alloc(
-	    (size_t)2 * FIRST_CAPACITY * sizeof(*chains->slots));
+	chains->items = tally_sys_alloc(chains->capacity *
+	    sizeof(*chains->items));
+	chains->slots = tally_sys_alloc((size_t)2 * FIRST_CAPACITY *
+	    sizeof(*chains->slots));
 	if (chains->items == NULL || chains->slots == NULL)
 		return TALLY_E_MEMORY;
 	return 0;
@@ -83,7 +83,7 @@ tally_chains_find(const struct tally_chains *chains, const char *name,
 	uint32_t at, number;
 
 	for (at = (uint32_t)key & chains->mask; chains->slots[at] != 0;
-	    at = (at + 1) & chains->mask) {
+	     at = (at + 1) & chains->mask) {
 		number = chains->slots[at] - 1;
 		chain = &chains->items[number];
 		if (chain->key == key && chain->name_len == len &&

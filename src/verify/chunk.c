@@ -21,8 +21,7 @@
 #define SLACK_FIRST ((size_t)4 << 10)
 
 int
-tally_chunk_init(struct tally_chunk *chunk,
-    const struct tally_chunk_plan *plan)
+tally_chunk_init(struct tally_chunk *chunk, const struct tally_chunk_plan *plan)
 {
 	size_t records = plan->size / TALLY_LINE_SHORTEST + 2;
 	uint32_t slots = 64;
@@ -38,8 +37,7 @@ tally_chunk_init(struct tally_chunk *chunk,
 	chunk->locals = tally_sys_alloc(records * sizeof(*chunk->locals));
 	chunk->slots = tally_sys_alloc(slots * sizeof(*chunk->slots));
 	if (plan->ids)
-		chunk->marks =
-		    tally_sys_alloc(records * sizeof(*chunk->marks));
+		chunk->marks = tally_sys_alloc(records * sizeof(*chunk->marks));
 	if (chunk->room == NULL || chunk->leaves == NULL ||
 	    chunk->locals == NULL || chunk->slots == NULL ||
 	    (plan->ids && chunk->marks == NULL))
@@ -62,8 +60,7 @@ tally_chunk_wipe(struct tally_chunk *chunk)
 uint64_t
 tally_chunk_id_key(uint64_t seed, const struct tally_header *header)
 {
-	uint64_t key = tally_chains_key(seed, header->chain,
-	    header->chain_len);
+	uint64_t key = tally_chains_key(seed, header->chain, header->chain_len);
 
 	return tally_chains_key(key, header->id, header->id_len);
 }
@@ -77,7 +74,7 @@ local_of(struct tally_chunk *chunk, const struct tally_header *header,
 	uint32_t at;
 
 	for (at = (uint32_t)key & chunk->slots_mask; chunk->slots[at] != 0;
-	    at = (at + 1) & chunk->slots_mask) {
+	     at = (at + 1) & chunk->slots_mask) {
 		local = &chunk->locals[chunk->slots[at] - 1];
 		if (local->key == key && local->name_len == header->chain_len &&
 		    memcmp(local->name, header->chain, local->name_len) == 0)
@@ -124,14 +121,13 @@ add(struct tally_chunk *chunk, struct tally_local *local, uint64_t seq,
  */
 static bool
 take(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
-    const struct tally_line *line, const char *at, bool whole,
-    uint64_t offset)
+    const struct tally_line *line, const char *at, bool whole, uint64_t offset)
 {
 	const struct tally_header *header = &line->header;
 	struct tally_local *local;
 
-	local = local_of(chunk, header, tally_chains_key(plan->seed,
-	    header->chain, header->chain_len));
+	local = local_of(chunk, header,
+	    tally_chains_key(plan->seed, header->chain, header->chain_len));
 	if (local->name == NULL) {
 		local->name = at + (header->chain - line->header_text);
 		local->name_len = (uint32_t)header->chain_len;
@@ -143,8 +139,9 @@ take(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 		return false;
 	}
 	add(chunk, local, header->seq, &line->hash, offset);
-	local->last_text = whole ? at + line->header_len +
-	    strlen(",\"hash\":\"") : NULL;
+	local->last_text = whole
+	    ? at + line->header_len + strlen(",\"hash\":\"")
+	    : NULL;
 	mark_id(chunk, plan, header, offset);
 	return true;
 }
@@ -153,15 +150,16 @@ static bool
 is_skipped(const struct tally_chunk_plan *plan,
     const struct tally_header *header)
 {
-	return plan->only != NULL && (header->chain_len != plan->only_len ||
-	    memcmp(header->chain, plan->only, plan->only_len) != 0);
+	return plan->only != NULL &&
+	    (header->chain_len != plan->only_len ||
+		memcmp(header->chain, plan->only, plan->only_len) != 0);
 }
 
 /* One line of len bytes at text; at: where it is in the chunk's text. */
 static int
 scan_line(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
-    struct tally_scanner *scanner, const char *text, size_t len,
-    const char *at, bool big_held, uint64_t offset)
+    struct tally_scanner *scanner, const char *text, size_t len, const char *at,
+    bool big_held, uint64_t offset)
 {
 	enum tally_line_state state;
 	struct tally_line line;
@@ -196,8 +194,9 @@ scan_own_line(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 		r = tally_fast_line(chunk, plan, scanner, text, len, &fast,
 		    &held);
 	if (r != 0 || !held)
-		return r != 0 ? r : scan_line(chunk, plan, scanner, text, len,
-		    text, false, offset);
+		return r != 0 ? r
+			      : scan_line(chunk, plan, scanner, text, len, text,
+				    false, offset);
 	add(chunk, fast.local, fast.local->last_seq + 1, &fast.hash, offset);
 	fast.local->last_text = fast.hash_text;
 	if (plan->ids && fast.id_len > 0) {
@@ -231,10 +230,10 @@ read_text(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 	chunk->first_line = chunk->begin;
 	if (chunk->begin == 0 || chunk->text[0] == '\n')
 		return 0;
-	feed = memchr(chunk->text, '\n',
-	    (size_t)(chunk->end - chunk->text_at));
-	chunk->first_line = feed == NULL ? chunk->end :
-	    chunk->text_at + (size_t)(feed - chunk->text) + 1;
+	feed = memchr(chunk->text, '\n', (size_t)(chunk->end - chunk->text_at));
+	chunk->first_line = feed == NULL
+	    ? chunk->end
+	    : chunk->text_at + (size_t)(feed - chunk->text) + 1;
 	return 0;
 }
 
@@ -247,8 +246,8 @@ read_more(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 	uint64_t have = chunk->text_at + chunk->text_len, end;
 	int r;
 
-	end = bytes - chunk->end < plan->slack ? bytes :
-	    chunk->end + plan->slack;
+	end = bytes - chunk->end < plan->slack ? bytes
+					       : chunk->end + plan->slack;
 	*out_grew = end > have;
 	if (end <= have)
 		return 0;
@@ -262,8 +261,8 @@ read_more(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 /* The last line, which the chunk has no room for. */
 static int
 scan_big(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
-    struct tally_source *source, struct tally_scanner *scanner,
-    uint64_t offset, struct tally_error *error)
+    struct tally_source *source, struct tally_scanner *scanner, uint64_t offset,
+    struct tally_error *error)
 {
 	struct tally_big *big = scanner->big;
 	uint64_t end;
@@ -287,9 +286,9 @@ scan_big(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 }
 
 int
-tally_chunk_scan(struct tally_chunk *chunk,
-    const struct tally_chunk_plan *plan, struct tally_source *source,
-    struct tally_scanner *scanner, struct tally_error *error)
+tally_chunk_scan(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
+    struct tally_source *source, struct tally_scanner *scanner,
+    struct tally_error *error)
 {
 	uint64_t offset;
 	char *line, *feed;
@@ -341,7 +340,8 @@ tally_chunk_fold(struct tally_chunk *chunk, struct tally_hasher *hasher)
 	chunk->parts_len = 0;
 	while (index < end) {
 		for (height = 0; (index >> height & 1) == 0 &&
-		    (UINT64_C(2) << height) <= end - index; height++)
+		     (UINT64_C(2) << height) <= end - index;
+		     height++)
 			;
 		for (count = 1u << height; count > 1; count /= 2) {
 			for (i = 0; i < count / 2; i++)

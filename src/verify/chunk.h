@@ -38,7 +38,7 @@ struct tally_local {
 	const char *last_text; /* the same in the chunk's text, or NULL */
 	struct tally_hash first_prev;
 	uint32_t name_len;
-	uint32_t first;  /* number of the record in the chunk */
+	uint32_t first; /* number of the record in the chunk */
 	uint32_t last;
 	uint32_t offset; /* of the last one in the chunk */
 	uint32_t number; /* of the chain, when it is joined */
@@ -101,9 +101,9 @@ tally_chunk_wipe(struct tally_chunk *chunk);
 
 /* extent, begin and end are set; fills the rest. */
 TALLY_MUST_CHECK int
-tally_chunk_scan(struct tally_chunk *chunk,
-    const struct tally_chunk_plan *plan, struct tally_source *source,
-    struct tally_scanner *scanner, struct tally_error *error);
+tally_chunk_scan(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
+    struct tally_source *source, struct tally_scanner *scanner,
+    struct tally_error *error);
 
 /* first_index is set; fills parts, and uses the leaves up. */
 void

@@ -65,7 +65,7 @@ take_chain(struct fast *fast, struct tally_chunk *chunk, uint64_t seed)
 	len = (size_t)(end - fast->at);
 	key = tally_chains_key(seed, fast->at, len);
 	for (at = (uint32_t)key & chunk->slots_mask; chunk->slots[at] != 0;
-	    at = (at + 1) & chunk->slots_mask) {
+	     at = (at + 1) & chunk->slots_mask) {
 		local = &chunk->locals[chunk->slots[at] - 1];
 		if (local->key == key && local->name_len == len &&
 		    memcmp(local->name, fast->at, len) == 0) {
@@ -184,7 +184,8 @@ is_hash(const char *text, const struct tally_hash *hash)
 	struct tally_hash stored;
 
 	return tally_hex_parse(text, HASH_LEN, true, stored.b,
-	    sizeof(stored.b)) == 0 && tally_hash_equal(&stored, hash);
+		   sizeof(stored.b)) == 0 &&
+	    tally_hash_equal(&stored, hash);
 }
 
 /* Between the stored hash and the event. */
@@ -197,16 +198,17 @@ take_salt(struct fast *fast, uint8_t salt[TALLY_SALT_SIZE])
 	memcpy(salt, none, TALLY_SALT_SIZE);
 	if (TAKE(fast, "\",\"salt\":\"") &&
 	    (!take_len(fast, SALT_LEN, &text) ||
-	    tally_hex_parse(text, SALT_LEN, true, salt, TALLY_SALT_SIZE) !=
-	    0 || memcmp(salt, none, TALLY_SALT_SIZE) == 0))
+		tally_hex_parse(text, SALT_LEN, true, salt, TALLY_SALT_SIZE) !=
+		    0 ||
+		memcmp(salt, none, TALLY_SALT_SIZE) == 0))
 		return false;
 	return TAKE(fast, "\",\"event\":") && fast->at < fast->end;
 }
 
 int
-tally_fast_line(struct tally_chunk *chunk,
-    const struct tally_chunk_plan *plan, struct tally_scanner *scanner,
-    char *text, size_t len, struct tally_fast *out, bool *out_held)
+tally_fast_line(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
+    struct tally_scanner *scanner, char *text, size_t len,
+    struct tally_fast *out, bool *out_held)
 {
 	struct fast fast = { text, text + len - 2 };
 	uint8_t salt[TALLY_SALT_SIZE];

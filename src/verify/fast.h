@@ -28,8 +28,8 @@ struct tally_fast {
 
 /* Returns 0; *out_held: it holds and follows, and out is filled. */
 TALLY_MUST_CHECK int
-tally_fast_line(struct tally_chunk *chunk,
-    const struct tally_chunk_plan *plan, struct tally_scanner *scanner,
-    char *text, size_t len, struct tally_fast *out, bool *out_held);
+tally_fast_line(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
+    struct tally_scanner *scanner, char *text, size_t len,
+    struct tally_fast *out, bool *out_held);
 
 #endif

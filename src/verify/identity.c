@@ -25,8 +25,7 @@ is_head(struct tally_judge *judge, uint32_t chain,
     const struct tally_hash *prev, uint64_t *out_seq)
 {
 	const struct tally_chain *c = &judge->chains.items[chain];
-	const struct tally_trouble *trouble =
-	    tally_steps_trouble(judge, chain);
+	const struct tally_trouble *trouble = tally_steps_trouble(judge, chain);
 
 	if (c->seq == 0)
 		return false;
@@ -38,8 +37,7 @@ is_head(struct tally_judge *judge, uint32_t chain,
 	if (trouble->has_alt && tally_hash_equal(&trouble->alt, prev))
 		return true;
 	*out_seq = trouble->next.seq + 1;
-	return trouble->has_next && tally_hash_equal(&trouble->next.hash,
-	    prev);
+	return trouble->has_next && tally_hash_equal(&trouble->next.hash, prev);
 }
 
 static bool
@@ -86,10 +84,10 @@ identify_first(struct tally_judge *judge, const char *text,
 		return 0;
 	}
 	if (tally_salvage_repair(&judge->scanner->hasher, text, salvage,
-	    &judge->repair_budget, name))
+		&judge->repair_budget, name))
 		return find_or_add(judge, name, salvage->chain_len, out_chain);
-	if (salvage->has_chain && (chain == TALLY_CHAIN_NONE ||
-	    judge->chains.items[chain].seq == 0))
+	if (salvage->has_chain &&
+	    (chain == TALLY_CHAIN_NONE || judge->chains.items[chain].seq == 0))
 		return find_or_add(judge, salvage->chain, salvage->chain_len,
 		    out_chain);
 	return 0;
@@ -97,8 +95,7 @@ identify_first(struct tally_judge *judge, const char *text,
 
 int
 tally_judge_identify(struct tally_judge *judge, const char *text,
-    const struct tally_salvage *salvage, uint32_t *out_chain,
-    uint64_t *out_seq)
+    const struct tally_salvage *salvage, uint32_t *out_chain, uint64_t *out_seq)
 {
 	uint32_t chain = TALLY_CHAIN_NONE;
 	bool zero = salvage->has_prev && tally_hash_is_zero(&salvage->prev);
@@ -108,8 +105,9 @@ tally_judge_identify(struct tally_judge *judge, const char *text,
 	*out_seq = 0;
 	if (salvage->has_chain)
 		chain = tally_chains_find(&judge->chains, salvage->chain,
-		    salvage->chain_len, tally_chains_key(judge->chains.seed,
-		    salvage->chain, salvage->chain_len));
+		    salvage->chain_len,
+		    tally_chains_key(judge->chains.seed, salvage->chain,
+			salvage->chain_len));
 	if (chain != TALLY_CHAIN_NONE)
 		head = judge->chains.items[chain].seq;
 	if (chain != TALLY_CHAIN_NONE && salvage->has_prev && !zero &&

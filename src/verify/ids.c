@@ -18,7 +18,7 @@
 #include "verify/judge.h"
 
 #define PARTITIONS 256
-#define BLOCK_MARKS 255           /* and one for the block's own words */
+#define BLOCK_MARKS 255              /* and one for the block's own words */
 #define SORT_MARKS ((size_t)1 << 19) /* 8 MiB */
 
 struct block {
@@ -212,8 +212,7 @@ struct part {
 };
 
 static int
-collect(struct tally_judge *judge, struct part *part,
-    const struct block *block)
+collect(struct tally_judge *judge, struct part *part, const struct block *block)
 {
 	uint64_t i, key;
 	int r = 0;
@@ -244,10 +243,10 @@ finish_part(struct tally_judge *judge, unsigned partition, struct part *part)
 	part->len = 0;
 	r = collect(judge, part, block);
 	for (before = block->before; r == 0 && before != 0;
-	    before = ids->read.before) {
+	     before = ids->read.before) {
 		r = at_block(ids, before - 1, judge->error);
-		if (r == 0 && fread(&ids->read, sizeof(ids->read), 1,
-		    ids->file) != 1)
+		if (r == 0 &&
+		    fread(&ids->read, sizeof(ids->read), 1, ids->file) != 1)
 			r = fail_file(judge->error);
 		if (r == 0)
 			r = collect(judge, part, &ids->read);
@@ -269,7 +268,7 @@ tally_ids_finish(struct tally_judge *judge)
 	for (partition = 0; r == 0 && partition < PARTITIONS; partition++) {
 		part.parts = ids->count[partition] / (SORT_MARKS / 2) + 1;
 		for (part.number = 0; r == 0 && part.number < part.parts;
-		    part.number++)
+		     part.number++)
 			r = finish_part(judge, partition, &part);
 	}
 	tally_sys_free(part.marks);

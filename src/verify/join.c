@@ -29,8 +29,7 @@ local_fits(struct tally_judge *judge, struct tally_local *local)
 		return local->first_seq == 1 &&
 		    tally_hash_is_zero(&local->first_prev);
 	c = &judge->chains.items[local->number];
-	return c->barrier > local->last_seq &&
-	    local->first_seq == c->seq + 1 &&
+	return c->barrier > local->last_seq && local->first_seq == c->seq + 1 &&
 	    tally_hash_equal(&local->first_prev, &c->hash);
 }
 

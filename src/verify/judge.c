@@ -39,8 +39,8 @@ tally_judge_init(struct tally_judge *judge)
 	r = tally_chains_init(&judge->chains, judge->plan->seed);
 	if (r != 0)
 		return r;
-	judge->troubles = tally_sys_alloc(
-	    TALLY_TROUBLES_MAX * sizeof(*judge->troubles));
+	judge->troubles = tally_sys_alloc(TALLY_TROUBLES_MAX *
+	    sizeof(*judge->troubles));
 	if (judge->troubles == NULL)
 		return TALLY_E_MEMORY;
 	for (i = 0; i < TALLY_TROUBLES_MAX; i++)
@@ -107,8 +107,7 @@ tell_body(struct tally_judge *judge, const struct tally_line *line,
 	if (line->body == TALLY_BODY_ELSEWHERE)
 		tally_tell_step(judge, TALLY_NOT_JUDGED, step,
 		    "its event is kept in another store");
-	else if (line->order_seq <=
-	    judge->chains.items[judge->log_chain].seq)
+	else if (line->order_seq <= judge->chains.items[judge->log_chain].seq)
 		tally_tell_step(judge, TALLY_NOT_JUDGED, step,
 		    "it was erased; orders to erase cannot be judged yet");
 	else
@@ -203,8 +202,7 @@ get_line(struct tally_judge *judge, const struct tally_chunk *chunk,
 	*out_text = NULL;
 	if (r != 0 || *out_end - offset > TALLY_LINE_LONGEST)
 		return r;
-	r = tally_big_text(judge->big,
-	    (size_t)(*out_end - offset));
+	r = tally_big_text(judge->big, (size_t)(*out_end - offset));
 	if (r == 0)
 		r = tally_source_read(&judge->source, chunk->extent, offset,
 		    judge->big->text, (size_t)(*out_end - offset),
@@ -223,7 +221,7 @@ skip_line(struct tally_judge *judge, const char *text, size_t len)
 	if (plan->only == NULL || text == NULL ||
 	    tally_line_decode(text, len, &line) != 0 ||
 	    (line.header.chain_len == plan->only_len &&
-	    memcmp(line.header.chain, plan->only, plan->only_len) == 0))
+		memcmp(line.header.chain, plan->only, plan->only_len) == 0))
 		return false;
 	tally_judge_leaf(judge, &line.hash);
 	return true;
@@ -266,8 +264,7 @@ walk(struct tally_judge *judge, const struct tally_chunk *chunk)
 	uint64_t offset = chunk->first_line, end = 0;
 	int r = 0;
 
-	if (judge->done_extent == chunk->extent &&
-	    judge->done_offset > offset)
+	if (judge->done_extent == chunk->extent && judge->done_offset > offset)
 		offset = judge->done_offset;
 	for (; r == 0 && offset < chunk->end; offset = end)
 		r = walk_line(judge, chunk, offset, &end);

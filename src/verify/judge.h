@@ -68,8 +68,8 @@ struct tally_gap {
 	uint32_t chain;
 	bool has_before;
 	bool has_after;
-	uint64_t begin; /* first seq */
-	uint64_t end;   /* last seq + 1 */
+	uint64_t begin;           /* first seq */
+	uint64_t end;             /* last seq + 1 */
 	struct tally_hash before; /* hash of the record before it */
 	struct tally_hash after;  /* what the record behind it links to */
 	uint64_t low_index;       /* where what is missing can have been */
@@ -84,7 +84,7 @@ struct tally_lost {
 	bool has_seq;
 	bool has_hash;
 	uint64_t seq;
-	struct tally_hash hash; /* as stored */
+	struct tally_hash hash;          /* as stored */
 	char name[TALLY_CHAIN_TEXT_MAX]; /* claimed */
 	size_t name_len;
 };
@@ -114,14 +114,14 @@ struct tally_judge {
 	struct tally_error *error;
 
 	/* How far it is. */
-	uint64_t size;    /* records in the order of the log */
-	uint64_t records; /* of these, judged */
-	uint32_t extent;  /* segment that was entered last + 1 */
+	uint64_t size;        /* records in the order of the log */
+	uint64_t records;     /* of these, judged */
+	uint32_t extent;      /* segment that was entered last + 1 */
 	uint32_t done_extent; /* lines before this place are done */
 	uint64_t done_offset;
 	bool cut; /* what follows lies behind a torn place */
 	struct tally_frontier frontier;
-	bool root_seen; /* the size of the outside root was passed */
+	bool root_seen;         /* the size of the outside root was passed */
 	struct tally_hash root; /* at that size */
 	struct tally_chains chains;
 	uint32_t log_chain; /* tally:log */
@@ -143,7 +143,7 @@ struct tally_judge {
 	uint32_t doubts_len;
 	struct tally_bound bounds[TALLY_BOUNDS_MAX];
 	uint32_t bounds_len;
-	int64_t shift; /* of the last segment that was entered */
+	int64_t shift;     /* of the last segment that was entered */
 	bool orders_later; /* an erased line came before its order */
 
 	/* Counts for what the names of the segments say; told findings, of
@@ -238,8 +238,8 @@ struct tally_gap *
 tally_gap_find(struct tally_judge *judge, uint32_t chain, uint64_t seq);
 /* One seq of it is there after all; hash and prev where they are known. */
 void
-tally_gap_split(struct tally_judge *judge, struct tally_gap *gap,
-    uint64_t seq, const struct tally_hash *hash, const struct tally_hash *prev);
+tally_gap_split(struct tally_judge *judge, struct tally_gap *gap, uint64_t seq,
+    const struct tally_hash *hash, const struct tally_hash *prev);
 void
 tally_gap_tell(struct tally_judge *judge, const struct tally_gap *gap);
 void

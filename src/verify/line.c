@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One line, judged by itself. */
-#include "log/sys.h"
 #include "verify/line.h"
+#include "log/sys.h"
 #include "verify/salvage.h"
 
 #define BIG_LEAST ((size_t)16 << 10)

@@ -28,12 +28,12 @@ tally_outside_init(struct tally_judge *judge)
 		head = &judge->options->heads[i];
 		if (head->seq == 0 || head->seq > TALLY_SEQ_MAX ||
 		    tally_name_escape(head->chain, head->chain_len,
-		    TALLY_CHAIN_MAX, name, &len, &what) != 0)
+			TALLY_CHAIN_MAX, name, &len, &what) != 0)
 			return tally_fail(judge->error, TALLY_E_USAGE,
 			    "outside head %zu is no chain and seq", i);
 		if (judge->plan->only != NULL &&
 		    (len != judge->plan->only_len ||
-		    memcmp(name, judge->plan->only, len) != 0))
+			memcmp(name, judge->plan->only, len) != 0))
 			continue;
 		key = tally_chains_key(judge->chains.seed, name, len);
 		chain = tally_chains_find(&judge->chains, name, len, key);
@@ -59,8 +59,8 @@ void
 tally_outside_pass(struct tally_judge *judge, const struct tally_step *step)
 {
 	const struct tally_chain *c = &judge->chains.items[step->chain];
-	const struct tally_outside_head *head =
-	    &judge->options->heads[c->watch - 1];
+	const struct tally_outside_head *head = &judge->options
+						     ->heads[c->watch - 1];
 
 	if (step->seq != head->seq || step->wild ||
 	    tally_hash_equal(&step->hash, &head->hash) ||
@@ -83,7 +83,7 @@ tally_outside_first(struct tally_judge *judge, const struct tally_line *line,
 		.where = where,
 		.file = "tally.json",
 		.detail = "tally.json and the first record of the log do not "
-		    "name the same log",
+			  "name the same log",
 	};
 	char origin[2 * TALLY_ORIGIN_MAX];
 	char event[2 * TALLY_ORIGIN_MAX + 128];
@@ -92,7 +92,7 @@ tally_outside_first(struct tally_judge *judge, const struct tally_line *line,
 	int n;
 
 	if (tally_name_escape(identity->origin, strlen(identity->origin),
-	    TALLY_ORIGIN_MAX, origin, &len, &what) != 0)
+		TALLY_ORIGIN_MAX, origin, &len, &what) != 0)
 		len = 0;
 	n = snprintf(event, sizeof(event),
 	    "{\"created\":{\"format\":1,\"id\":\"%s\",\"origin\":\"%.*s\"}}",
@@ -115,7 +115,8 @@ finish_first(struct tally_judge *judge)
 		judge->missing++;
 		tally_tell_chain(judge, TALLY_MISSING, judge->log_chain, 1,
 		    NULL, "the record that begins every log is not there");
-	} else if (c->seq != 0 && judge->log_begun && judge->log_where.index != 0 &&
+	} else if (c->seq != 0 && judge->log_begun &&
+	    judge->log_where.index != 0 &&
 	    tally_report_breaks(judge->report) == 0)
 		tally_tell_chain(judge, TALLY_REORDERED, judge->log_chain, 1,
 		    &judge->log_where,
@@ -233,7 +234,8 @@ finish_heads(struct tally_judge *judge)
 			if (judge->options->heads_complete && c->seq != 0 &&
 			    c->first_index < known && !is_heads_chain(c))
 				tally_tell_chain(judge, TALLY_INSERTED, i, 1,
-				    NULL, "the outside heads are complete "
+				    NULL,
+				    "the outside heads are complete "
 				    "and do not have this chain");
 			continue;
 		}
@@ -244,9 +246,9 @@ finish_heads(struct tally_judge *judge)
 		notice.chain_len = c->name_len;
 		notice.seq = c->seq + 1;
 		notice.seq_end = head->seq + 1;
-		notice.detail = c->seq == 0 ?
-		    "the outside head's chain is not there" :
-		    "the outside head of its chain is further on";
+		notice.detail = c->seq == 0
+		    ? "the outside head's chain is not there"
+		    : "the outside head of its chain is further on";
 		tally_report_tell(judge->report, &notice);
 	}
 }

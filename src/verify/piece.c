@@ -93,8 +93,9 @@ guess_hash(const struct tally_salvage *salvage, struct tally_step *step)
 static bool
 is_other_chain(const struct tally_judge *judge, const char *name, size_t len)
 {
-	return judge->plan->only != NULL && (len != judge->plan->only_len ||
-	    memcmp(name, judge->plan->only, len) != 0);
+	return judge->plan->only != NULL &&
+	    (len != judge->plan->only_len ||
+		memcmp(name, judge->plan->only, len) != 0);
 }
 
 static void
@@ -115,8 +116,9 @@ lose(struct tally_judge *judge, enum tally_finding_kind kind,
 		memcpy(lost.name, salvage->chain, salvage->chain_len);
 		lost.name_len = salvage->chain_len;
 		lost.chain = tally_chains_find(&judge->chains, lost.name,
-		    lost.name_len, tally_chains_key(judge->chains.seed,
-		    lost.name, lost.name_len));
+		    lost.name_len,
+		    tally_chains_key(judge->chains.seed, lost.name,
+			lost.name_len));
 	}
 	tally_steps_lose(judge, &lost);
 }
@@ -131,8 +133,8 @@ take_bad(struct tally_judge *judge, enum tally_finding_kind kind,
 	int r;
 
 	guess_hash(salvage, &step);
-	if (salvage->has_chain && is_other_chain(judge, salvage->chain,
-	    salvage->chain_len)) {
+	if (salvage->has_chain &&
+	    is_other_chain(judge, salvage->chain, salvage->chain_len)) {
 		tally_judge_leaf(judge, &step.hash);
 		return 0;
 	}
@@ -186,24 +188,24 @@ take_known(struct tally_judge *judge, enum tally_finding_kind kind,
 static int
 take_piece(struct tally_judge *judge, const struct piece *piece)
 {
-	struct tally_where where = { judge->size, piece->begin,
-		piece->extent };
+	struct tally_where where = { judge->size, piece->begin, piece->extent };
 	struct tally_hasher *hasher = &judge->scanner->hasher;
 	struct tally_salvage salvage;
 	struct tally_line line;
 	bool decodes;
 
 	/* A line feed inside is one that was not there. */
-	decodes = piece->whole && memchr(piece->text, '\n',
-	    piece->text_len - 1) == NULL &&
+	decodes = piece->whole &&
+	    memchr(piece->text, '\n', piece->text_len - 1) == NULL &&
 	    tally_line_decode(piece->text, piece->text_len, &line) == 0;
 	tally_salvage_walk(hasher, piece->text, piece->text_len, &salvage);
 	if (tally_hasher_failed(hasher))
 		return TALLY_E_BUG;
 	if (!salvage.header_holds || !salvage.has_chain || !salvage.has_prev ||
 	    !salvage.has_seq)
-		return take_bad(judge, decodes ? TALLY_LINK_ALTERED :
-		    TALLY_DAMAGED, piece->text, &salvage, &where);
+		return take_bad(judge,
+		    decodes ? TALLY_LINK_ALTERED : TALLY_DAMAGED, piece->text,
+		    &salvage, &where);
 	if (decodes && !tally_line_event_holds(hasher, &line))
 		return take_known(judge, TALLY_CONTENT_ALTERED, &salvage,
 		    &where);
@@ -295,30 +297,29 @@ is_torn(struct tally_judge *judge, const struct piece *piece, uint64_t end,
 	above = !snapshot->has_watermark ||
 	    snapshot->mark_segment < extent->first_index ||
 	    (snapshot->mark_segment == extent->first_index &&
-	    piece->begin >= snapshot->mark_offset);
+		piece->begin >= snapshot->mark_offset);
 	if (!above || (!*out_at_end && !snapshot->has_watermark))
 		return false;
 	/* Whole lines are not torn, unless pages of them did not come. */
-	return !piece->whole || tally_line_decode(piece->text,
-	    piece->text_len, &line) != 0 ||
+	return !piece->whole ||
+	    tally_line_decode(piece->text, piece->text_len, &line) != 0 ||
 	    (snapshot->has_watermark && line.event != NULL &&
-	    memchr(line.event, 0, line.event_len) != NULL);
+		memchr(line.event, 0, line.event_len) != NULL);
 }
 
 static void
 tell_torn(struct tally_judge *judge, const struct piece *piece, bool at_end)
 {
-	struct tally_where where = { judge->size, piece->begin,
-		piece->extent };
+	struct tally_where where = { judge->size, piece->begin, piece->extent };
 	struct tally_notice notice = {
 		.kind = at_end ? TALLY_TORN_TAIL : TALLY_NOT_JUDGED,
 		.where = &where,
-		.detail = at_end ?
-		    "what follows was never durable; the next writer sets it "
-		    "aside" :
-		    "bytes that are no record, above what is known to have "
-		    "been durable, with records behind them; the next writer "
-		    "sets all of it aside",
+		.detail = at_end
+		    ? "what follows was never durable; the next writer sets it "
+		      "aside"
+		    : "bytes that are no record, above what is known to have "
+		      "been durable, with records behind them; the next writer "
+		      "sets all of it aside",
 	};
 
 	judge->cut = true;
@@ -346,8 +347,7 @@ take_tail(struct tally_judge *judge, uint32_t extent, uint64_t offset,
 static int
 take_front(struct tally_judge *judge, const struct piece *piece)
 {
-	struct tally_where where = { judge->size, piece->begin,
-		piece->extent };
+	struct tally_where where = { judge->size, piece->begin, piece->extent };
 	struct tally_salvage salvage;
 
 	tally_salvage_walk(&judge->scanner->hasher, piece->text,
@@ -401,15 +401,15 @@ tally_judge_run(struct tally_judge *judge, uint32_t extent, uint64_t begin,
 	budget = SPLIT_FACTOR * (uint64_t)len + SPLIT_CONSTANT;
 	if (is_torn(judge, &piece, end, &at_end)) {
 		/* Zeros may run into a good line. */
-		if (at_end && find_split(judge, text, len, piece.whole,
-		    &budget, &at) != SPLIT_NONE)
+		if (at_end &&
+		    find_split(judge, text, len, piece.whole, &budget, &at) !=
+			SPLIT_NONE)
 			at_end = !judge->snapshot->has_watermark;
 		tell_torn(judge, &piece, at_end);
 		return 0;
 	}
 	while (r == 0 && len > 0 && split == SPLIT_FRONT) {
-		split = find_split(judge, text, len, piece.whole, &budget,
-		    &at);
+		split = find_split(judge, text, len, piece.whole, &budget, &at);
 		if (piece.whole) {
 			piece.text = text;
 			piece.text_len = split == SPLIT_NONE ? len : at;

@@ -298,8 +298,8 @@ attend(struct pool *pool, int64_t start_us)
 			until.tv_nsec -= 1000000000L;
 			until.tv_sec++;
 		}
-		if (pthread_cond_timedwait(&pool->ended, &pool->lock,
-		    &until) != ETIMEDOUT)
+		if (pthread_cond_timedwait(&pool->ended, &pool->lock, &until) !=
+		    ETIMEDOUT)
 			continue;
 		bytes = pool->bytes;
 		records = pool->next_index;
@@ -431,8 +431,8 @@ tally_pool_run(struct tally_judge *judge, unsigned jobs, int64_t start_us,
 	if (r < 0 && error != NULL)
 		*error = pool.error;
 	*position = pool.done;
-	if (r == 0 && tell_progress(&pool, start_us, pool.bytes,
-	    judge->size) != 0)
+	if (r == 0 &&
+	    tell_progress(&pool, start_us, pool.bytes, judge->size) != 0)
 		r = TALLY_PARTIAL;
 	tally_sys_free(workers);
 	pool_wipe(&pool);

@@ -58,8 +58,9 @@ tally_report_tell(struct tally_report *report,
 	char chain[TALLY_CHAIN_MAX + 1], file[FILE_MAX];
 	size_t len;
 
-	if (notice->chain != NULL && tally_name_unescape(notice->chain,
-	    notice->chain_len, TALLY_CHAIN_MAX, chain, &len) == 0)
+	if (notice->chain != NULL &&
+	    tally_name_unescape(notice->chain, notice->chain_len,
+		TALLY_CHAIN_MAX, chain, &len) == 0)
 		finding.chain = chain;
 	if (finding.seq != 0 && finding.seq_end == 0)
 		finding.seq_end = finding.seq + 1;
@@ -68,8 +69,9 @@ tally_report_tell(struct tally_report *report,
 			finding.index = notice->where->index;
 		finding.offset = notice->where->offset;
 		if (finding.file == NULL) {
-			snprintf(file, sizeof(file), "log/%s", report->snapshot
-			    ->extents[notice->where->extent].name);
+			snprintf(file, sizeof(file), "log/%s",
+			    report->snapshot->extents[notice->where->extent]
+				.name);
 			finding.file = file;
 		}
 	}
@@ -79,8 +81,8 @@ tally_report_tell(struct tally_report *report,
 static bool
 is_text(const char *text, size_t len)
 {
-	return text == NULL || (len > 0 && memchr(text, 0, len) ==
-	    text + len - 1);
+	return text == NULL ||
+	    (len > 0 && memchr(text, 0, len) == text + len - 1);
 }
 
 int
@@ -93,8 +95,8 @@ tally_report_repeat(struct tally_report *report)
 
 	while (in.left > 0) {
 		memset(&finding, 0, sizeof(finding));
-		finding.kind = (enum tally_finding_kind)tally_bytes_get_max(
-		    &in, TALLY_KIND_COUNT - 1);
+		finding.kind = (enum tally_finding_kind)tally_bytes_get_max(&in,
+		    TALLY_KIND_COUNT - 1);
 		finding.seq = tally_bytes_get_u64(&in);
 		finding.seq_end = tally_bytes_get_u64(&in);
 		finding.index = tally_bytes_get_u64(&in);

@@ -38,8 +38,8 @@ struct tally_notice {
 	uint64_t seq;
 	uint64_t seq_end;
 	const struct tally_where *where; /* NULL: nowhere */
-	bool no_index;    /* where says only file and offset */
-	const char *file; /* instead of where's, or NULL */
+	bool no_index;                   /* where says only file and offset */
+	const char *file;                /* instead of where's, or NULL */
 	const char *detail;
 };
 

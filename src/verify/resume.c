@@ -28,8 +28,9 @@ put_step(struct tally_bytes *out, const struct tally_step *step)
 	tally_bytes_put_u64(out, step->seq);
 	put_where(out, &step->where);
 	tally_bytes_put_u64(out, step->chain);
-	tally_bytes_put_u64(out, (uint64_t)step->has_alt |
-	    (uint64_t)step->wild << 1 | (uint64_t)step->accused << 2);
+	tally_bytes_put_u64(out,
+	    (uint64_t)step->has_alt | (uint64_t)step->wild << 1 |
+		(uint64_t)step->accused << 2);
 }
 
 static void
@@ -61,10 +62,11 @@ put_troubles(struct tally_bytes *out, const struct tally_judge *judge)
 		if (trouble->chain == TALLY_CHAIN_NONE)
 			continue;
 		tally_bytes_put_u64(out, trouble->chain);
-		tally_bytes_put_u64(out, (uint64_t)trouble->has_next |
-		    (uint64_t)trouble->has_alt << 1 |
-		    (uint64_t)trouble->wild << 2 |
-		    (uint64_t)trouble->accused << 3);
+		tally_bytes_put_u64(out,
+		    (uint64_t)trouble->has_next |
+			(uint64_t)trouble->has_alt << 1 |
+			(uint64_t)trouble->wild << 2 |
+			(uint64_t)trouble->accused << 3);
 		tally_bytes_put_hash(out, &trouble->alt);
 		put_step(out, &trouble->next);
 	}
@@ -83,8 +85,8 @@ put_gaps(struct tally_bytes *out, const struct tally_judge *judge)
 	for (i = 0; i < judge->gaps_len; i++) {
 		gap = &judge->gaps[i];
 		tally_bytes_put_u64(out, gap->chain);
-		tally_bytes_put_u64(out, (uint64_t)gap->has_before |
-		    (uint64_t)gap->has_after << 1);
+		tally_bytes_put_u64(out,
+		    (uint64_t)gap->has_before | (uint64_t)gap->has_after << 1);
 		tally_bytes_put_u64(out, gap->begin);
 		tally_bytes_put_u64(out, gap->end);
 		tally_bytes_put_hash(out, &gap->before);
@@ -108,8 +110,8 @@ put_lost(struct tally_bytes *out, const struct tally_judge *judge)
 		tally_bytes_put_u64(out, lost->kind);
 		put_where(out, &lost->where);
 		tally_bytes_put_u64(out, lost->chain);
-		tally_bytes_put_u64(out, (uint64_t)lost->has_seq |
-		    (uint64_t)lost->has_hash << 1);
+		tally_bytes_put_u64(out,
+		    (uint64_t)lost->has_seq | (uint64_t)lost->has_hash << 1);
 		tally_bytes_put_u64(out, lost->seq);
 		tally_bytes_put_hash(out, &lost->hash);
 		tally_bytes_put_text(out, lost->name, lost->name_len);
@@ -132,9 +134,10 @@ put_judge(struct tally_bytes *out, const struct tally_judge *judge)
 	tally_bytes_put_u64(out, judge->extent);
 	tally_bytes_put_u64(out, judge->done_extent);
 	tally_bytes_put_u64(out, judge->done_offset);
-	tally_bytes_put_u64(out, (uint64_t)judge->cut |
-	    (uint64_t)judge->root_seen << 1 | (uint64_t)judge->log_begun << 2 |
-	    (uint64_t)judge->orders_later << 3);
+	tally_bytes_put_u64(out,
+	    (uint64_t)judge->cut | (uint64_t)judge->root_seen << 1 |
+		(uint64_t)judge->log_begun << 2 |
+		(uint64_t)judge->orders_later << 3);
 	tally_bytes_put_hash(out, &judge->root);
 	put_where(out, &judge->log_where);
 	tally_bytes_put_u64(out, judge->frontier.size);
@@ -178,12 +181,11 @@ scope_of(struct tally_judge *judge)
 
 	tally_bytes_put_text(&bytes, judge->snapshot->identity.id,
 	    strlen(judge->snapshot->identity.id));
-	tally_bytes_put_text(&bytes, judge->plan->only,
-	    judge->plan->only_len);
-	tally_bytes_put_u64(&bytes, (uint64_t)options->has_root |
-	    (uint64_t)options->heads_complete << 1);
-	tally_bytes_put_u64(&bytes, options->has_root ? options->root_size :
-	    0);
+	tally_bytes_put_text(&bytes, judge->plan->only, judge->plan->only_len);
+	tally_bytes_put_u64(&bytes,
+	    (uint64_t)options->has_root |
+		(uint64_t)options->heads_complete << 1);
+	tally_bytes_put_u64(&bytes, options->has_root ? options->root_size : 0);
 	tally_bytes_put_hash(&bytes, &options->root);
 	for (i = 0; i < options->heads_len; i++) {
 		tally_bytes_put_text(&bytes, options->heads[i].chain,
@@ -222,8 +224,8 @@ tally_resume_save(struct tally_judge *judge, const char *path,
 	tally_bytes_put_hash(&out, &hash);
 	r = out.failed ? TALLY_E_MEMORY : tally_resume_write(path, &out);
 	if (r < 0 && !out.failed) {
-		tally_fail(judge->error, TALLY_E_IO,
-		    "cannot write \"%s\": %s", path, strerror(-r));
+		tally_fail(judge->error, TALLY_E_IO, "cannot write \"%s\": %s",
+		    path, strerror(-r));
 		if (judge->error != NULL)
 			judge->error->os_errno = -r;
 		r = TALLY_E_IO;
@@ -416,8 +418,7 @@ get_judge(struct tally_bytes_reader *in, struct tally_judge *judge)
 	judge->frontier.size = tally_bytes_get_u64(in);
 	for (i = 0; i < 64; i++)
 		judge->frontier.node[i] = tally_bytes_get_hash(in);
-	judge->bounds_len = (uint32_t)tally_bytes_get_max(in,
-	    TALLY_BOUNDS_MAX);
+	judge->bounds_len = (uint32_t)tally_bytes_get_max(in, TALLY_BOUNDS_MAX);
 	for (i = 0; !in->failed && i < judge->bounds_len; i++) {
 		judge->bounds[i].extent = (uint32_t)tally_bytes_get_max(in,
 		    judge->snapshot->extents_len - 1);
@@ -503,14 +504,16 @@ tally_resume_load(struct tally_judge *judge, const char *path,
 			in.at = bytes.at + MAGIC_LEN;
 			in.left = len - MAGIC_LEN;
 			in.failed = memcmp(hash.b, bytes.at + len,
-			    sizeof(hash.b)) != 0;
+					sizeof(hash.b)) != 0;
 			r = get_all(&in, judge, out_position);
 		}
 	}
 	tally_bytes_wipe(&bytes);
 	if (r == TALLY_E_FORMAT)
-		tally_fail(judge->error, r, "\"%s\" does not hold the state "
-		    "of this verification; remove it to begin anew", path);
+		tally_fail(judge->error, r,
+		    "\"%s\" does not hold the state "
+		    "of this verification; remove it to begin anew",
+		    path);
 	if (r == TALLY_E_IO)
 		tally_fail(judge->error, r, "cannot read \"%s\"", path);
 	return r;

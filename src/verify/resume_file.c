@@ -45,8 +45,8 @@ tally_resume_write(const char *path, const struct tally_bytes *bytes)
 		tally_sys_close(dir);
 		return -ENAMETOOLONG;
 	}
-	fd = tally_sys_open(dir, other, TALLY_SYS_WRITE | TALLY_SYS_CREATE |
-	    TALLY_SYS_EMPTY);
+	fd = tally_sys_open(dir, other,
+	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
 	r = fd;
 	if (fd >= 0) {
 		r = tally_sys_write(fd, bytes->at, bytes->len, 0, &written);

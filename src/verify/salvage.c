@@ -63,7 +63,7 @@ static bool
 read_hash(const char *text, size_t at, struct tally_hash *out)
 {
 	return tally_hex_parse(text + at, HASH_LEN, true, out->b,
-	    sizeof(out->b)) == 0;
+		   sizeof(out->b)) == 0;
 }
 
 /* Where the members are; 0 where one was not found. */
@@ -137,12 +137,13 @@ tally_salvage_walk(struct tally_hasher *hasher, const char *text, size_t len,
 	out->chain = text + TALLY_BEGIN_LEN;
 	out->chain_len = layout.digest - LEN(DIGEST) - TALLY_BEGIN_LEN;
 	out->has_chain = tally_name_unescape(out->chain, out->chain_len,
-	    TALLY_CHAIN_MAX, name, &name_len) == 0;
+			     TALLY_CHAIN_MAX, name, &name_len) == 0;
 	out->has_digest = read_hash(text, layout.digest, &out->digest);
 	out->has_prev = read_hash(text, layout.prev, &out->prev);
 	out->has_hash = read_hash(text, layout.hash, &out->hash);
 	out->has_seq = tally_decimal_parse(text + layout.seq,
-	    layout.seq_end - layout.seq, TALLY_SEQ_MAX, &out->seq) == 0 &&
+			   layout.seq_end - layout.seq, TALLY_SEQ_MAX,
+			   &out->seq) == 0 &&
 	    out->seq != 0;
 	out->header_len = layout.hash - LEN(HASH) + HEADER_END;
 	if (hasher == NULL || out->header_len > TALLY_HEADER_MAX)
@@ -187,7 +188,7 @@ tally_salvage_repair(struct tally_hasher *hasher, const char *text,
 	memcpy(header, text, len);
 	header[len++] = '}';
 	for (at = TALLY_BEGIN_LEN; at < TALLY_BEGIN_LEN + salvage->chain_len;
-	    at++) {
+	     at++) {
 		if (*budget < 255)
 			return false;
 		*budget -= 255;
@@ -195,7 +196,7 @@ tally_salvage_repair(struct tally_hasher *hasher, const char *text,
 			continue;
 		memcpy(out, header + TALLY_BEGIN_LEN, salvage->chain_len);
 		return tally_name_unescape(out, salvage->chain_len,
-		    TALLY_CHAIN_MAX, name, &name_len) == 0;
+			   TALLY_CHAIN_MAX, name, &name_len) == 0;
 	}
 	return false;
 }

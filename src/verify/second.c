@@ -14,6 +14,9 @@
 
 #define ROOM ((size_t)256 << 10)
 
+/* Of an entry of by_seq and by_prev, which are pointers. */
+#define DOUBT_SIZE (sizeof(struct tally_doubt *))
+
 struct second {
 	struct tally_judge *judge;
 	struct tally_doubt **by_seq;  /* sorted by chain and seq */
@@ -67,15 +70,16 @@ static void
 match(struct second *second, uint32_t extent, uint64_t offset,
     const struct tally_salvage *line, uint32_t chain)
 {
-	struct tally_doubt key = { .step = { .chain = chain,
-		.seq = line->seq, .prev = line->hash } };
+	struct tally_doubt key = {
+		.step = { .chain = chain, .seq = line->seq, .prev = line->hash }
+	};
 	const struct tally_doubt *at = &key;
 	struct tally_doubt *doubt;
 	size_t i;
 
 	for (i = lower_bound(second->by_seq, second->len, &key, compare_seq);
-	    i < second->len &&
-	    compare_seq(&second->by_seq[i], &at) == 0; i++) {
+	     i < second->len && compare_seq(&second->by_seq[i], &at) == 0;
+	     i++) {
 		doubt = second->by_seq[i];
 		if (doubt->step.where.extent == extent &&
 		    doubt->step.where.offset == offset)
@@ -85,10 +89,10 @@ match(struct second *second, uint32_t extent, uint64_t offset,
 			doubt->is_copy = true;
 	}
 	for (i = lower_bound(second->by_prev, second->len, &key, compare_prev);
-	    i < second->len &&
-	    compare_prev(&second->by_prev[i], &at) == 0; i++)
-		second->by_prev[i]->has_parent |=
-		    second->by_prev[i]->step.chain == chain;
+	     i < second->len && compare_prev(&second->by_prev[i], &at) == 0;
+	     i++)
+		second->by_prev[i]->has_parent |= second->by_prev[i]
+						      ->step.chain == chain;
 }
 
 /* The order that an erased line names, or 0 if it is none. */
@@ -109,8 +113,9 @@ order_of(const char *text, size_t len, const struct tally_salvage *line)
 	while (at + digits < len && text[at + digits] >= '0' &&
 	    text[at + digits] <= '9')
 		digits++;
-	return tally_decimal_parse(text + at, digits, TALLY_SEQ_MAX, &seq) ==
-	    0 ? seq : 0;
+	return tally_decimal_parse(text + at, digits, TALLY_SEQ_MAX, &seq) == 0
+	    ? seq
+	    : 0;
 }
 
 /* An erased line whose order came later, or never. */
@@ -132,13 +137,12 @@ judge_erased(struct second *second, uint64_t order,
 
 /* One line's beginning. */
 static void
-take(struct second *second, uint32_t extent, uint64_t offset,
-    const char *text, size_t len)
+take(struct second *second, uint32_t extent, uint64_t offset, const char *text,
+    size_t len)
 {
 	struct tally_chains *chains = &second->judge->chains;
 	struct tally_salvage line;
-	struct tally_step step = { .where = { second->index, offset,
-		extent } };
+	struct tally_step step = { .where = { second->index, offset, extent } };
 	uint64_t order;
 
 	tally_salvage_walk(NULL, text, len, &line);
@@ -184,8 +188,8 @@ walk_extent(struct second *second, uint32_t extent)
 	second->room_at = second->room_len = 0;
 	while (r == 0 && offset < bytes) {
 		at = (size_t)(offset - second->room_at);
-		if ((at >= second->room_len || second->room_len - at <
-		    TALLY_PREFIX_MAX) &&
+		if ((at >= second->room_len ||
+			second->room_len - at < TALLY_PREFIX_MAX) &&
 		    second->room_at + second->room_len < bytes) {
 			r = fill(second, extent, offset);
 			at = 0;
@@ -274,10 +278,8 @@ sort_doubts(struct second *second)
 		second->by_seq[i] = doubt;
 		second->by_prev[i] = doubt;
 	}
-	qsort(second->by_seq, second->len, sizeof(*second->by_seq),
-	    compare_seq);
-	qsort(second->by_prev, second->len, sizeof(*second->by_prev),
-	    compare_prev);
+	qsort(second->by_seq, second->len, DOUBT_SIZE, compare_seq);
+	qsort(second->by_prev, second->len, DOUBT_SIZE, compare_prev);
 	return 0;
 }
 
@@ -291,17 +293,15 @@ tally_judge_second(struct tally_judge *judge)
 	if (judge->doubts_len == 0 && !judge->orders_later)
 		return 0;
 	second.room = tally_sys_alloc(ROOM);
-	second.by_seq = tally_sys_alloc(
-	    (judge->doubts_len + 1) * sizeof(*second.by_seq));
-	second.by_prev = tally_sys_alloc(
-	    (judge->doubts_len + 1) * sizeof(*second.by_prev));
+	second.by_seq = tally_sys_alloc((judge->doubts_len + 1) * DOUBT_SIZE);
+	second.by_prev = tally_sys_alloc((judge->doubts_len + 1) * DOUBT_SIZE);
 	if (second.room == NULL || second.by_seq == NULL ||
 	    second.by_prev == NULL)
 		r = TALLY_E_MEMORY;
 	if (r == 0)
 		r = sort_doubts(&second);
 	for (extent = 0; r == 0 && extent < judge->snapshot->extents_len;
-	    extent++)
+	     extent++)
 		r = walk_extent(&second, extent);
 	if (r == 0)
 		tell(judge);

@@ -43,8 +43,8 @@ fail_io(struct tally_error *error, const char *name, int os_errno)
 }
 
 int
-tally_source_read(struct tally_source *source, uint32_t extent,
-    uint64_t offset, void *buffer, size_t len, struct tally_error *error)
+tally_source_read(struct tally_source *source, uint32_t extent, uint64_t offset,
+    void *buffer, size_t len, struct tally_error *error)
 {
 	const struct tally_extent *segment = &source->snapshot->extents[extent];
 	int64_t count;

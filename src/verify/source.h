@@ -27,8 +27,8 @@ tally_source_close(struct tally_source *source);
  * TALLY_E_ACCESS.
  */
 TALLY_MUST_CHECK int
-tally_source_read(struct tally_source *source, uint32_t extent,
-    uint64_t offset, void *buffer, size_t len, struct tally_error *error);
+tally_source_read(struct tally_source *source, uint32_t extent, uint64_t offset,
+    void *buffer, size_t len, struct tally_error *error);
 
 /*
  * Finds the first line feed at or behind offset; *out_end is the offset

@@ -37,13 +37,13 @@ static bool
 links(const struct tally_judge *judge, uint32_t chain,
     const struct tally_hash *prev)
 {
-	const struct tally_trouble *trouble =
-	    tally_steps_trouble(judge, chain);
+	const struct tally_trouble *trouble = tally_steps_trouble(judge, chain);
 
 	if (tally_hash_equal(&judge->chains.items[chain].hash, prev))
 		return true;
-	return trouble != NULL && (trouble->wild ||
-	    (trouble->has_alt && tally_hash_equal(&trouble->alt, prev)));
+	return trouble != NULL &&
+	    (trouble->wild ||
+		(trouble->has_alt && tally_hash_equal(&trouble->alt, prev)));
 }
 
 static bool
@@ -88,13 +88,13 @@ static void
 open_gap(struct tally_judge *judge, const struct tally_step *step,
     bool has_after)
 {
-	const struct tally_trouble *trouble =
-	    tally_steps_trouble(judge, step->chain);
+	const struct tally_trouble *trouble = tally_steps_trouble(judge,
+	    step->chain);
 	const struct tally_chain *c = &judge->chains.items[step->chain];
 	struct tally_gap gap = {
 		.chain = step->chain,
-		.has_before = trouble == NULL || (!trouble->has_alt &&
-		    !trouble->wild),
+		.has_before = trouble == NULL ||
+		    (!trouble->has_alt && !trouble->wild),
 		.has_after = has_after,
 		.begin = c->seq + 1,
 		.end = step->seq,
@@ -166,9 +166,9 @@ take_late(struct tally_judge *judge, const struct tally_step *step)
 		return;
 	}
 	if ((step->seq == gap->begin && gap->has_before &&
-	    !tally_hash_equal(&gap->before, &step->prev)) ||
+		!tally_hash_equal(&gap->before, &step->prev)) ||
 	    (step->seq == gap->end - 1 && gap->has_after &&
-	    !tally_hash_equal(&gap->after, &step->hash))) {
+		!tally_hash_equal(&gap->after, &step->hash))) {
 		tally_tell_step(judge, TALLY_INSERTED, step,
 		    "it claims the place of a missing record, but does not "
 		    "link there");
@@ -241,8 +241,8 @@ is_around(struct tally_judge *judge, const struct tally_step *step,
 static void
 take_beside_next(struct tally_judge *judge, const struct tally_step *step)
 {
-	const struct tally_trouble *trouble =
-	    tally_steps_trouble(judge, step->chain);
+	const struct tally_trouble *trouble = tally_steps_trouble(judge,
+	    step->chain);
 	const struct tally_step next = trouble->next;
 	uint32_t chain = step->chain;
 
@@ -332,8 +332,7 @@ tally_steps_take(struct tally_judge *judge, const struct tally_step *step)
 void
 tally_steps_force(struct tally_judge *judge, const struct tally_step *step)
 {
-	struct tally_trouble *trouble =
-	    tally_steps_trouble(judge, step->chain);
+	struct tally_trouble *trouble = tally_steps_trouble(judge, step->chain);
 	const struct tally_chain *c = &judge->chains.items[step->chain];
 	struct tally_gap *gap;
 

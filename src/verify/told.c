@@ -8,8 +8,7 @@ count(struct tally_judge *judge, enum tally_finding_kind kind,
 {
 	if (kind == TALLY_REORDERED)
 		judge->moved++;
-	if (where == NULL ||
-	    where->extent + 1 >= judge->snapshot->extents_len)
+	if (where == NULL || where->extent + 1 >= judge->snapshot->extents_len)
 		return;
 	if (kind == TALLY_INSERTED || kind == TALLY_FORKED ||
 	    kind == TALLY_DUPLICATE)
@@ -55,9 +54,9 @@ tally_gap_tell(struct tally_judge *judge, const struct tally_gap *gap)
 		.seq_end = gap->end,
 		.where = &gap->where,
 		.no_index = true,
-		.detail = gap->end - gap->begin == 1 ?
-		    "the record before this one in its chain is not there" :
-		    "the records before this one in its chain are not there",
+		.detail = gap->end - gap->begin == 1
+		    ? "the record before this one in its chain is not there"
+		    : "the records before this one in its chain are not there",
 	};
 
 	if (gap->extent + 1 < judge->snapshot->extents_len)
@@ -73,9 +72,9 @@ tally_lost_tell(struct tally_judge *judge, const struct tally_lost *lost,
 		.kind = lost->kind,
 		.seq = seq,
 		.where = &lost->where,
-		.detail = lost->kind == TALLY_DAMAGED ?
-		    "the bytes are no record" :
-		    "the header does not hash to the hash in its line",
+		.detail = lost->kind == TALLY_DAMAGED
+		    ? "the bytes are no record"
+		    : "the header does not hash to the hash in its line",
 	};
 
 	if (chain != TALLY_CHAIN_NONE) {

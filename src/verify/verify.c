@@ -120,8 +120,8 @@ has_more(struct verification *v, const char *dir)
 	if (more || v->snapshot.extents_len == 0)
 		return more;
 	last = &v->snapshot.extents[v->snapshot.extents_len - 1];
-	return tally_sys_stat_at(v->snapshot.log_dir, last->name, &stat) ==
-	    0 && stat.size > last->bytes;
+	return tally_sys_stat_at(v->snapshot.log_dir, last->name, &stat) == 0 &&
+	    stat.size > last->bytes;
 }
 
 /* Is every chain's last record one that an outside head names? */
@@ -133,8 +133,9 @@ covers_last(const struct tally_judge *judge)
 
 	for (i = 0; i < judge->chains.len; i++) {
 		c = &judge->chains.items[i];
-		if (c->seq != 0 && (c->watch == 0 ||
-		    judge->options->heads[c->watch - 1].seq != c->seq))
+		if (c->seq != 0 &&
+		    (c->watch == 0 ||
+			judge->options->heads[c->watch - 1].seq != c->seq))
 			return false;
 	}
 	return judge->options->heads_len > 0;
@@ -168,8 +169,7 @@ not_covered(struct verification *v, const char *dir)
 }
 
 static void
-fill_verdict(struct verification *v, const char *dir,
-    struct tally_verdict *out)
+fill_verdict(struct verification *v, const char *dir, struct tally_verdict *out)
 {
 	const struct tally_judge *judge = &v->judge;
 	uint32_t i;
@@ -179,8 +179,7 @@ fill_verdict(struct verification *v, const char *dir,
 	out->size = judge->size;
 	for (i = 0; i < judge->chains.len; i++)
 		out->chains += judge->chains.items[i].seq != 0;
-	out->root = tally_frontier_root(&v->scanner.hasher,
-	    &judge->frontier);
+	out->root = tally_frontier_root(&v->scanner.hasher, &judge->frontier);
 	out->findings = v->report.findings;
 	memcpy(out->by_kind, v->report.by_kind, sizeof(out->by_kind));
 	out->not_covered = not_covered(v, dir);
@@ -201,8 +200,7 @@ finish(struct verification *v)
 	int r = 0;
 
 	if (v->snapshot.extents_len > 0)
-		tally_judge_enter(judge,
-		    (uint32_t)v->snapshot.extents_len - 1);
+		tally_judge_enter(judge, (uint32_t)v->snapshot.extents_len - 1);
 	tally_steps_finish(judge);
 	pthread_mutex_lock(&v->big.lock);
 	r = tally_judge_second(judge);

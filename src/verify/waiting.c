@@ -33,8 +33,8 @@ trouble_free(struct tally_judge *judge)
 		    judge->troubles[judge->troubles_next].chain);
 	for (i = 0;; i++) {
 		trouble = &judge->troubles[judge->troubles_next];
-		judge->troubles_next =
-		    (judge->troubles_next + 1) % TALLY_TROUBLES_MAX;
+		judge->troubles_next = (judge->troubles_next + 1) %
+		    TALLY_TROUBLES_MAX;
 		if (trouble->chain == TALLY_CHAIN_NONE)
 			return trouble;
 	}
@@ -51,8 +51,9 @@ tally_trouble_make(struct tally_judge *judge, uint32_t chain)
 	memset(trouble, 0, sizeof(*trouble));
 	trouble->chain = chain;
 	judge->troubles_used++;
-	judge->chains.items[chain].trouble =
-	    (uint32_t)(trouble - judge->troubles) + 1;
+	judge->chains.items[chain].trouble = (uint32_t)(trouble -
+						 judge->troubles) +
+	    1;
 	judge->chains.items[chain].barrier = 0;
 	return trouble;
 }
@@ -66,8 +67,9 @@ tally_barrier_set(struct tally_judge *judge, uint32_t chain)
 	uint32_t i;
 
 	c->barrier = 0;
-	if (trouble != NULL && (trouble->has_next || trouble->has_alt ||
-	    trouble->wild || trouble->accused))
+	if (trouble != NULL &&
+	    (trouble->has_next || trouble->has_alt || trouble->wild ||
+		trouble->accused))
 		return;
 	if (trouble != NULL) {
 		trouble->chain = TALLY_CHAIN_NONE;
@@ -75,8 +77,9 @@ tally_barrier_set(struct tally_judge *judge, uint32_t chain)
 		c->trouble = 0;
 	}
 	/* Its first record is looked at more closely, see outside.c. */
-	c->barrier = chain == judge->log_chain && c->seq == 0 ? 1 :
-	    TALLY_BARRIER_NONE;
+	c->barrier = chain == judge->log_chain && c->seq == 0
+	    ? 1
+	    : TALLY_BARRIER_NONE;
 	for (i = 0; i < judge->earlies_len; i++) {
 		if (judge->earlies[i].chain == chain &&
 		    judge->earlies[i].seq < c->barrier)
@@ -196,8 +199,9 @@ find_lost(struct tally_judge *judge)
 	uint64_t seq;
 
 	for (i = 0; i < judge->lost_len && judge->gaps_len == gaps;) {
-		seq = may_be(&judge->lost[i], gap) ?
-		    is_surely(&judge->lost[i], gap) : 0;
+		seq = may_be(&judge->lost[i], gap)
+		    ? is_surely(&judge->lost[i], gap)
+		    : 0;
 		if (seq == 0) {
 			fitting += may_be(&judge->lost[i], gap);
 			i++;
@@ -268,8 +272,8 @@ tally_gap_find(struct tally_judge *judge, uint32_t chain, uint64_t seq)
 }
 
 void
-tally_gap_split(struct tally_judge *judge, struct tally_gap *gap,
-    uint64_t seq, const struct tally_hash *hash, const struct tally_hash *prev)
+tally_gap_split(struct tally_judge *judge, struct tally_gap *gap, uint64_t seq,
+    const struct tally_hash *hash, const struct tally_hash *prev)
 {
 	struct tally_gap upper = *gap;
 

@@ -37,8 +37,7 @@ tally_snapshot_take(const char *dir, struct tally_snapshot *out,
 	strcpy(out->identity.id, ID);
 	strcpy(out->identity.origin, current->origin);
 	out->identity.format = 1;
-	out->extents = calloc(current->segments_len + 1,
-	    sizeof(*out->extents));
+	out->extents = calloc(current->segments_len + 1, sizeof(*out->extents));
 	out->extents_len = current->segments_len;
 	for (i = 0; i < current->segments_len; i++) {
 		snprintf(out->extents[i].name, sizeof(out->extents[i].name),
@@ -76,8 +75,9 @@ lab_new(void)
 	char path[128], event[512];
 
 	assert_non_null(lab);
-	strcpy(lab->dir, access("/dev/shm", W_OK) == 0 ?
-	    "/dev/shm/tally-lab-XXXXXX" : "/tmp/tally-lab-XXXXXX");
+	strcpy(lab->dir,
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm/tally-lab-XXXXXX"
+					  : "/tmp/tally-lab-XXXXXX");
 	assert_non_null(mkdtemp(lab->dir));
 	snprintf(path, sizeof(path), "%s/log", lab->dir);
 	assert_int_equal(tally_sys_mkdir(-1, path), 0);
@@ -131,12 +131,13 @@ write_line(struct lab_record *record, const char *id, bool salted,
 	const char *what;
 	size_t len = strlen(event);
 
-	assert_int_equal(tally_name_escape(record->chain,
-	    strlen(record->chain), TALLY_CHAIN_MAX, chain, &header.chain_len,
-	    &what), 0);
+	assert_int_equal(tally_name_escape(record->chain, strlen(record->chain),
+			     TALLY_CHAIN_MAX, chain, &header.chain_len, &what),
+	    0);
 	if (id != NULL)
-		assert_int_equal(tally_name_escape(id, strlen(id),
-		    TALLY_ID_MAX, id_text, &header.id_len, &what), 0);
+		assert_int_equal(tally_name_escape(id, strlen(id), TALLY_ID_MAX,
+				     id_text, &header.id_len, &what),
+		    0);
 	assert_int_equal(tally_hasher_open(&hasher), 0);
 	header.digest = tally_hash_commitment(&hasher, salted ? salt : NULL,
 	    event, len);
@@ -148,8 +149,8 @@ write_line(struct lab_record *record, const char *id, bool salted,
 	free(record->line);
 	record->line = malloc(record->header_len + TALLY_LINE_EXTRA + len);
 	assert_non_null(record->line);
-	record->len = tally_line_encode(text, record->header_len,
-	    &record->hash, salted ? salt : NULL, event, len, record->line);
+	record->len = tally_line_encode(text, record->header_len, &record->hash,
+	    salted ? salt : NULL, event, len, record->line);
 	record->header_len--;
 	record->body_at = record->header_len + 9 + 64;
 	tally_hasher_close(&hasher);
@@ -191,17 +192,19 @@ lab_forge(struct lab_record *record, const char *chain, uint64_t seq,
 struct lab *
 lab_small(void)
 {
-	static const char *const chains[] = { "org/42", "a",
-		"b\"q\\x", "org/42", "org/7", "a", "org/42", "b\"q\\x", "a",
-		"org/7", "solo", "a", "b\"q\\x", "org/42" };
+	static const char *const chains[] = { "org/42", "a", "b\"q\\x",
+		"org/42", "org/7", "a", "org/42", "b\"q\\x", "a", "org/7",
+		"solo", "a", "b\"q\\x", "org/42" };
 	struct lab *lab = lab_new();
 	char event[128], id[32];
 	size_t i;
 
 	for (i = 0; i < sizeof(chains) / sizeof(*chains); i++) {
 		snprintf(event, sizeof(event),
-		    i % 3 == 0 ? "{\"n\":%zu,\"who\":\"zo\xc3\xab\"}" :
-		    "{\"n\":%zu,\"deep\":{\"x\":[1,{}]},\"t\":\"\\n\"}", i);
+		    i % 3 == 0
+			? "{\"n\":%zu,\"who\":\"zo\xc3\xab\"}"
+			: "{\"n\":%zu,\"deep\":{\"x\":[1,{}]},\"t\":\"\\n\"}",
+		    i);
 		snprintf(id, sizeof(id), "id-%zu\\\"", i);
 		lab_append(lab, chains[i], i % 4 == 1 ? id : NULL, i % 5 == 2,
 		    event);
@@ -228,8 +231,7 @@ lab_lay(struct lab *lab, const size_t *order, size_t len, size_t per)
 		segment->text = realloc(segment->text,
 		    segment->len + record->len);
 		assert_non_null(segment->text);
-		memcpy(segment->text + segment->len, record->line,
-		    record->len);
+		memcpy(segment->text + segment->len, record->line, record->len);
 		segment->len += record->len;
 	}
 }
@@ -287,7 +289,8 @@ lab_verify(struct lab *lab, const struct tally_verify_options *options)
 		file = fopen(path, "wb");
 		assert_non_null(file);
 		assert_int_equal(fwrite(lab->segments[i].text, 1,
-		    lab->segments[i].len, file), lab->segments[i].len);
+				     lab->segments[i].len, file),
+		    lab->segments[i].len);
 		assert_int_equal(fclose(file), 0);
 	}
 	lab->findings_len = 0;
@@ -325,9 +328,9 @@ lab_show(const struct lab *lab)
 	for (i = 0; i < lab->findings_len; i++) {
 		f = &lab->findings[i];
 		fprintf(stderr, "#   %s %s/%llu index %lld %s@%llu: %s\n",
-		    tally_finding_name(f->kind), f->has_chain ? f->chain :
-		    "?", (unsigned long long)f->seq, (long long)f->index,
-		    f->file, (unsigned long long)f->offset, f->detail);
+		    tally_finding_name(f->kind), f->has_chain ? f->chain : "?",
+		    (unsigned long long)f->seq, (long long)f->index, f->file,
+		    (unsigned long long)f->offset, f->detail);
 	}
 }
 
@@ -342,7 +345,7 @@ lab_count(const struct lab *lab, enum tally_finding_kind kind,
 		f = &lab->findings[i];
 		count += f->kind == kind && (seq == 0 || f->seq == seq) &&
 		    (chain == NULL ||
-		    (f->has_chain && strcmp(f->chain, chain) == 0));
+			(f->has_chain && strcmp(f->chain, chain) == 0));
 	}
 	return count;
 }
@@ -356,16 +359,16 @@ lab_assert_one(const struct lab *lab, enum tally_finding_kind kind,
 		fail_msg("expected %s %s/%llu", tally_finding_name(kind),
 		    chain == NULL ? "?" : chain, (unsigned long long)seq);
 	}
-	assert_int_equal(lab->verdict.verdict, tally_finding_is_break(kind) ?
-	    TALLY_TAMPERED : kind == TALLY_NOT_JUDGED ? TALLY_UNVERIFIABLE :
-	    TALLY_INTACT);
+	assert_int_equal(lab->verdict.verdict,
+	    tally_finding_is_break(kind)   ? TALLY_TAMPERED
+		: kind == TALLY_NOT_JUDGED ? TALLY_UNVERIFIABLE
+					   : TALLY_INTACT);
 }
 
 void
 lab_assert_intact(const struct lab *lab)
 {
-	if (lab->findings_len != 0 ||
-	    lab->verdict.verdict != TALLY_INTACT) {
+	if (lab->findings_len != 0 || lab->verdict.verdict != TALLY_INTACT) {
 		lab_show(lab);
 		fail_msg("expected intact");
 	}

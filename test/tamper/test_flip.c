@@ -33,8 +33,8 @@ expected_kind(const struct lab_record *record, size_t at, char value)
 	text[at] = value;
 	if (tally_line_decode(text, record->len, &line) != 0)
 		return TALLY_DAMAGED;
-	return at < record->body_at ? TALLY_LINK_ALTERED :
-	    TALLY_CONTENT_ALTERED;
+	return at < record->body_at ? TALLY_LINK_ALTERED
+				    : TALLY_CONTENT_ALTERED;
 }
 
 /* One byte of one record, to one other value. */
@@ -63,9 +63,10 @@ flip(struct lab *lab, size_t segment, size_t offset, size_t number, size_t at,
 	    lab->findings[0].index != number) {
 		lab_show(lab);
 		fail_msg("record %zu (%s/%llu), byte %zu, 0x%02x to 0x%02x: "
-		    "expected %s", number, record->chain,
-		    (unsigned long long)record->seq, at, (unsigned char)old,
-		    (unsigned char)value, tally_finding_name(kind));
+			 "expected %s",
+		    number, record->chain, (unsigned long long)record->seq, at,
+		    (unsigned char)old, (unsigned char)value,
+		    tally_finding_name(kind));
 	}
 	assert_int_equal(lab->verdict.verdict, TALLY_TAMPERED);
 	assert_int_equal(lab->verdict.size, lab->len);
@@ -177,8 +178,7 @@ to_all(char c)
 }
 
 #define FLIP(name, per) \
-	static void \
-	test_flip__##name##_##per(void **state) \
+	static void test_flip__##name##_##per(void **state) \
 	{ \
 		(void)state; \
 		flip_all(per, to_##name); \
@@ -194,8 +194,7 @@ FLIP(nul, 4)
 FLIP(all, 0)
 
 #define QUICK(name) \
-	static void \
-	test_flip__quick_##name(void **state) \
+	static void test_flip__quick_##name(void **state) \
 	{ \
 		(void)state; \
 		flip_quick(to_##name); \

@@ -71,7 +71,7 @@ is_as_it_was(const struct lab *lab, const char *text, size_t len)
 	for (i = 0; i < lab->segments_len; i++) {
 		if (lab->segments[i].len > len - at ||
 		    memcmp(text + at, lab->segments[i].text,
-		    lab->segments[i].len) != 0)
+			lab->segments[i].len) != 0)
 			return false;
 		at += lab->segments[i].len;
 	}
@@ -142,7 +142,8 @@ test_many__jobs(void **unused)
 {
 	struct lab *lab = lab_large();
 	struct tally_verify_options options = { .has_root = true,
-		.root_size = lab->len, .root = lab_root(lab, lab->len),
+		.root_size = lab->len,
+		.root = lab_root(lab, lab->len),
 		.ids = true };
 	static const unsigned jobs[] = { 1, 2, 3, 8, 64, 1000 };
 	size_t i;

@@ -42,8 +42,8 @@ is_last(const struct lab *lab, size_t number)
 	size_t i;
 
 	for (i = number + 1; i < lab->len; i++) {
-		if (strcmp(lab->records[i].chain,
-		    lab->records[number].chain) == 0)
+		if (strcmp(lab->records[i].chain, lab->records[number].chain) ==
+		    0)
 			return false;
 	}
 	return true;
@@ -130,13 +130,11 @@ test_order__dropped(void **state)
 			    s->len - at - lab->records[number].len);
 			s->len -= lab->records[number].len;
 			assert_int_equal(lab_verify(lab, NULL), 0);
-			assert_int_equal(lab->verdict.verdict,
-			    TALLY_TAMPERED);
+			assert_int_equal(lab->verdict.verdict, TALLY_TAMPERED);
 			if (lab->findings_len != 1)
 				lab_show(lab);
 			assert_int_equal(lab->findings_len, 1);
-			assert_int_equal(lab->findings[0].kind,
-			    TALLY_MISSING);
+			assert_int_equal(lab->findings[0].kind, TALLY_MISSING);
 			assert_true(number == 0 ||
 			    lab->findings[0].file[0] != 0);
 		}
@@ -201,8 +199,8 @@ assert_swapped(const struct lab *lab, size_t a, size_t b)
 	size_t second = lab_count(lab, TALLY_REORDERED, y->chain, y->seq);
 	bool adjacent = y->seq == x->seq + 1;
 
-	if (lab->findings_len != (adjacent ? 1 : 2) ||
-	    second != 1 || first != (adjacent ? 0 : 1)) {
+	if (lab->findings_len != (adjacent ? 1 : 2) || second != 1 ||
+	    first != (adjacent ? 0 : 1)) {
 		lab_show(lab);
 		fail_msg("%s/%llu and /%llu were swapped", x->chain,
 		    (unsigned long long)x->seq, (unsigned long long)y->seq);
@@ -226,16 +224,16 @@ test_order__swapped(void **state)
 			lab_lay(lab, order, len, 0);
 			assert_int_equal(lab_verify(lab, NULL), 0);
 			if (strcmp(lab->records[a].chain,
-			    lab->records[b].chain) == 0) {
+				lab->records[b].chain) == 0) {
 				assert_swapped(lab, a, b);
 				continue;
 			}
 			disturbs = a == 0;
 			for (i = a + 1; i < b; i++)
 				disturbs |= strcmp(lab->records[i].chain,
-				    lab->records[a].chain) == 0 ||
+						lab->records[a].chain) == 0 ||
 				    strcmp(lab->records[i].chain,
-				    lab->records[b].chain) == 0;
+					lab->records[b].chain) == 0;
 			if (!disturbs) {
 				lab_assert_intact(lab);
 				assert_true(lab->verdict.not_covered &
@@ -246,8 +244,9 @@ test_order__swapped(void **state)
 				assert_true(lab->findings_len > 0);
 			}
 			assert_int_equal(lab_verify(lab, &options), 0);
-			assert_int_equal(lab_count(lab, TALLY_ROLLED_BACK,
-			    NULL, 0), 1);
+			assert_int_equal(lab_count(lab, TALLY_ROLLED_BACK, NULL,
+					     0),
+			    1);
 		}
 	}
 	lab_free(lab);
@@ -278,17 +277,18 @@ test_order__forged(void **state)
 			lab_assert_one(lab, TALLY_LINK_ALTERED, record->chain,
 			    record->seq);
 		assert_int_equal(lab_verify(lab, &options), 0);
-		assert_int_equal(lab_count(lab, TALLY_ROLLED_BACK, NULL, 0),
-		    1);
+		assert_int_equal(lab_count(lab, TALLY_ROLLED_BACK, NULL, 0), 1);
 		head.chain = record->chain;
 		head.chain_len = strlen(record->chain);
 		head.seq = record->seq;
 		head.hash = old.hash;
-		struct tally_verify_options heads = { .jobs = 1,
-			.heads = &head, .heads_len = 1 };
+		struct tally_verify_options heads = {
+			.jobs = 1, .heads = &head, .heads_len = 1
+		};
 		assert_int_equal(lab_verify(lab, &heads), 0);
 		assert_int_equal(lab_count(lab, TALLY_ROLLED_BACK,
-		    record->chain, record->seq), 1);
+				     record->chain, record->seq),
+		    1);
 		free(record->line);
 		*record = old;
 	}
@@ -356,8 +356,9 @@ test_order__inserted(void **state)
 				lab->len++;
 				continue;
 			}
-			lab_assert_one(lab, linked ? TALLY_FORKED :
-			    TALLY_INSERTED, record->chain, record->seq);
+			lab_assert_one(lab,
+			    linked ? TALLY_FORKED : TALLY_INSERTED,
+			    record->chain, record->seq);
 			/* The true one is not the one that is named. */
 			if (!is_last(lab, number) || !linked || !before)
 				assert_int_equal(lab->findings[0].index,
@@ -373,8 +374,9 @@ test_order__chain_gone(void **state)
 {
 	struct lab *lab = lab_long();
 	struct tally_verify_options options = with_root(lab, lab->len);
-	struct tally_outside_head head = { .chain = "org/7", .chain_len = 5,
-		.seq = 2 };
+	struct tally_outside_head head = {
+		.chain = "org/7", .chain_len = 5, .seq = 2
+	};
 	size_t order[LAB_RECORDS_MAX], i, len = 0;
 
 	(void)state;
@@ -388,8 +390,9 @@ test_order__chain_gone(void **state)
 	assert_true(lab->verdict.not_covered & TALLY_UNCOVERED_CHAINS);
 	assert_int_equal(lab_verify(lab, &options), 0);
 	lab_assert_one(lab, TALLY_TRUNCATED, NULL, 0);
-	struct tally_verify_options heads = { .jobs = 1, .heads = &head,
-		.heads_len = 1 };
+	struct tally_verify_options heads = {
+		.jobs = 1, .heads = &head, .heads_len = 1
+	};
 	assert_int_equal(lab_verify(lab, &heads), 0);
 	lab_assert_one(lab, TALLY_TRUNCATED, "org/7", 1);
 	assert_int_equal(lab->findings[0].seq_end, 3);
@@ -416,13 +419,11 @@ test_order__garbage_lines(void **state)
 			insert(order, &len, at, count);
 			lab_lay(lab, order, len, 0);
 			assert_int_equal(lab_verify(lab, NULL), 0);
-			assert_int_equal(lab->verdict.verdict,
-			    TALLY_TAMPERED);
+			assert_int_equal(lab->verdict.verdict, TALLY_TAMPERED);
 			if (lab->findings_len != 1)
 				lab_show(lab);
 			assert_int_equal(lab->findings_len, 1);
-			assert_int_equal(lab->findings[0].kind,
-			    TALLY_DAMAGED);
+			assert_int_equal(lab->findings[0].kind, TALLY_DAMAGED);
 		}
 		free(line->line);
 		line->line = NULL;

@@ -62,8 +62,7 @@ test_outside__covers(void **state)
 	options.heads_len--;
 	options.heads_complete = false;
 	assert_int_equal(lab_verify(lab, &options), 0);
-	assert_int_equal(lab->verdict.not_covered,
-	    ORDER | LAST | CHAINS | IDS);
+	assert_int_equal(lab->verdict.not_covered, ORDER | LAST | CHAINS | IDS);
 	options.heads_len = 0;
 	options.has_root = true;
 	options.root_size = lab->len;
@@ -74,7 +73,7 @@ test_outside__covers(void **state)
 	assert_int_equal(lab->verdict.not_covered, 0);
 	assert_memory_equal(&lab->verdict.root, &options.root, 32);
 	for (options.root_size = 0; options.root_size < lab->len;
-	    options.root_size++) {
+	     options.root_size++) {
 		options.root = lab_root(lab, options.root_size);
 		assert_int_equal(lab_verify(lab, &options), 0);
 		lab_assert_intact(lab);
@@ -100,8 +99,8 @@ test_outside__one_chain(void **state)
 	options.chain_len = 1;
 	assert_int_equal(lab_verify(lab, &options), 0);
 	lab_assert_intact(lab);
-	assert_int_equal(lab->verdict.not_covered, ORDER | CHAINS | IDS |
-	    TALLY_UNCOVERED_OTHER_CHAINS);
+	assert_int_equal(lab->verdict.not_covered,
+	    ORDER | CHAINS | IDS | TALLY_UNCOVERED_OTHER_CHAINS);
 	memset(&options, 0, sizeof(options));
 	options.jobs = 1;
 	options.chain = "a";
@@ -111,8 +110,8 @@ test_outside__one_chain(void **state)
 	assert_int_equal(lab->verdict.records, 4);
 	assert_int_equal(lab->verdict.chains, 1);
 	assert_int_equal(lab->verdict.size, lab->len);
-	assert_int_equal(lab->verdict.not_covered, ORDER | LAST | CHAINS |
-	    IDS | TALLY_UNCOVERED_OTHER_CHAINS);
+	assert_int_equal(lab->verdict.not_covered,
+	    ORDER | LAST | CHAINS | IDS | TALLY_UNCOVERED_OTHER_CHAINS);
 	/* Another chain's event. */
 	byte = lab->segments[0].text + lab->records[0].len +
 	    lab->records[1].len - 4;
@@ -150,8 +149,7 @@ test_outside__extra_chain(void **state)
 	lab_lay_all(lab, 0);
 	assert_int_equal(lab_verify(lab, &options), 0);
 	lab_assert_intact(lab);
-	assert_int_equal(lab->verdict.not_covered,
-	    ORDER | LAST | CHAINS | IDS);
+	assert_int_equal(lab->verdict.not_covered, ORDER | LAST | CHAINS | IDS);
 	options.root_size = lab->len;
 	options.root = lab_root(lab, lab->len);
 	assert_int_equal(lab_verify(lab, &options), 0);
@@ -211,8 +209,8 @@ test_outside__torn(void **state)
 		assert_int_equal(lab->findings[0].kind, TALLY_TORN_TAIL);
 		assert_int_equal(lab->findings[0].offset, begin);
 		assert_int_equal(lab->verdict.size, number);
-		assert_int_equal(lab->verdict.verdict, number == 0 ?
-		    TALLY_UNVERIFIABLE : TALLY_INTACT);
+		assert_int_equal(lab->verdict.verdict,
+		    number == 0 ? TALLY_UNVERIFIABLE : TALLY_INTACT);
 		assert_true(lab->verdict.not_covered & TALLY_UNCOVERED_TAIL);
 		lab->no_watermark = false;
 		lab->mark_back = line;
@@ -276,7 +274,7 @@ test_outside__erased(void **state)
 	(void)state;
 	for (i = 1; i < lab->len && record == NULL; i++) {
 		if (memcmp(lab->records[i].line + lab->records[i].body_at,
-		    "\",\"salt\"", 8) == 0)
+			"\",\"salt\"", 8) == 0)
 			record = &lab->records[number = i];
 	}
 	assert_non_null(record);
@@ -287,8 +285,7 @@ test_outside__erased(void **state)
 	erase(record, 2);
 	lab_lay_all(lab, 0);
 	assert_int_equal(lab_verify(lab, NULL), 0);
-	lab_assert_one(lab, TALLY_CONTENT_ALTERED, record->chain,
-	    record->seq);
+	lab_assert_one(lab, TALLY_CONTENT_ALTERED, record->chain, record->seq);
 	assert_int_equal(lab->findings[0].index, number);
 	lab_append(lab, "tally:log", NULL, false, "{\"erased\":{}}");
 	lab_lay_all(lab, 0);
@@ -304,8 +301,9 @@ test_outside__elsewhere(void **state)
 	struct lab_record *record = &lab->records[3];
 
 	(void)state;
-	record->len = record->body_at + (size_t)sprintf(record->line +
-	    record->body_at, "\",\"event-at\":\"pg\"}\n");
+	record->len = record->body_at +
+	    (size_t)sprintf(record->line + record->body_at,
+		"\",\"event-at\":\"pg\"}\n");
 	lab_lay_all(lab, 0);
 	assert_int_equal(lab_verify(lab, NULL), 0);
 	lab_assert_one(lab, TALLY_NOT_JUDGED, record->chain, record->seq);
@@ -326,12 +324,10 @@ test_outside__no_event(void **state)
 	(void)state;
 	lab->len = 6;
 	for (i = 0; i < sizeof(events) / sizeof(*events); i++) {
-		lab_forge(record, record->chain, record->seq, &prev,
-		    events[i]);
+		lab_forge(record, record->chain, record->seq, &prev, events[i]);
 		lab_lay_all(lab, 0);
 		assert_int_equal(lab_verify(lab, NULL), 0);
-		lab_assert_one(lab, TALLY_DAMAGED, record->chain,
-		    record->seq);
+		lab_assert_one(lab, TALLY_DAMAGED, record->chain, record->seq);
 	}
 	lab->len = 15;
 	lab_free(lab);

@@ -103,8 +103,9 @@ lab_broken(void)
 static void
 run_whole(struct lab *lab, struct watch *watch, struct tally_verdict *out)
 {
-	struct tally_verify_options options = { .jobs = 2,
-		.finding = on_finding, .progress = on_progress };
+	struct tally_verify_options options = {
+		.jobs = 2, .finding = on_finding, .progress = on_progress
+	};
 
 	memset(watch, 0, sizeof(*watch));
 	options.arg = watch;
@@ -122,8 +123,7 @@ has(const struct watch *watch, const struct lab_finding *finding)
 	size_t i;
 
 	for (i = 0; i < watch->len; i++) {
-		if (memcmp(&watch->findings[i], finding,
-		    sizeof(*finding)) == 0)
+		if (memcmp(&watch->findings[i], finding, sizeof(*finding)) == 0)
 			return true;
 	}
 	return false;
@@ -135,7 +135,8 @@ test_resume__goes_on(void **state)
 	static struct watch whole, watch;
 	struct lab *lab = lab_broken();
 	struct tally_verify_options options = { .jobs = 2,
-		.finding = on_finding, .progress = on_progress,
+		.finding = on_finding,
+		.progress = on_progress,
 		.arg = &watch };
 	struct tally_verdict verdict;
 	unsigned runs = 0;
@@ -175,15 +176,18 @@ test_resume__refused(void **state)
 	static struct watch watch;
 	struct lab *lab = lab_broken();
 	struct tally_verify_options options = { .jobs = 2,
-		.finding = on_finding, .progress = on_progress,
+		.finding = on_finding,
+		.progress = on_progress,
 		.arg = &watch };
 	char path[128], expected[256];
 	FILE *file;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/state", lab->dir);
-	snprintf(expected, sizeof(expected), "\"%s\" does not hold the state "
-	    "of this verification; remove it to begin anew", path);
+	snprintf(expected, sizeof(expected),
+	    "\"%s\" does not hold the state "
+	    "of this verification; remove it to begin anew",
+	    path);
 	options.resume = path;
 	watch.slow = watch.interrupt = true;
 	assert_int_equal(lab_verify(lab, &options), TALLY_PARTIAL);
@@ -210,7 +214,8 @@ test_resume__not_asked_for(void **state)
 	static struct watch watch;
 	struct lab *lab = lab_broken();
 	struct tally_verify_options options = { .jobs = 2,
-		.finding = on_finding, .progress = on_progress,
+		.finding = on_finding,
+		.progress = on_progress,
 		.arg = &watch };
 
 	(void)state;
