@@ -148,15 +148,21 @@ finish_bounds(struct tally_judge *judge)
 	tally_report_tell(judge->report, &notice);
 }
 
-/* Records that were durable once, by the log's own watermark. */
+/*
+ * Records that were durable once, by the log's own watermark.  Beside live
+ * writers it may have been raised above the horizon that was taken first.
+ */
 static void
 finish_mark(struct tally_judge *judge)
 {
 	const struct tally_snapshot *snapshot = judge->snapshot;
-	struct tally_notice notice = { .kind = TALLY_TRUNCATED,
-		.detail = "the log is shorter than its own watermark" };
+	struct tally_notice notice = {
+		.kind = TALLY_TRUNCATED,
+		.detail = "the log is shorter than its own watermark",
+	};
 
-	if (snapshot->has_watermark && judge->size < snapshot->mark_size &&
+	if (!snapshot->live && snapshot->has_watermark &&
+	    judge->size < snapshot->mark_size &&
 	    tally_report_breaks(judge->report) == 0)
 		tally_report_tell(judge->report, &notice);
 }

@@ -51,6 +51,7 @@ tally_snapshot_take(const char *dir, struct tally_snapshot *out,
 	out->size = UINT64_MAX;
 	out->has_watermark = i > 0 && !current->no_watermark;
 	if (out->has_watermark) {
+		out->mark_size = current->mark_size;
 		out->mark_segment = out->extents[i - 1].first_index;
 		out->mark_offset = out->extents[i - 1].bytes -
 		    current->mark_back;

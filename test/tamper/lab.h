@@ -59,6 +59,7 @@ struct lab {
 	bool live;
 	bool no_watermark;
 	uint64_t mark_back; /* bytes of the end above the watermark */
+	uint64_t mark_size; /* records below it */
 	/* What came of the last verification. */
 	struct lab_finding findings[LAB_FINDINGS_MAX];
 	size_t findings_len;

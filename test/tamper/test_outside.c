@@ -250,6 +250,24 @@ test_outside__torn_inside(void **state)
 	lab_free(lab);
 }
 
+/* Cut below its own watermark; which may be ahead of a live horizon. */
+static void
+test_outside__watermark(void **state)
+{
+	struct lab *lab = lab_small();
+
+	(void)state;
+	lab->mark_size = lab->len--;
+	lab_lay_all(lab, 0);
+	assert_int_equal(lab_verify(lab, NULL), 0);
+	lab_assert_one(lab, TALLY_TRUNCATED, NULL, 0);
+	lab->live = true;
+	assert_int_equal(lab_verify(lab, NULL), 0);
+	lab_assert_intact(lab);
+	lab->len++;
+	lab_free(lab);
+}
+
 /* Makes a line's body what it is not; len bytes stay len. */
 static void
 erase(struct lab_record *record, int order)
@@ -406,6 +424,7 @@ main(void)
 		cmocka_unit_test(test_outside__nothing),
 		cmocka_unit_test(test_outside__torn),
 		cmocka_unit_test(test_outside__torn_inside),
+		cmocka_unit_test(test_outside__watermark),
 		cmocka_unit_test(test_outside__erased),
 		cmocka_unit_test(test_outside__elsewhere),
 		cmocka_unit_test(test_outside__no_event),
