@@ -129,15 +129,16 @@ tally_rewrite_put(struct tally_log *log, int segment_fd,
 	kept = open_kept(log, error);
 	if (kept < 0)
 		return kept;
-	result = tally_sys_truncate(segment_fd, what->offset);
-	if (result == 0)
-		result = tally_sys_sync_all(segment_fd);
-	if (result != 0)
-		result = tally_fail_os(error, result,
-		    "cannot cut a segment for its recovery");
-	else
-		result = tally_copy_bytes(kept, HEAD_BYTES, segment_fd,
-		    what->offset, good, NULL, error);
+	/* Over what is there, and only then cut: who reads beside us, or
+	 * follows with tail -f, must never see less than was durable. */
+	result = tally_copy_bytes(kept, HEAD_BYTES, segment_fd, what->offset,
+	    good, NULL, error);
+	if (result == 0) {
+		result = tally_sys_truncate(segment_fd, what->offset + good);
+		if (result != 0)
+			result = tally_fail_os(error, result,
+			    "cannot cut a segment in its recovery");
+	}
 	tally_sys_close(kept);
 	return result;
 }
