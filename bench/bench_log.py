@@ -247,23 +247,21 @@ def run_rounds(bench, rows):
 
 
 def parse_args(argv):
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--cell", default=str(ROOT / "build/bench/bench_cell"),
                         help="the program that measures one turn")
     parser.add_argument("--shim", default=str(ROOT / "build/bench/slow_sync.so"),
                         help="the library that slows and counts syncs")
     parser.add_argument("--dir", help="where to write: a real disk "
                         "(default: beside --cell)")
-    parser.add_argument("--budget", type=float, default=330,
-                        help="seconds for the whole table")
-    parser.add_argument("--seconds", type=float, default=0.6,
-                        help="seconds of one turn")
+    parser.add_argument("--budget", type=float,
+                        help="seconds for the whole table (330; quick: 60)")
+    parser.add_argument("--seconds", type=float,
+                        help="seconds of one turn (0.6; quick: 0.3)")
     parser.add_argument("--rounds", type=int, default=3,
-                        help="rounds at the least")
-    parser.add_argument("--writers", default="1,4,16,64",
-                        help="numbers of writers")
+                        help="rounds at the least (3)")
+    parser.add_argument("--writers",
+                        help="numbers of writers (1,4,16,64; quick: 1,64)")
     parser.add_argument("--only", help="rows whose key contains one of these "
                         "words, e.g. tally,ceiling")
     parser.add_argument("--quick", action="store_true",
@@ -271,8 +269,10 @@ def parse_args(argv):
     parser.add_argument("--json", metavar="FILE",
                         help="write every turn there as well")
     args = parser.parse_args(argv)
-    if args.quick:
-        args.writers, args.seconds, args.budget = "1,64", 0.3, 60
+    for name, full, quick in (("writers", "1,4,16,64", "1,64"),
+                              ("seconds", 0.6, 0.3), ("budget", 330, 60)):
+        if getattr(args, name) is None:
+            setattr(args, name, quick if args.quick else full)
     args.writers = [int(word) for word in args.writers.split(",")]
     if any(writers not in (1, 4, 16, 64) for writers in args.writers):
         parser.error("writers are 1, 4, 16 or 64")
@@ -281,11 +281,19 @@ def parse_args(argv):
     return args
 
 
+def shown(argv):
+    """The arguments without the programs that make has built."""
+    pairs = zip([None] + argv, argv)
+    return [arg for before, arg in pairs
+            if arg not in ("--cell", "--shim")
+            and before not in ("--cell", "--shim")]
+
+
 def main(argv):
     args = parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="bench.", dir=args.dir) as work:
-        facts = bench_table.facts(work, argv)
+        facts = bench_table.facts(work, shown(argv))
         bench = Bench(args, work)
         bench.find_peers()
         rows = make_rows(bench)
