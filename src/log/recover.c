@@ -240,11 +240,6 @@ settle(struct tally_log *log, struct recovery *recovery,
 	if (result != 0 && result != -ENOENT)
 		return tally_fail_os(error, result, "cannot remove \"log/%s\"",
 		    TALLY_POISON_NAME);
-	/* An init that was killed may have left tally.json's name unsynced. */
-	result = tally_sys_sync_all(log->dir);
-	if (result != 0)
-		return tally_fail_os(error, result, "cannot sync \"%s\"",
-		    log->path);
 	return tally_state_install(log->run_dir, state, error);
 }
 

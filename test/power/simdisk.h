@@ -159,12 +159,14 @@ sim_op_fails(enum sim_op op, int error);
 
 /* Bits, kept until the next sim_reset. */
 enum {
-	SIM_EVICT = 1,       /* invariant 4 */
-	SIM_NO_SYNC = 2,     /* mutant: syncs of files do nothing */
-	SIM_NO_SYNC_DIR = 4, /* mutant: syncs of directories do nothing */
-	SIM_READ_ONLY = 8,   /* changes fail with -EROFS */
-	SIM_NETWORK = 16,    /* a network file system */
-	SIM_FROZEN = 32,     /* a change is a violation */
+	SIM_EVICT = 1,          /* invariant 4 */
+	SIM_NO_SYNC = 2,        /* mutant: syncs of files do nothing */
+	SIM_NO_SYNC_DIR = 4,    /* mutant: syncs of directories do nothing */
+	SIM_READ_ONLY = 8,      /* changes fail with -EROFS */
+	SIM_NETWORK = 16,       /* a network file system */
+	SIM_FROZEN = 32,        /* a change is a violation */
+	SIM_HALF_AT_KILL = 64,  /* a write that is killed has written half */
+	SIM_LOSE_AT_KILL = 128, /* a sync that is killed has failed */
 };
 void
 sim_set(unsigned bits);

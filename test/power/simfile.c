@@ -104,12 +104,17 @@ tally_sys_write(int fd, const void *buffer, size_t len, uint64_t offset,
 	struct sim_node *node;
 	uint64_t room, grows;
 	size_t part = len;
+	bool struck;
 	int rc;
 
 	if (out_written != NULL)
 		*out_written = 0;
 	sim_enter();
+	struck = !sim_is_dead();
 	rc = sim_gate(SIM_WRITE);
+	struck = struck && sim.dead[sim.process];
+	if (struck && (sim.bits & SIM_HALF_AT_KILL) != 0)
+		do_write(sim_fd_node(fd), buffer, len / 2, offset);
 	if (sim.power_off || sim.dead[sim.process] || rc == -EROFS)
 		goto out;
 	node = sim_fd_node(fd);
@@ -165,10 +170,15 @@ sync_node(int fd, enum sim_op op)
 {
 	struct sim_node *node;
 	unsigned mutant;
+	bool struck;
 	int rc;
 
 	sim_enter();
+	struck = !sim_is_dead();
 	rc = sim_gate(op);
+	struck = struck && sim.dead[sim.process];
+	if (struck && (sim.bits & SIM_LOSE_AT_KILL) != 0)
+		sim_node_lose(sim_fd_node(fd));
 	if (sim.power_off || sim.dead[sim.process])
 		goto out;
 	node = sim_fd_node(fd);
