@@ -86,6 +86,11 @@ tally_sys_stat(int fd, struct tally_sys_stat *out);
 int
 tally_sys_stat_at(int dir, const char *name, struct tally_sys_stat *out);
 
+/* A new file without a name, for what does not fit into memory: gone when it
+ * is closed. */
+int
+tally_sys_temporary(void);
+
 /* Replaces "to". */
 int
 tally_sys_rename(int dir, const char *from, const char *to);
@@ -173,6 +178,18 @@ tally_sys_random(void *bytes, size_t len);
 /* Sixteen bytes that change with every boot of the machine. */
 int
 tally_sys_boot_id(uint8_t out[16]);
+
+/* What a thread had blocked. */
+struct tally_sys_signals {
+	_Alignas(16) unsigned char words[128];
+};
+
+/* Blocks every signal in this thread and in those that it makes. */
+void
+tally_sys_block_signals(struct tally_sys_signals *out_before);
+
+void
+tally_sys_restore_signals(const struct tally_sys_signals *before);
 
 /* Processors that this process may use; at least 1. */
 unsigned

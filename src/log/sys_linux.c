@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,24 @@ tally_sys_stat_at(int dir, const char *name, struct tally_sys_stat *out)
 		return -errno;
 	stat_fill(&st, out);
 	return 0;
+}
+
+int
+tally_sys_temporary(void)
+{
+	const char *dir = getenv("TMPDIR");
+	char path[4096];
+	int fd, n;
+
+	n = snprintf(path, sizeof(path), "%s/tally-XXXXXX",
+	    dir != NULL && dir[0] == '/' ? dir : "/tmp");
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -ENAMETOOLONG;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(path);
+	return fd;
 }
 
 int
@@ -372,6 +391,28 @@ tally_sys_boot_id(uint8_t out[16])
 		digits++;
 	}
 	return digits == 32 ? 0 : -EINVAL;
+}
+
+_Static_assert(sizeof(sigset_t) <= sizeof(struct tally_sys_signals),
+    "a set of signals fits");
+
+void
+tally_sys_block_signals(struct tally_sys_signals *out_before)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	memcpy(out_before->words, &before, sizeof(before));
+}
+
+void
+tally_sys_restore_signals(const struct tally_sys_signals *before)
+{
+	sigset_t set;
+
+	memcpy(&set, before->words, sizeof(set));
+	pthread_sigmask(SIG_SETMASK, &set, NULL);
 }
 
 unsigned

@@ -115,6 +115,14 @@ add(struct tally_chunk *chunk, struct tally_local *local, uint64_t seq,
 	chunk->judged++;
 }
 
+/* The log's own words about itself are read one by one. */
+static bool
+is_own(const struct tally_header *header)
+{
+	return header->chain_len == sizeof(TALLY_OWN_CHAIN) - 1 &&
+	    memcmp(header->chain, TALLY_OWN_CHAIN, header->chain_len) == 0;
+}
+
 /*
  * Takes a line that holds.  at is where it stands in the chunk's own text;
  * whole: all of it does.  Returns false if it does not link.
@@ -139,7 +147,9 @@ take(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 		return false;
 	}
 	add(chunk, local, header->seq, &line->hash, offset);
-	local->last_text = whole
+	/* Without it the next record of the chain does not take the quick
+	 * way. */
+	local->last_text = whole && !is_own(header)
 	    ? at + line->header_len + strlen(",\"hash\":\"")
 	    : NULL;
 	mark_id(chunk, plan, header, offset);
@@ -174,7 +184,8 @@ scan_line(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 	}
 	r = tally_line_judge(scanner, text, len, big_held, &line, &state);
 	if (r != 0 || state != TALLY_LINE_HOLDS ||
-	    line.body != TALLY_BODY_EVENT)
+	    line.body != TALLY_BODY_EVENT ||
+	    (is_own(&line.header) && line.header.seq > 1))
 		return r;
 	chunk->clean = take(chunk, plan, &line, at, !big_held, offset);
 	return 0;

@@ -25,6 +25,9 @@
 /* "2026-11-21T01:26:" */
 #define TALLY_MINUTE_LEN 17
 
+/* What was done to the log; its records are always judged one by one. */
+#define TALLY_OWN_CHAIN "tally:log"
+
 /* Subtrees that a range of leaves can consist of. */
 #define TALLY_PARTS_MAX 64
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/fail.h"
+#include "log/fail.h"
 #include "log/sys.h"
 #include "verify/ids.h"
 #include "verify/judge.h"
@@ -28,7 +28,7 @@ struct block {
 };
 
 struct tally_ids {
-	FILE *file;
+	int file;
 	uint64_t blocks;
 	uint64_t count[PARTITIONS];
 	struct block open[PARTITIONS];
@@ -46,15 +46,10 @@ struct named {
 };
 
 static int
-fail_file(struct tally_error *error)
+fail_file(struct tally_error *error, int os_result)
 {
-	int os_errno = errno;
-
-	tally_fail(error, os_errno == ENOSPC ? TALLY_E_FULL : TALLY_E_IO,
-	    "cannot use a temporary file for ids: %s", strerror(os_errno));
-	if (error != NULL)
-		error->os_errno = os_errno;
-	return os_errno == ENOSPC ? TALLY_E_FULL : TALLY_E_IO;
+	return tally_fail_os(error, os_result,
+	    "cannot use a temporary file for ids");
 }
 
 int
@@ -64,12 +59,13 @@ tally_ids_new(struct tally_ids **out_ids, struct tally_error *error)
 
 	if (ids == NULL)
 		return TALLY_E_MEMORY;
-	ids->file = tmpfile();
-	if (ids->file == NULL) {
+	ids->file = tally_sys_temporary();
+	if (ids->file < 0) {
+		int os_result = ids->file;
+
 		tally_sys_free(ids);
-		return fail_file(error);
+		return fail_file(error, os_result);
 	}
-	setvbuf(ids->file, NULL, _IONBF, 0);
 	*out_ids = ids;
 	return 0;
 }
@@ -79,16 +75,19 @@ tally_ids_free(struct tally_ids *ids)
 {
 	if (ids == NULL)
 		return;
-	fclose(ids->file);
+	tally_sys_close(ids->file);
 	tally_sys_free(ids);
 }
 
 static int
-at_block(struct tally_ids *ids, uint64_t number, struct tally_error *error)
+read_block(struct tally_ids *ids, uint64_t number, struct tally_error *error)
 {
-	off_t offset = (off_t)(number * sizeof(struct block));
+	int64_t n = tally_sys_read(ids->file, &ids->read, sizeof(ids->read),
+	    number * sizeof(ids->read));
 
-	return fseeko(ids->file, offset, SEEK_SET) != 0 ? fail_file(error) : 0;
+	if (n == (int64_t)sizeof(ids->read))
+		return 0;
+	return fail_file(error, n < 0 ? (int)n : -EIO);
 }
 
 int
@@ -103,9 +102,10 @@ tally_ids_add(struct tally_ids *ids, uint64_t key, uint64_t at,
 	block->marks[block->count++].at = at;
 	if (block->count < BLOCK_MARKS)
 		return 0;
-	r = at_block(ids, ids->blocks, error);
-	if (r == 0 && fwrite(block, sizeof(*block), 1, ids->file) != 1)
-		r = fail_file(error);
+	r = tally_sys_write(ids->file, block, sizeof(*block),
+	    ids->blocks * sizeof(*block), NULL);
+	if (r != 0)
+		r = fail_file(error, r);
 	block->before = ++ids->blocks;
 	block->count = 0;
 	return r;
@@ -244,10 +244,7 @@ finish_part(struct tally_judge *judge, unsigned partition, struct part *part)
 	r = collect(judge, part, block);
 	for (before = block->before; r == 0 && before != 0;
 	     before = ids->read.before) {
-		r = at_block(ids, before - 1, judge->error);
-		if (r == 0 &&
-		    fread(&ids->read, sizeof(ids->read), 1, ids->file) != 1)
-			r = fail_file(judge->error);
+		r = read_block(ids, before - 1, judge->error);
 		if (r == 0)
 			r = collect(judge, part, &ids->read);
 	}

@@ -14,7 +14,7 @@
 #include "verify/ids.h"
 #include "verify/judge.h"
 
-static const char log_chain[] = "tally:log";
+static const char log_chain[] = TALLY_OWN_CHAIN;
 
 static int
 add_log_chain(struct tally_judge *judge)
@@ -114,6 +114,24 @@ tell_body(struct tally_judge *judge, const struct tally_line *line,
 		judge->orders_later = true;
 }
 
+/*
+ * What recovery set aside, by the event that it left (doc/format.md, section
+ * 8): no break, but records that were acknowledged can have stood there if the
+ * storage had lost what it confirmed, and only an outside head knows.
+ */
+static void
+tell_own(struct tally_judge *judge, const struct tally_line *line,
+    const struct tally_step *step)
+{
+	static const char torn[] = "{\"torn\":{\"bytes\":";
+
+	if (line->event_len > sizeof(torn) - 1 &&
+	    memcmp(line->event, torn, sizeof(torn) - 1) == 0)
+		tally_tell_step(judge, TALLY_TORN_TAIL, step,
+		    "a torn end was set aside here; its event says what, and"
+		    " how much was durable");
+}
+
 int
 tally_judge_record(struct tally_judge *judge, const struct tally_line *line,
     const struct tally_where *where)
@@ -147,6 +165,8 @@ tally_judge_record(struct tally_judge *judge, const struct tally_line *line,
 	if (step.chain == judge->log_chain && header->seq == 1 &&
 	    !judge->log_begun)
 		tally_outside_first(judge, line, where);
+	if (step.chain == judge->log_chain && line->body == TALLY_BODY_EVENT)
+		tell_own(judge, line, &step);
 	tally_steps_take(judge, &step);
 	return 0;
 }

@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -290,14 +289,12 @@ attend(struct pool *pool, int64_t start_us)
 {
 	uint64_t bytes, records;
 	struct timespec until;
+	int64_t until_us;
 
 	while (pool->running > 0) {
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += PROGRESS_MS * 1000000L;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
+		until_us = tally_sys_monotonic_us() + PROGRESS_MS * 1000;
+		until.tv_sec = (time_t)(until_us / 1000000);
+		until.tv_nsec = (long)(until_us % 1000000) * 1000;
 		if (pthread_cond_timedwait(&pool->ended, &pool->lock, &until) !=
 		    ETIMEDOUT)
 			continue;
@@ -319,12 +316,11 @@ attend(struct pool *pool, int64_t start_us)
 static int
 start(struct pool *pool, struct worker *workers, unsigned jobs)
 {
-	sigset_t all, old;
+	struct tally_sys_signals before;
 	unsigned i;
 	int r = 0;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	tally_sys_block_signals(&before);
 	for (i = 0; i < jobs; i++) {
 		workers[i].pool = pool;
 		workers[i].scanner.big = pool->judge->big;
@@ -344,7 +340,7 @@ start(struct pool *pool, struct worker *workers, unsigned jobs)
 		if (!workers[i].started)
 			break;
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	tally_sys_restore_signals(&before);
 	return r == 0 ? 0 : TALLY_E_MEMORY;
 }
 
