@@ -41,6 +41,7 @@
 
 #define LAB_ACKS 600000
 #define LAB_FLAGS 16
+#define LAB_SPARE ((size_t)4 << 20)
 #define LAB_NUMBERS 128
 #define LAB_SEGMENT 65536 /* the smallest */
 
@@ -61,6 +62,7 @@ struct lab_shared {
 	_Atomic long number[LAB_NUMBERS];
 	_Atomic uint64_t acks_len;
 	struct lab_ack ack[LAB_ACKS];
+	_Alignas(64) uint8_t spare[LAB_SPARE]; /* the test's own */
 };
 
 struct lab {
