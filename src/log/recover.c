@@ -6,9 +6,8 @@
  *     heads from the index, if it has them; else from the first record
  *     read lines up to the watermark: all must hold, or the log is damaged
  *     read lines above it: adopt until the first that does not hold
- *     if there is anything above it: keep it aside, write what was adopted
- *         in its place through a new descriptor, cut what was torn, and write
- *         a record of it
+ *     if there is anything above it: keep it aside, cut, write what was
+ *         adopted through a new descriptor, and a record of what was torn
  *     sync, raise the watermark, install the state
  *
  * Every step may be the last; the next recovery begins anew and finds the same

@@ -129,16 +129,18 @@ tally_rewrite_put(struct tally_log *log, int segment_fd,
 	kept = open_kept(log, error);
 	if (kept < 0)
 		return kept;
-	/* Over what is there, and only then cut: who reads beside us, or
-	 * follows with tail -f, must never see less than was durable. */
-	result = tally_copy_bytes(kept, HEAD_BYTES, segment_fd, what->offset,
-	    good, NULL, error);
-	if (result == 0) {
-		result = tally_sys_truncate(segment_fd, what->offset + good);
-		if (result != 0)
-			result = tally_fail_os(error, result,
-			    "cannot cut a segment in its recovery");
-	}
+	/* Cut first.  Writing over the bytes in their place is not enough:
+	 * on ext4, what was written over blocks whose first write had failed,
+	 * and synced, was gone after the next mount (seen). */
+	result = tally_sys_truncate(segment_fd, what->offset);
+	if (result == 0)
+		result = tally_sys_sync_all(segment_fd);
+	if (result != 0)
+		result = tally_fail_os(error, result,
+		    "cannot cut a segment for its recovery");
+	else
+		result = tally_copy_bytes(kept, HEAD_BYTES, segment_fd,
+		    what->offset, good, NULL, error);
 	tally_sys_close(kept);
 	return result;
 }

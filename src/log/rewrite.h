@@ -5,10 +5,9 @@
  * A sync that failed may have left pages in the cache that are not on the
  * disk and never will be.  So recovery copies what is above the watermark
  * into this file, syncs it, and puts it in place by a rename; only then it
- * writes them again, in their place, through a new descriptor, and cuts what
- * was torn.  Whoever finds the file puts its bytes back and begins anew, so
- * recovery may die at any point, any number of times.  A reader beside it sees
- * what is durable all the time: the same bytes are written over themselves.
+ * cuts the segment and writes it again through a new descriptor.  Whoever
+ * finds the file puts its bytes back and begins anew, so recovery may die at
+ * any point, any number of times.
  *
  *     "tally-rewrite-1 <segment> <offset> <length> <H() of the bytes>\n",
  *     padded with line feeds to 512 bytes; the bytes.
@@ -31,8 +30,8 @@ tally_rewrite_keep(struct tally_log *log, int segment_fd,
     const struct tally_rewrite *what, struct tally_error *error);
 
 /*
- * Writes the first good bytes of what was kept at what->offset through
- * segment_fd, and cuts the segment behind them.  Not synced.
+ * Cuts the segment at what->offset and writes the first good bytes of what
+ * was kept, through segment_fd.  Not synced.
  */
 TALLY_MUST_CHECK int
 tally_rewrite_put(struct tally_log *log, int segment_fd,
