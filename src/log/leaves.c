@@ -7,7 +7,7 @@
 #include "log/reader.h"
 
 /* Leaves that are read rather than indexed first. */
-#define REST_MAX 4096
+#define REST_MAX 256
 
 /* The stored hashes of the lines behind the index. */
 static int

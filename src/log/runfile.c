@@ -9,10 +9,13 @@
 #include "log/runfile.h"
 #include "log/sys.h"
 
-#define MAGIC "tallyky1"
+#define MAGIC "tallyky2"
 #define HEAD_BYTES 512
 #define HEAD_SUMMED (8 + 16 + 4 * 8)
-#define ENTRIES_PER_BUCKET 64
+#define ENTRIES_PER_BUCKET 16
+#define BLOOM_BLOCK 64 /* bytes */
+#define BLOOM_BITS_PER_KEY 12
+#define BLOOM_PROBES 6
 #define BITS_MAX 32
 #define BUFFER_ENTRIES 4096
 #define KEYS_NEW "keys.new"
@@ -42,10 +45,52 @@ bucket_of(const struct tally_run *run, uint64_t key)
 	return run->bits == 0 ? 0 : key >> (64 - run->bits);
 }
 
+/* ---- the filter ------------------------------------------------------- */
+
+static uint64_t
+bloom_blocks(const struct tally_run *run)
+{
+	return run->count * BLOOM_BITS_PER_KEY / (8 * BLOOM_BLOCK) + 1;
+}
+
+/* The block that a key's bits are in: by other bits than its bucket. */
+static uint64_t
+bloom_block(const struct tally_run *run, uint64_t key)
+{
+	return (key & UINT32_MAX) * bloom_blocks(run) >> 32;
+}
+
+static void
+bloom_set(unsigned char block[BLOOM_BLOCK], uint64_t key)
+{
+	uint64_t bits = key * UINT64_C(0x9e3779b97f4a7c15);
+
+	for (int i = 0; i < BLOOM_PROBES; i++, bits >>= 9)
+		block[bits >> 3 & 63] |= (unsigned char)(1u << (bits & 7));
+}
+
+static bool
+bloom_has(const unsigned char block[BLOOM_BLOCK], uint64_t key)
+{
+	uint64_t bits = key * UINT64_C(0x9e3779b97f4a7c15);
+
+	for (int i = 0; i < BLOOM_PROBES; i++, bits >>= 9) {
+		if ((block[bits >> 3 & 63] & 1u << (bits & 7)) == 0)
+			return false;
+	}
+	return true;
+}
+
+static uint64_t
+starts_at(const struct tally_run *run)
+{
+	return HEAD_BYTES + bloom_blocks(run) * BLOOM_BLOCK;
+}
+
 static uint64_t
 entries_at(const struct tally_run *run)
 {
-	return HEAD_BYTES + (((uint64_t)1 << run->bits) + 1) * 8;
+	return starts_at(run) + (((uint64_t)1 << run->bits) + 1) * 8;
 }
 
 static void
@@ -105,9 +150,11 @@ writer_free(struct tally_runfile_writer *writer)
 {
 	tally_sys_close(writer->fd);
 	tally_sys_free(writer->start);
+	tally_sys_free(writer->bloom);
 	tally_sys_free(writer->buffer);
 	writer->fd = -1;
 	writer->start = NULL;
+	writer->bloom = NULL;
 	writer->buffer = NULL;
 }
 
@@ -123,8 +170,11 @@ tally_runfile_create(struct tally_runfile_writer *writer, int index_dir,
 	writer->start = tally_sys_alloc((((size_t)1 << writer->run.bits) + 1) *
 	    sizeof(uint64_t));
 	writer->buffer = tally_sys_alloc(BUFFER_ENTRIES * TALLY_RUNFILE_ENTRY);
+	writer->bloom = tally_sys_alloc((size_t)bloom_blocks(&writer->run) *
+	    BLOOM_BLOCK);
 	writer->fd = -1;
-	if (writer->start == NULL || writer->buffer == NULL)
+	if (writer->bloom == NULL || writer->start == NULL ||
+	    writer->buffer == NULL)
 		return tally_fail_memory(error);
 	(void)tally_sys_unlink(index_dir, KEYS_NEW);
 	writer->fd = tally_sys_open(index_dir, KEYS_NEW,
@@ -161,6 +211,9 @@ tally_runfile_put(struct tally_runfile_writer *writer,
 		if (result != 0)
 			return result;
 	}
+	bloom_set(writer->bloom +
+		bloom_block(&writer->run, key->key) * BLOOM_BLOCK,
+	    key->key);
 	while (writer->bucket < bucket)
 		writer->start[++writer->bucket] = writer->put;
 	at = writer->buffer + writer->filled;
@@ -172,7 +225,7 @@ tally_runfile_put(struct tally_runfile_writer *writer,
 	return TALLY_OK;
 }
 
-/* The starts of the buckets, and the head. */
+/* The filter, the starts of the buckets, and the head. */
 static int
 writer_front(struct tally_runfile_writer *writer, const uint8_t log_id[16],
     struct tally_hasher *hasher, struct tally_error *error)
@@ -189,8 +242,11 @@ writer_front(struct tally_runfile_writer *writer, const uint8_t log_id[16],
 
 		tally_put64(starts + i * 8, start);
 	}
-	result = tally_sys_write(writer->fd, starts, (buckets + 1) * 8,
-	    HEAD_BYTES, NULL);
+	result = tally_sys_write(writer->fd, writer->bloom,
+	    (size_t)bloom_blocks(&writer->run) * BLOOM_BLOCK, HEAD_BYTES, NULL);
+	if (result == 0)
+		result = tally_sys_write(writer->fd, starts,
+		    (size_t)(buckets + 1) * 8, starts_at(&writer->run), NULL);
 	if (result == 0) {
 		head_format(&writer->run, log_id, hasher, head);
 		result = tally_sys_write(writer->fd, head, sizeof(head), 0,
@@ -254,12 +310,28 @@ tally_runfile_read(const struct tally_run *run, uint64_t begin, char *out,
 }
 
 int
+tally_runfile_may_have(const struct tally_run *run, uint64_t key, bool *out_may,
+    struct tally_error *error)
+{
+	unsigned char block[BLOOM_BLOCK];
+	int64_t n = tally_sys_read(run->fd, block, sizeof(block),
+	    HEAD_BYTES + bloom_block(run, key) * BLOOM_BLOCK);
+
+	if (n < 0)
+		return tally_fail_os(error, (int)n, "cannot read the index");
+	if (n != sizeof(block))
+		return tally_fail(error, TALLY_E_IO, "the index is short");
+	*out_may = bloom_has(block, key);
+	return TALLY_OK;
+}
+
+int
 tally_runfile_bucket(const struct tally_run *run, uint64_t key,
     uint64_t *out_begin, uint64_t *out_end, struct tally_error *error)
 {
 	char starts[16];
 	int64_t n = tally_sys_read(run->fd, starts, sizeof(starts),
-	    HEAD_BYTES + bucket_of(run, key) * 8);
+	    starts_at(run) + bucket_of(run, key) * 8);
 
 	if (n < 0)
 		return tally_fail_os(error, (int)n, "cannot read the index");

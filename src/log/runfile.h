@@ -22,6 +22,7 @@ struct tally_runfile_writer {
 	int index_dir, fd;
 	struct tally_run run;
 	uint64_t *start; /* of the buckets so far */
+	unsigned char *bloom;
 	uint64_t put;    /* entries */
 	uint64_t bucket; /* that the last went into */
 	char *buffer;
@@ -67,6 +68,11 @@ tally_runfile_reader_step(struct tally_runfile_reader *reader,
 
 void
 tally_runfile_reader_close(struct tally_runfile_reader *reader);
+
+/* Has the run no such key for certain, or perhaps one? */
+TALLY_MUST_CHECK int
+tally_runfile_may_have(const struct tally_run *run, uint64_t key, bool *out_may,
+    struct tally_error *error);
 
 /* Which entries may have the key: [*out_begin, *out_end). */
 TALLY_MUST_CHECK int

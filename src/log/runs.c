@@ -15,7 +15,7 @@
 #define LEVEL_FIRST 32768
 #define FAN 4
 /* Nothing larger is merged: one merge must not keep an appender for long. */
-#define MERGE_MAX ((uint64_t)4 << 20)
+#define MERGE_MAX ((uint64_t)6 << 20)
 
 /* ---- opening ---------------------------------------------------------- */
 
@@ -127,6 +127,73 @@ compare_keys(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+#define RADIX_BITS 11
+#define RADIX ((size_t)1 << RADIX_BITS)
+#define RADIX_WORTH 1024
+
+/* One pass of a radix sort, by RADIX_BITS bits of the key from shift on. */
+static void
+radix_pass(const struct tally_keyed *from, struct tally_keyed *to, size_t count,
+    unsigned shift)
+{
+	size_t begin[RADIX] = { 0 };
+	size_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		begin[from[i].key >> shift & (RADIX - 1)]++;
+	for (size_t i = 0; i < RADIX; i++) {
+		size_t here = begin[i];
+
+		begin[i] = sum;
+		sum += here;
+	}
+	for (size_t i = 0; i < count; i++)
+		to[begin[from[i].key >> shift & (RADIX - 1)]++] = from[i];
+}
+
+/* Sorts what is almost in order; false if it is not. */
+static bool
+insertion_sort(struct tally_keyed *keys, size_t count)
+{
+	size_t moves = 0;
+
+	for (size_t i = 1; i < count; i++) {
+		struct tally_keyed key = keys[i];
+		size_t at = i;
+
+		for (; at > 0 && compare_keys(&keys[at - 1], &key) > 0; at--)
+			keys[at] = keys[at - 1];
+		keys[at] = key;
+		moves += i - at;
+		if (moves > RADIX_WORTH + 8 * count)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Keys are as good as random, so their top 22 bits leave next to nothing to
+ * do: two passes, and an insertion sort.  Ids that were chosen to collide get
+ * the general sort.
+ */
+static int
+sort_keys(struct tally_keyed *keys, size_t count, struct tally_error *error)
+{
+	struct tally_keyed *spare;
+
+	if (count >= RADIX_WORTH) {
+		spare = tally_sys_alloc(count * sizeof(*spare));
+		if (spare == NULL)
+			return tally_fail_memory(error);
+		radix_pass(keys, spare, count, 64 - 2 * RADIX_BITS);
+		radix_pass(spare, keys, count, 64 - RADIX_BITS);
+		tally_sys_free(spare);
+	}
+	if (!insertion_sort(keys, count))
+		qsort(keys, count, sizeof(*keys), compare_keys);
+	return TALLY_OK;
+}
+
 int
 tally_runs_add(int index_dir, const uint8_t log_id[16],
     struct tally_hasher *hasher, struct tally_runs *runs, uint64_t to,
@@ -140,7 +207,9 @@ tally_runs_add(int index_dir, const uint8_t log_id[16],
 	};
 	int result;
 
-	qsort(keys, count, sizeof(*keys), compare_keys);
+	result = sort_keys(keys, count, error);
+	if (result != 0)
+		return result;
 	result = tally_runfile_create(&writer, index_dir, &run, error);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = tally_runfile_put(&writer, &keys[i], error);
@@ -307,8 +376,12 @@ run_find(const struct tally_run *run, uint64_t key, tally_key_fn *fn, void *arg,
 {
 	char entries[BUCKET_MAX / 8 * TALLY_RUNFILE_ENTRY];
 	uint64_t begin, end;
+	bool may = false;
 	int result;
 
+	result = tally_runfile_may_have(run, key, &may, error);
+	if (result != 0 || !may)
+		return result != 0 ? result : TALLY_END;
 	result = tally_runfile_bucket(run, key, &begin, &end, error);
 	if (result != 0)
 		return result;

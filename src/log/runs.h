@@ -5,8 +5,10 @@
  * (there are a few dozen at most); four of one level are merged into one.
  *
  * index/keys-<from>-<to>, numbers little-endian:
- *     "tallyky1", log id (16), from, to, count, bits (8 each), H() of these,
+ *     "tallyky2", log id (16), from, to, count, bits (8 each), H() of these,
  *     padded to 512 bytes
+ *     a Bloom filter in blocks of 64 bytes, so that a run is asked in one read
+ *     whether it has a key at all
  *     2^bits + 1 starts (8 each): bucket b, the keys whose top bits are b, is
  *         entries start[b] ... start[b + 1] - 1
  *     count entries: key, index, offset (8 each), ascending
