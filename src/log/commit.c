@@ -378,6 +378,24 @@ index_is_due(const struct tally_state *state)
 	    TALLY_INDEX_STEP;
 }
 
+/*
+ * The records are in the log: whatever keeps us from learning whether they
+ * are durable, a table of files that is full for one, must not be told as an
+ * error that has left nothing appended.
+ */
+static int
+group_sync(struct tally_log *log, struct tally_target *target,
+    struct tally_error *error)
+{
+	int result = tally_sync_wait(log, target, error);
+
+	if (result != 0) {
+		error->code = TALLY_E_POISONED;
+		result = TALLY_E_POISONED;
+	}
+	return result;
+}
+
 static void
 group_lead(struct tally_log *log, struct tally_group *group)
 {
@@ -390,8 +408,11 @@ group_lead(struct tally_log *log, struct tally_group *group)
 	group_shut(log, group);
 	if (result == 0) {
 		group_seal(log, group);
-		heads_due = tally_heads_is_due(log->state);
-		index_due = index_is_due(log->state);
+		/* A roll whose recovery failed leaves us without one. */
+		if (log->state != NULL) {
+			heads_due = tally_heads_is_due(log->state);
+			index_due = index_is_due(log->state);
+		}
 		needs_sync = group_needs_sync(group);
 		if (needs_sync)
 			tally_target_set(log, group->calls, &target);
@@ -400,7 +421,7 @@ group_lead(struct tally_log *log, struct tally_group *group)
 		tally_order_end(log);
 	}
 	if (needs_sync)
-		result = tally_sync_wait(log, &target, &error);
+		result = group_sync(log, &target, &error);
 	if (result != 0)
 		group_fail(group, result, &error);
 	group_settle(group);

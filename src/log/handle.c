@@ -386,7 +386,7 @@ close_sync(struct tally_log *log, struct tally_error *error)
 {
 	int result = TALLY_OK;
 
-	if (log->read_only || atomic_load(&log->forked) || log->state == NULL)
+	if (log->read_only || atomic_load(&log->forked))
 		return TALLY_OK;
 	if (atomic_load(&log->has_buffered))
 		result = tally_log_sync(log, error);

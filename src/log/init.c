@@ -66,6 +66,17 @@ make_directory(struct init *init, struct tally_error *error)
 	if (init->dir < 0)
 		return tally_fail_os(error, init->dir, "cannot open \"%s\"",
 		    init->path);
+	/*
+	 * One init at a time, or the second writes its first record over a log
+	 * that the first has made and that somebody appends to.  The lock goes
+	 * with the descriptor.
+	 */
+	do
+		result = tally_sys_lock(init->dir, true);
+	while (result == -EINTR);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot lock \"%s\"",
+		    init->path);
 	if (tally_sys_stat_at(init->dir, TALLY_IDENTITY_NAME, &st) == 0)
 		return tally_fail(error, TALLY_E_EXISTS,
 		    "there is a log at \"%s\" already", init->path);

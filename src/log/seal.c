@@ -225,6 +225,16 @@ batch_publish(struct tally_log *log)
 	tally_state_publish(log->state, &batch->place, &batch->last);
 }
 
+/* A write that failed, under the same lock: does the file end as before? */
+static bool
+batch_undo(struct tally_log *log, uint64_t end)
+{
+	struct tally_sys_stat st;
+
+	return tally_sys_truncate(log->segment->fd, end) == 0 ||
+	    (tally_sys_stat(log->segment->fd, &st) == 0 && st.size == end);
+}
+
 int
 tally_batch_write(struct tally_log *log, struct tally_error *error)
 {
@@ -245,10 +255,15 @@ tally_batch_write(struct tally_log *log, struct tally_error *error)
 		atomic_store(&shared->dirty, 0);
 		return TALLY_OK;
 	}
-	/* Undone under the same lock; if that fails too, dirty stays. */
-	if (tally_sys_truncate(log->segment->fd, tail.offset) == 0)
+	result = tally_fail_os(error, result, "cannot append to the log");
+	if (batch_undo(log, tail.offset)) {
 		atomic_store(&shared->dirty, 0);
-	return tally_fail_os(error, result, "cannot append to the log");
+		return result;
+	}
+	/* Dirty stays, and whole lines will be adopted: nobody knows which. */
+	if (error != NULL)
+		error->code = TALLY_E_POISONED;
+	return TALLY_E_POISONED;
 }
 
 int

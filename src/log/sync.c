@@ -332,24 +332,28 @@ is_stale(struct tally_log *log, struct tally_state *state)
 /* With the sync lock in hand: are we covered already, or do we lead? */
 static int
 take_turn(struct tally_log *log, const struct tally_target *target,
-    struct tally_state *state, struct tally_error *error)
+    struct tally_state **state, struct tally_error *error)
 {
+	struct tally_shared *shared = (*state)->shared;
+	bool stale = false;
 	int result;
 
 	/*
 	 * Not on a state that was replaced: a failure would poison that one
 	 * only.  While we have the lock it cannot be.
 	 */
-	if (tally_state_durable(state).size >= target->end.size ||
-	    atomic_load(&state->shared->poisoned) || is_stale(log, state)) {
+	if (tally_state_durable(*state).size >= target->end.size ||
+	    atomic_load(&shared->poisoned) ||
+	    (stale = is_stale(log, *state))) {
 		tally_sync_unlock(log);
 		/* We may have been woken to lead; pass it on. */
-		ring(state, atomic_load(&state->shared->epoch), 1);
-		return TALLY_OK;
+		ring(*state, atomic_load(&shared->epoch), 1);
+		/* Perhaps nobody else is there to replace what was removed. */
+		return stale ? look_again(log, target, state, error) : TALLY_OK;
 	}
-	result = lead(log, state, error);
+	result = lead(log, *state, error);
 	if (result == TALLY_E_POISONED &&
-	    atomic_load(&state->shared->poisoned) == TALLY_LEADER_DIED)
+	    atomic_load(&shared->poisoned) == TALLY_LEADER_DIED)
 		return TALLY_OK;
 	return result;
 }
@@ -374,7 +378,7 @@ wait_step(struct tally_log *log, const struct tally_target *target,
 		    "a sync of the log failed; whether this append is durable"
 		    " is not known, the log recovers with the next one");
 	if (sync_trylock(log))
-		return take_turn(log, target, *state, error);
+		return take_turn(log, target, state, error);
 	atomic_fetch_add(&shared->sleepers, 1);
 	tally_sys_wait(bell, heard, WAIT_US, true);
 	atomic_fetch_sub(&shared->sleepers, 1);
@@ -408,7 +412,8 @@ tally_sync_mark(struct tally_log *log, struct tally_error *error)
 	result = tally_sync_lock(log, error);
 	if (result == 0) {
 		durable = tally_state_durable(state);
-		if (!atomic_load(&state->shared->superseded) &&
+		/* A state that was removed may tell of another end. */
+		if (!is_stale(log, state) &&
 		    !atomic_load(&state->shared->poisoned))
 			result = write_mark(log, state, &durable, error);
 		tally_sync_unlock(log);
