@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Walking and finding.
+ * Walking.
  *
  * A cursor stands at a place and reads lines from there.  One that walks a
  * chain jumps through the index: after MISSES lines of other chains it looks
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/text.h"
+#include "log/cursor.h"
 #include "log/fail.h"
 #include "log/find.h"
 #include "log/order.h"
@@ -20,26 +21,6 @@
 #define MISSES 32
 /* A lag that is not worth an update of the index. */
 #define LAG 2048
-
-struct tally_cursor {
-	struct tally_log *log;
-	struct tally_range range;
-	char chain[TALLY_CHAIN_TEXT_MAX]; /* escaped; len 0: all */
-	size_t chain_len;
-	uint64_t seq; /* the next one of the chain */
-
-	struct tally_place horizon;
-	struct tally_place at; /* of the next line */
-	int fd;                /* of its segment, or -1 */
-	struct tally_lines lines;
-	unsigned missed;
-	bool walks_on; /* the index has nothing (more) for us */
-
-	struct tally_hasher hasher;
-	struct tally_found found;
-	char chain_plain[TALLY_CHAIN_MAX + 1];
-	char id_plain[TALLY_ID_MAX + 1];
-};
 
 /* ---- opening ---------------------------------------------------------- */
 
@@ -111,8 +92,8 @@ tally_cursor_close(struct tally_cursor *cursor)
 
 /* ---- lines ------------------------------------------------------------ */
 
-static void
-cursor_seek(struct tally_cursor *cursor, const struct tally_place *place)
+void
+tally_cursor_seek(struct tally_cursor *cursor, const struct tally_place *place)
 {
 	cursor_leave(cursor);
 	cursor->at = *place;
@@ -186,27 +167,52 @@ cursor_line(struct tally_cursor *cursor, const char **out_text, size_t *out_len,
 	}
 }
 
-/* Takes the line apart into found, and steps behind it. */
+/* The same line taken apart into found; and steps behind it. */
 static int
-cursor_take(struct tally_cursor *cursor, const char *text, size_t len,
+cursor_take(struct tally_cursor *cursor, const char **out_text, size_t *out_len,
     struct tally_error *error)
 {
 	struct tally_found *found = &cursor->found;
+	int result = cursor_line(cursor, out_text, out_len, error);
 
-	if (tally_line_decode(text, len, &found->line) != 0)
+	if (result != 0)
+		return result;
+	if (tally_line_decode(*out_text, *out_len, &found->line) != 0)
 		return damaged(cursor, error);
 	found->index = cursor->at.size;
 	found->at = cursor->at;
 	cursor->at.size++;
-	cursor->at.offset += len;
+	cursor->at.offset += *out_len;
 	return TALLY_OK;
+}
+
+/*
+ * Readers take no lock, and a recovery cuts what is above the watermark and
+ * writes it again (R5): what looks damaged may be half of that.  It is read
+ * once more under the order lock, when there is no recovery.
+ */
+int
+tally_cursor_read(struct tally_cursor *cursor, const char **out_text,
+    size_t *out_len, struct tally_error *error)
+{
+	struct tally_place at = cursor->at;
+	int result = cursor_take(cursor, out_text, out_len, error);
+
+	if (result != TALLY_E_DAMAGED)
+		return result;
+	result = tally_reader_begin(cursor->log, error);
+	if (result != 0)
+		return result;
+	tally_cursor_seek(cursor, &at);
+	result = cursor_take(cursor, out_text, out_len, error);
+	tally_reader_end(cursor->log);
+	return result;
 }
 
 /* ---- records ---------------------------------------------------------- */
 
-/* The record in found, for the caller; text is its line. */
-static int
-give(struct tally_cursor *cursor, const char *text, size_t len,
+int
+tally_cursor_give(struct tally_cursor *cursor, const char *text, size_t len,
     struct tally_record *out, struct tally_error *error)
 {
 	const struct tally_line *line = &cursor->found.line;
@@ -241,16 +247,15 @@ give(struct tally_cursor *cursor, const char *text, size_t len,
 	return TALLY_OK;
 }
 
-/* As above for a line that was only taken apart. */
-static int
-check_and_give(struct tally_cursor *cursor, const char *text, size_t len,
-    struct tally_record *out, struct tally_error *error)
+int
+tally_cursor_check_and_give(struct tally_cursor *cursor, const char *text,
+    size_t len, struct tally_record *out, struct tally_error *error)
 {
 	if (!tally_line_holds(&cursor->hasher, &cursor->found.line)) {
 		cursor->at = cursor->found.at;
 		return damaged(cursor, error);
 	}
-	return give(cursor, text, len, out, error);
+	return tally_cursor_give(cursor, text, len, out, error);
 }
 
 static bool
@@ -264,10 +269,8 @@ is_of_chain(const struct tally_cursor *cursor)
 
 /* ---- jumping ---------------------------------------------------------- */
 
-/* The index, brought up to date if it lags and we may; end it when this
- * returned 0. */
-static int
-index_begin(struct tally_cursor *cursor, struct tally_error *error)
+int
+tally_cursor_index_begin(struct tally_cursor *cursor, struct tally_error *error)
 {
 	struct tally_log *log = cursor->log;
 	int result = tally_index_begin(log, error);
@@ -287,7 +290,7 @@ jump(struct tally_cursor *cursor, struct tally_error *error)
 {
 	struct tally_log *log = cursor->log;
 	struct tally_place covered;
-	int result = index_begin(cursor, error);
+	int result = tally_cursor_index_begin(cursor, error);
 
 	if (result != 0)
 		return result;
@@ -298,13 +301,13 @@ jump(struct tally_cursor *cursor, struct tally_error *error)
 	if (result == TALLY_E_IO)
 		tally_index_discard(log);
 	if (result == 0) {
-		cursor_seek(cursor, &cursor->found.at);
+		tally_cursor_seek(cursor, &cursor->found.at);
 		cursor->missed = 0;
 		return TALLY_OK;
 	}
 	cursor->walks_on = true;
 	if (result == TALLY_END && covered.size > cursor->at.size)
-		cursor_seek(cursor, &covered);
+		tally_cursor_seek(cursor, &covered);
 	return result == TALLY_END || result == TALLY_E_IO ? TALLY_OK : result;
 }
 
@@ -324,9 +327,7 @@ step(struct tally_cursor *cursor, struct tally_record *out,
 			if (result != 0)
 				return result;
 		}
-		result = cursor_line(cursor, &text, &len, error);
-		if (result == 0)
-			result = cursor_take(cursor, text, len, error);
+		result = tally_cursor_read(cursor, &text, &len, error);
 		if (result != 0)
 			return result;
 		if (cursor->chain_len == 0)
@@ -339,7 +340,7 @@ step(struct tally_cursor *cursor, struct tally_record *out,
 		}
 		cursor->missed++;
 	}
-	return check_and_give(cursor, text, len, out, error);
+	return tally_cursor_check_and_give(cursor, text, len, out, error);
 }
 
 /* A walk over all chains begins where it was told to. */
@@ -354,7 +355,7 @@ begin_at_index(struct tally_cursor *cursor, uint64_t index,
 
 	if (cursor->at.size >= index)
 		return TALLY_OK;
-	result = index_begin(cursor, error);
+	result = tally_cursor_index_begin(cursor, error);
 	if (result != 0)
 		return result;
 	covered = cursor->log->index.covered;
@@ -364,13 +365,11 @@ begin_at_index(struct tally_cursor *cursor, uint64_t index,
 	if (result < 0)
 		return result;
 	if (result == 0)
-		cursor_seek(cursor, &cursor->found.at);
+		tally_cursor_seek(cursor, &cursor->found.at);
 	else if (covered.size > cursor->at.size && covered.size <= index)
-		cursor_seek(cursor, &covered);
+		tally_cursor_seek(cursor, &covered);
 	while (cursor->at.size < index) {
-		result = cursor_line(cursor, &text, &len, error);
-		if (result == 0)
-			result = cursor_take(cursor, text, len, error);
+		result = tally_cursor_read(cursor, &text, &len, error);
 		if (result != 0)
 			return result;
 	}
@@ -459,129 +458,4 @@ tally_cursor_wait(struct tally_cursor *cursor, int timeout_ms,
 		if (left <= 0)
 			return TALLY_END;
 	}
-}
-
-/* ---- finding ---------------------------------------------------------- */
-
-struct find {
-	const struct tally_find *want;
-	char chain[TALLY_CHAIN_TEXT_MAX], id[TALLY_ID_TEXT_MAX];
-	size_t chain_len, id_len;
-};
-
-static int
-find_take(const struct tally_find *want, struct find *out,
-    struct tally_error *error)
-{
-	const char *what;
-	int result;
-
-	memset(out, 0, sizeof(*out));
-	out->want = want;
-	if (want->by == TALLY_KEY_INDEX)
-		return TALLY_OK;
-	result = tally_name_escape(want->chain, want->chain_len,
-	    TALLY_CHAIN_MAX, out->chain, &out->chain_len, &what);
-	if (result != 0)
-		return tally_fail(error, result, "the chain's name %s", what);
-	if (want->by == TALLY_KEY_SEQ)
-		return TALLY_OK;
-	result = tally_name_escape(want->id, want->id_len, TALLY_ID_MAX,
-	    out->id, &out->id_len, &what);
-	if (result != 0)
-		return tally_fail(error, result, "the id %s", what);
-	return TALLY_OK;
-}
-
-static bool
-find_matches(const struct find *find, const struct tally_found *found)
-{
-	const struct tally_header *header = &found->line.header;
-
-	if (find->want->by == TALLY_KEY_INDEX)
-		return found->index == find->want->index;
-	if (header->chain_len != find->chain_len ||
-	    memcmp(header->chain, find->chain, find->chain_len) != 0)
-		return false;
-	if (find->want->by == TALLY_KEY_SEQ)
-		return header->seq == find->want->seq;
-	return header->id_len == find->id_len &&
-	    memcmp(header->id, find->id, find->id_len) == 0;
-}
-
-/* Through the index, then through what it does not cover. */
-static int
-find_indexed(struct tally_cursor *cursor, const struct find *find,
-    struct tally_error *error)
-{
-	struct tally_log *log = cursor->log;
-
-	switch (find->want->by) {
-	case TALLY_KEY_INDEX:
-		return tally_find_index(log, &cursor->hasher, find->want->index,
-		    &cursor->found, error);
-	case TALLY_KEY_SEQ:
-		return tally_find_seq(log, &cursor->hasher, find->chain,
-		    find->chain_len, find->want->seq, &cursor->found, error);
-	default:
-		return tally_find_id(log, &cursor->hasher, find->chain,
-		    find->chain_len, find->id, find->id_len, &cursor->found,
-		    error);
-	}
-}
-
-static int
-find_scanned(struct tally_cursor *cursor, const struct find *find,
-    struct tally_record *out, struct tally_error *error)
-{
-	const char *text;
-	size_t len;
-	int result;
-
-	do {
-		result = cursor_line(cursor, &text, &len, error);
-		if (result == 0)
-			result = cursor_take(cursor, text, len, error);
-		if (result != 0)
-			return result;
-	} while (!find_matches(find, &cursor->found));
-	return check_and_give(cursor, text, len, out, error);
-}
-
-int
-tally_cursor_find(struct tally_cursor *cursor, const struct tally_find *want,
-    struct tally_record *out, struct tally_error *error)
-{
-	struct tally_log *log = cursor->log;
-	struct tally_place covered, behind;
-	struct find find;
-	int result;
-
-	result = find_take(want, &find, error);
-	if (result == 0)
-		result = tally_reader_horizon(log, &cursor->horizon, error);
-	if (result == 0)
-		result = index_begin(cursor, error);
-	if (result != 0)
-		return result;
-	covered = log->index.covered;
-	result = find_indexed(cursor, &find, error);
-	tally_index_end(log);
-	if (result == TALLY_E_IO)
-		tally_index_discard(log);
-	if (result == 0) {
-		behind = cursor->found.at;
-		behind.size++;
-		behind.offset += cursor->found.len;
-		cursor_seek(cursor, &behind);
-		return give(cursor, cursor->found.text, cursor->found.len, out,
-		    error);
-	}
-	if (result != TALLY_END)
-		return result;
-	/* An index that should have it and has not is wrong: read it all. */
-	if (want->by == TALLY_KEY_INDEX && want->index < covered.size)
-		memset(&covered, 0, sizeof(covered));
-	cursor_seek(cursor, &covered);
-	return find_scanned(cursor, &find, out, error);
 }

@@ -141,6 +141,10 @@ try_key(void *arg, const struct tally_keyed *key)
 	if (result == 0)
 		result = tally_found_read(log, wanted->hasher, &at, wanted->out,
 		    wanted->error);
+	if (result == TALLY_END)
+		return tally_fail(wanted->error, TALLY_E_IO, "the index leads"
+		    " to what is no record; remove the directory \"index\","
+		    " it comes back");
 	if (result != 0)
 		return result;
 	if (header->chain_len != wanted->chain_len ||
