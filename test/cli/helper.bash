@@ -30,6 +30,12 @@ times() { # COUNT CHARACTER
   head -c "$1" /dev/zero | tr '\0' "$2"
 }
 
+# Skips where no pseudo-terminal can be made.
+need_terminal() {
+  script -qec true /dev/null >/dev/null 2>&1 ||
+    skip "no terminal can be made here"
+}
+
 # The last "run --separate-stderr" ended so, and said exactly this.
 expect() { # STATUS [STDOUT [STDERR]]
   local bad=0

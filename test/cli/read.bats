@@ -155,6 +155,7 @@ make_two_chains() {
 }
 
 @test "log on a terminal: a table that fits, and nothing that drives it" {
+  need_terminal
   make_log log
   tally append log --chain $'evil\u202e/\u200bname' \
     $'{"esc":"\\u001b[2J","c1":"\xc2\x9b2J","del":"\x7f","rtl":"\u202e"}'
@@ -176,6 +177,7 @@ make_two_chains() {
 }
 
 @test "colours on a terminal only, and not with NO_COLOR or a dumb one" {
+  need_terminal
   make_log log
   TERM=xterm script -qec '"$TALLY" verify log' /dev/null >out
   grep -q $'\e\[32mintact' out

@@ -299,6 +299,7 @@ not covered
 }
 
 @test "a hostile chain name is escaped in JSON and visible on a terminal" {
+  need_terminal
   make_log log
   tally append log --chain $'q"\\\u202e' '{"n":1}' >/dev/null
   flip "$(segment log)" "$(($(offset_of "$(segment log)" '{"n":1}') + 5))"
