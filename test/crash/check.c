@@ -64,11 +64,11 @@ check_acks(struct lab *lab, const struct seen *seen, uint64_t count)
 		    memcmp(&seen[ack->index].hash, &ack->hash,
 			sizeof(ack->hash)) == 0)
 			continue;
-		lab_wrong(lab, "acknowledged and lost: chain %s, seq %llu,"
-		    " index %llu of %llu", ack->chain,
-		    (unsigned long long)ack->seq,
-		    (unsigned long long)ack->index,
-		    (unsigned long long)count);
+		lab_wrong(lab,
+		    "acknowledged and lost: chain %s, seq %llu,"
+		    " index %llu of %llu",
+		    ack->chain, (unsigned long long)ack->seq,
+		    (unsigned long long)ack->index, (unsigned long long)count);
 	}
 }
 
@@ -133,7 +133,8 @@ bool
 lab_python_agrees(struct lab *lab)
 {
 	return lab_shell("python3 \"$TALLY_SOURCE/doc/verify.py\" '%s'"
-	    " > '%s/python.out' 2>&1", lab->dir, lab->top) == 0;
+			 " > '%s/python.out' 2>&1",
+		   lab->dir, lab->top) == 0;
 }
 
 long

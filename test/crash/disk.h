@@ -32,7 +32,9 @@ static inline void
 disk_small(struct lab *lab, const char *size)
 {
 	assert_int_equal(lab_shell("mkdir '%s/disk' && mount -t tmpfs -o"
-	    " size=%s tmpfs '%s/disk'", lab->top, size, lab->top), 0);
+				   " size=%s tmpfs '%s/disk'",
+			     lab->top, size, lab->top),
+	    0);
 	snprintf(lab->dir, sizeof(lab->dir), "%.120s/disk/audit", lab->top);
 }
 
@@ -41,8 +43,9 @@ disk_teardown(void **state)
 {
 	struct lab *lab = *state;
 
-	(void)lab_shell("cd / && for d in disk back; do umount '%s'/$d"
-	    " 2> /dev/null; done", lab->top);
+	(void)lab_shell("cd / && for d in disk disk back; do umount '%s'/$d"
+			" 2> /dev/null; done",
+	    lab->top);
 	return lab_teardown(state);
 }
 

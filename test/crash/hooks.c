@@ -11,32 +11,52 @@
 struct hooks hooks;
 
 /* What the linker calls the real ones, and what it calls instead. */
-int __real_tally_sys_write(int fd, const void *buffer, size_t len,
-    uint64_t offset, size_t *out_written);
-int __wrap_tally_sys_write(int fd, const void *buffer, size_t len,
-    uint64_t offset, size_t *out_written);
-int64_t __real_tally_sys_read(int fd, void *buffer, size_t len,
-    uint64_t offset);
-int64_t __wrap_tally_sys_read(int fd, void *buffer, size_t len,
-    uint64_t offset);
-int __real_tally_sys_truncate(int fd, uint64_t size);
-int __wrap_tally_sys_truncate(int fd, uint64_t size);
-int __real_tally_sys_sync(int fd);
-int __wrap_tally_sys_sync(int fd);
-int __real_tally_sys_sync_all(int fd);
-int __wrap_tally_sys_sync_all(int fd);
-int __real_tally_sys_rename(int dir, const char *from, const char *to);
-int __wrap_tally_sys_rename(int dir, const char *from, const char *to);
-int __real_tally_sys_unlink(int dir, const char *name);
-int __wrap_tally_sys_unlink(int dir, const char *name);
-int __real_tally_sys_mkdir(int dir, const char *name);
-int __wrap_tally_sys_mkdir(int dir, const char *name);
-int __real_tally_sys_open(int dir, const char *name, int flags);
-int __wrap_tally_sys_open(int dir, const char *name, int flags);
-int __real_tally_sys_lock(int fd, bool wait);
-int __wrap_tally_sys_lock(int fd, bool wait);
-void __real_tally_sys_unlock(int fd);
-void __wrap_tally_sys_unlock(int fd);
+int
+__real_tally_sys_write(int fd, const void *buffer, size_t len, uint64_t offset,
+    size_t *out_written);
+int
+__wrap_tally_sys_write(int fd, const void *buffer, size_t len, uint64_t offset,
+    size_t *out_written);
+int64_t
+__real_tally_sys_read(int fd, void *buffer, size_t len, uint64_t offset);
+int64_t
+__wrap_tally_sys_read(int fd, void *buffer, size_t len, uint64_t offset);
+int
+__real_tally_sys_truncate(int fd, uint64_t size);
+int
+__wrap_tally_sys_truncate(int fd, uint64_t size);
+int
+__real_tally_sys_sync(int fd);
+int
+__wrap_tally_sys_sync(int fd);
+int
+__real_tally_sys_sync_all(int fd);
+int
+__wrap_tally_sys_sync_all(int fd);
+int
+__real_tally_sys_rename(int dir, const char *from, const char *to);
+int
+__wrap_tally_sys_rename(int dir, const char *from, const char *to);
+int
+__real_tally_sys_unlink(int dir, const char *name);
+int
+__wrap_tally_sys_unlink(int dir, const char *name);
+int
+__real_tally_sys_mkdir(int dir, const char *name);
+int
+__wrap_tally_sys_mkdir(int dir, const char *name);
+int
+__real_tally_sys_open(int dir, const char *name, int flags);
+int
+__wrap_tally_sys_open(int dir, const char *name, int flags);
+int
+__real_tally_sys_lock(int fd, bool wait);
+int
+__wrap_tally_sys_lock(int fd, bool wait);
+void
+__real_tally_sys_unlock(int fd);
+void
+__wrap_tally_sys_unlock(int fd);
 
 void
 hooks_clear(void)
@@ -77,8 +97,8 @@ change(void)
 }
 
 int
-__wrap_tally_sys_write(int fd, const void *buffer, size_t len,
-    uint64_t offset, size_t *out_written)
+__wrap_tally_sys_write(int fd, const void *buffer, size_t len, uint64_t offset,
+    size_t *out_written)
 {
 	change();
 	if (hooks.index_write != NULL && path_has(fd, "/index/"))

@@ -132,7 +132,8 @@ lab_ends(pid_t pid, int timeout_ms)
 	do {
 		info.si_pid = 0;
 		if (waitid(P_PID, (id_t)pid, &info,
-			WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0)
+			WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    info.si_pid != 0)
 			return true;
 		lab_sleep_ms(2);
 	} while (lab_now_us() < end);
@@ -147,8 +148,7 @@ lab_wrong(struct lab *lab, const char *format, ...)
 	if (atomic_fetch_add(&lab->shared->wrongs, 1) != 0)
 		return 1;
 	va_start(args, format);
-	vsnprintf(lab->shared->wrong, sizeof(lab->shared->wrong), format,
-	    args);
+	vsnprintf(lab->shared->wrong, sizeof(lab->shared->wrong), format, args);
 	va_end(args);
 	return 1;
 }
@@ -177,7 +177,7 @@ lab_await(struct lab *lab, int flag)
 void
 lab_sleep_ms(int ms)
 {
-	struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
+	struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000 };
 
 	while (nanosleep(&time, &time) != 0 && errno == EINTR)
 		;
@@ -271,8 +271,7 @@ lab_put(struct lab *lab, struct tally_log *log, const char *chain,
 }
 
 void
-lab_ack(struct lab *lab, const char *chain,
-    const struct tally_receipt *receipt)
+lab_ack(struct lab *lab, const char *chain, const struct tally_receipt *receipt)
 {
 	uint64_t at = atomic_fetch_add(&lab->shared->acks_len, 1);
 	struct lab_ack *ack;

@@ -77,8 +77,8 @@ fill_and_die(struct lab *lab, void *arg)
 	memcpy(event, "{\"pad\":\"", 8);
 	memcpy(event + 3000, "\"}", 3);
 	for (int i = 0; i < 15; i++) {
-		if (lab_put(lab, log, "a", NULL, event, TALLY_BUFFERED,
-			NULL) != 0)
+		if (lab_put(lab, log, "a", NULL, event, TALLY_BUFFERED, NULL) !=
+		    0)
 			return lab_wrong(lab, "%s", lab->error.message);
 	}
 	hooks.sync = die_in_sync;
@@ -123,7 +123,8 @@ test_accidents__roll_cannot_recover(void **state)
 	assert_int_equal(lab_put(lab, log, "a", NULL, event, TALLY_SYNC, NULL),
 	    TALLY_E_IO);
 	assert_int_equal(lab_put(lab, log, "a", NULL, event, TALLY_BUFFERED,
-			     NULL), TALLY_E_IO);
+			     NULL),
+	    TALLY_E_IO);
 	mend(lab, log);
 }
 
@@ -138,7 +139,8 @@ test_accidents__appended_and_not_known(void **state)
 	struct tally_log *log = with_dead_leader(lab, 0);
 
 	assert_int_equal(lab_put(lab, log, "a", "in doubt", NULL, TALLY_SYNC,
-			     NULL), TALLY_E_POISONED);
+			     NULL),
+	    TALLY_E_POISONED);
 	mend(lab, log);
 }
 
@@ -154,8 +156,9 @@ test_accidents__close_without_a_state(void **state)
 	memset(event, 'x', sizeof(event));
 	memcpy(event, "{\"pad\":\"", 8);
 	memcpy(event + sizeof(event) - 3, "\"}", 3);
-	assert_int_not_equal(lab_put(lab, log, "a", NULL, event,
-				 TALLY_BUFFERED, NULL), 0);
+	assert_int_not_equal(lab_put(lab, log, "a", NULL, event, TALLY_BUFFERED,
+				 NULL),
+	    0);
 	assert_int_not_equal(tally_log_close(log, &lab->error), 0);
 	assert_null(lab_open(lab));
 	assert_int_equal(lab_shell("rmdir '%s/log/rewrite.new'", lab->dir), 0);

@@ -21,8 +21,8 @@ put_buffered(struct lab *lab, void *arg)
 		return lab_wrong(lab, "open: %s", lab->error.message);
 	for (int i = 0; i < RECORDS; i++) {
 		snprintf(id, sizeof(id), "%s %d", (const char *)arg, i);
-		if (!lab_can_put(lab, log, i % 2 ? "a" : "b",
-			i % 3 ? NULL : id, TALLY_BUFFERED))
+		if (!lab_can_put(lab, log, i % 2 ? "a" : "b", i % 3 ? NULL : id,
+			TALLY_BUFFERED))
 			return 1;
 	}
 	kill(getpid(), SIGKILL);
@@ -47,9 +47,11 @@ watermark(struct lab *lab)
 	unsigned long long size = 0;
 	FILE *pipe;
 
-	snprintf(command, sizeof(command), "tr -d '\\0' < '%s/log/watermark' |"
+	snprintf(command, sizeof(command),
+	    "tr -d '\\0' < '%s/log/watermark' |"
 	    " sed -n 's/^tally-watermark-1 [0-9]* \\([0-9]*\\) .*/\\1/p' |"
-	    " sort -n | tail -n 1", lab->dir);
+	    " sort -n | tail -n 1",
+	    lab->dir);
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
 	assert_int_equal(fscanf(pipe, "%llu", &size), 1);
@@ -71,8 +73,9 @@ expect_continued(struct lab *lab, bool recovers)
 	log = lab_must_open(lab);
 	assert_int_equal(stat_of(lab, log).size, 1 + RECORDS);
 	/* A repeat with sync makes the first durable, and all before it. */
-	assert_int_equal(lab_put(lab, log, "b", "killed 198", NULL,
-			     TALLY_SYNC, &receipt), 0);
+	assert_int_equal(lab_put(lab, log, "b", "killed 198", NULL, TALLY_SYNC,
+			     &receipt),
+	    0);
 	assert_true(receipt.repeated);
 	assert_true(stat_of(lab, log).durable_size > receipt.index);
 	lab_must_put(lab, log, "a", NULL, TALLY_SYNC);

@@ -73,7 +73,9 @@ full(struct lab *lab, bool ids)
 	disk_small(lab, "3m");
 	lab_init(lab, LAB_SEGMENT * 4);
 	assert_int_equal(lab_shell("head -c 500000 /dev/zero >"
-	    " '%s/disk/ballast'", lab->top), 0);
+				   " '%s/disk/ballast'",
+			     lab->top),
+	    0);
 	log = lab_must_open(lab);
 	other = lab_must_open(lab);
 	fill_up(lab, log, ids, 20000);
@@ -121,13 +123,14 @@ test_full__no_room_for_the_state(void **state)
 		lab_must_put(lab, log, "a", NULL, TALLY_SYNC);
 	assert_int_equal(tally_log_close(log, NULL), 0);
 	assert_int_equal(lab_shell("rm -r '%s/run' && cat /dev/zero >"
-	    " '%s/disk/ballast' 2> /dev/null", lab->dir, lab->top), 1);
+				   " '%s/disk/ballast' 2> /dev/null",
+			     lab->dir, lab->top),
+	    1);
 	assert_null(lab_open(lab));
 	assert_int_equal(lab->error.code, TALLY_E_FULL);
 	print_message("# %s\n", lab->error.message);
 	/* Reading needs no room. */
-	assert_int_equal(tally_log_open(lab->dir, &read_only, &log, NULL),
-	    0);
+	assert_int_equal(tally_log_open(lab->dir, &read_only, &log, NULL), 0);
 	assert_int_equal(tally_log_head(log, "a", 1, &head, NULL), 0);
 	assert_int_equal(head.seq, 20);
 	assert_int_equal(tally_log_close(log, NULL), 0);
@@ -144,7 +147,9 @@ test_full__init(void **state)
 	DISK_NEEDS_MOUNTS();
 	disk_small(lab, "64k");
 	assert_int_equal(lab_shell("cat /dev/zero > '%s/disk/ballast'"
-	    " 2> /dev/null", lab->top), 1);
+				   " 2> /dev/null",
+			     lab->top),
+	    1);
 	assert_int_equal(tally_log_init(lab->dir, NULL, &lab->error),
 	    TALLY_E_FULL);
 	print_message("# %s\n", lab->error.message);

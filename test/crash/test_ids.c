@@ -13,8 +13,14 @@
 #define IDS_MAX 5000
 #define BATCH 10
 
-enum { FLAG_GO = 0, FLAG_KILLED };
-enum { NUMBER_NEW = 0, NUMBER_CONFLICTS };
+enum {
+	FLAG_GO = 0,
+	FLAG_KILLED
+};
+enum {
+	NUMBER_NEW = 0,
+	NUMBER_CONFLICTS
+};
 
 struct all_receipts {
 	struct tally_receipt of[PROCESSES][IDS_MAX];
@@ -61,10 +67,10 @@ append_all(struct lab *lab, void *arg)
 		for (int n = 0; n < BATCH; n++)
 			number[n] = batch * BATCH + n;
 		make(request, id, event, number);
-		if (tally_log_append(log, request, BATCH, i % 4 ? TALLY_SYNC
-			    : TALLY_BUFFERED, receipt, &lab->error) != 0)
-			return lab_wrong(lab, "append: %s",
-			    lab->error.message);
+		if (tally_log_append(log, request, BATCH,
+			i % 4 ? TALLY_SYNC : TALLY_BUFFERED, receipt,
+			&lab->error) != 0)
+			return lab_wrong(lab, "append: %s", lab->error.message);
 		for (int n = 0; n < BATCH; n++) {
 			worker->receipt[number[n]] = receipt[n];
 			lab_ack(lab, number[n] % 2 ? "odd" : "even",
@@ -133,8 +139,10 @@ append_own(struct lab *lab, void *arg)
 			atomic_fetch_add(&lab->shared->number[NUMBER_NEW], 1);
 			continue;
 		}
-		snprintf(text, sizeof(text), "the id \"%s\" is taken by"
-		    " another event in chain \"a\"", id);
+		snprintf(text, sizeof(text),
+		    "the id \"%s\" is taken by"
+		    " another event in chain \"a\"",
+		    id);
 		if (result != TALLY_E_CONFLICT ||
 		    strcmp(lab->error.message, text) != 0)
 			return lab_wrong(lab, "append: %d, %s", result,
@@ -180,19 +188,23 @@ test_ids__a_batch_with_a_conflict_is_refused_whole(void **state)
 	lab_init(lab, 0);
 	log = lab_must_open(lab);
 	assert_int_equal(lab_put(lab, log, "odd", "id 7", "{\"other\":1}",
-			     TALLY_SYNC, NULL), 0);
+			     TALLY_SYNC, NULL),
+	    0);
 	for (int i = 0; i < BATCH; i++)
 		number[i] = i;
 	make(request, id, event, number);
-	lab_expect_error(lab, tally_log_append(log, request, BATCH, TALLY_SYNC,
-				  NULL, &lab->error), TALLY_E_CONFLICT,
+	lab_expect_error(lab,
+	    tally_log_append(log, request, BATCH, TALLY_SYNC, NULL,
+		&lab->error),
+	    TALLY_E_CONFLICT,
 	    "the id \"id 7\" is taken by another event in chain \"odd\"");
 	assert_int_equal(lab->error.item, 7);
 	assert_int_equal(lab_size(lab), 2);
 	number[7] = 3; /* twice in one batch */
 	make(request, id, event, number);
-	assert_int_equal(tally_log_append(log, request, BATCH, TALLY_SYNC,
-			     NULL, NULL), 0);
+	assert_int_equal(tally_log_append(log, request, BATCH, TALLY_SYNC, NULL,
+			     NULL),
+	    0);
 	assert_int_equal(lab_size(lab), 2 + BATCH - 1);
 	assert_int_equal(tally_log_close(log, NULL), 0);
 	lab_check(lab);

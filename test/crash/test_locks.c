@@ -10,7 +10,12 @@
 
 #include "lab.h"
 
-enum { FLAG_HOLDS = 0, FLAG_GO, FLAG_CHILD, FLAG_DONE };
+enum {
+	FLAG_HOLDS = 0,
+	FLAG_GO,
+	FLAG_CHILD,
+	FLAG_DONE
+};
 
 static struct lab *the_lab; /* for the hooks */
 
@@ -41,7 +46,7 @@ static void *
 holder_thread(void *arg)
 {
 	struct holder *holder = arg;
-	struct tally_find find = {.by = TALLY_KEY_INDEX, .index = 5};
+	struct tally_find find = { .by = TALLY_KEY_INDEX, .index = 5 };
 	struct tally_cursor *cursor;
 	struct tally_record record;
 
@@ -62,7 +67,8 @@ holder_thread(void *arg)
 static int
 fork_with_the_lock(struct lab *lab, void *arg)
 {
-	struct holder holder = {.lab = lab, .finds = hooks.index_write != NULL};
+	struct holder holder = { .lab = lab,
+		.finds = hooks.index_write != NULL };
 	pthread_t thread;
 	pid_t pid;
 
@@ -174,7 +180,8 @@ test_locks__fork_while_the_index_lock_is_held(void **state)
 	tally_log_close(log, NULL);
 	/* Ids from before a recovery are only in the index. */
 	assert_int_equal(lab_shell("rm -rf '%s/run' '%s/index'", lab->dir,
-			     lab->dir), 0);
+			     lab->dir),
+	    0);
 	hooks.index_write = hold;
 	expect_free_after_fork(lab);
 }
@@ -200,7 +207,7 @@ ignore_head(void *arg, const struct tally_head *head)
 static int
 use_forked(struct lab *lab, struct inherited *old, int what)
 {
-	struct tally_find find = {.by = TALLY_KEY_INDEX, .index = 0};
+	struct tally_find find = { .by = TALLY_KEY_INDEX, .index = 0 };
 	struct tally_cursor *cursor;
 	struct tally_record record;
 	struct tally_head head;
@@ -222,8 +229,7 @@ use_forked(struct lab *lab, struct inherited *old, int what)
 		return tally_log_heads(old->log, ignore_head, NULL,
 		    &lab->error);
 	case 5:
-		return tally_cursor_open(old->log, NULL, &cursor,
-		    &lab->error);
+		return tally_cursor_open(old->log, NULL, &cursor, &lab->error);
 	case 6:
 		return tally_cursor_find(old->cursor, &find, &record,
 		    &lab->error);
@@ -256,8 +262,7 @@ child_of_fork(struct lab *lab, void *arg)
 	if (tally_log_close(old->log, &lab->error) != 0)
 		return lab_wrong(lab, "close: %s", lab->error.message);
 	log = lab_open(lab);
-	if (log == NULL || !lab_can_put(lab, log, "child", "c",
-		TALLY_SYNC))
+	if (log == NULL || !lab_can_put(lab, log, "child", "c", TALLY_SYNC))
 		return lab_wrong(lab, "anew: %s", lab->error.message);
 	return tally_log_close(log, NULL);
 }
@@ -289,8 +294,8 @@ append_until_done(void *arg)
 	struct holder *holder = arg;
 	char id[24];
 
-	for (int i = 0; atomic_load(&holder->lab->shared->flag[FLAG_DONE]) ==
-	     0; i++) {
+	for (int i = 0; atomic_load(&holder->lab->shared->flag[FLAG_DONE]) == 0;
+	     i++) {
 		snprintf(id, sizeof(id), "%p %d", (void *)&id, i % 50);
 		(void)lab_put(holder->lab, holder->log, "a", id, NULL,
 		    i % 3 == 0 ? TALLY_SYNC : TALLY_BUFFERED, NULL);
@@ -302,7 +307,7 @@ append_until_done(void *arg)
 static int
 fork_amid_threads(struct lab *lab, void *arg)
 {
-	struct holder holder = {.lab = lab};
+	struct holder holder = { .lab = lab };
 	struct inherited old;
 	pthread_t thread[3];
 
@@ -347,7 +352,7 @@ test_locks__a_fork_amid_calls_of_other_threads(void **state)
 static void
 test_locks__no_descriptor_goes_through_exec(void **state)
 {
-	struct tally_find find = {.by = TALLY_KEY_INDEX, .index = 3};
+	struct tally_find find = { .by = TALLY_KEY_INDEX, .index = 3 };
 	struct lab *lab = *state;
 	struct tally_cursor *cursor;
 	struct tally_record record;
@@ -363,9 +368,11 @@ test_locks__no_descriptor_goes_through_exec(void **state)
 	assert_int_equal(lab_shell("ls -l /proc/$$/fd > '%s/fds'", lab->top),
 	    0);
 	assert_int_equal(lab_shell("ls -l /proc/%d/fd | grep -q '%s'",
-			     (int)getpid(), lab->dir), 0);
+			     (int)getpid(), lab->dir),
+	    0);
 	assert_int_equal(lab_shell("grep '%s' '%s/fds' >&2", lab->dir,
-			     lab->top), 1);
+			     lab->top),
+	    1);
 	tally_cursor_close(cursor);
 	assert_int_equal(tally_log_close(log, NULL), 0);
 }
@@ -395,10 +402,10 @@ test_locks__two_handles_in_one_process(void **state)
 	lab_fill(lab, 10);
 	for (int i = 0; i < 4; i++) {
 		holder[i].lab = lab;
-		holder[i].log = i < 2 ? lab_must_open(lab)
-				      : holder[i - 2].log;
+		holder[i].log = i < 2 ? lab_must_open(lab) : holder[i - 2].log;
 		assert_int_equal(pthread_create(&thread[i], NULL, append_many,
-				     &holder[i]), 0);
+				     &holder[i]),
+		    0);
 	}
 	/* A close must not drop the locks of the others (fcntl's would). */
 	for (int i = 0; i < 20; i++) {
@@ -419,7 +426,7 @@ test_locks__two_handles_in_one_process(void **state)
 static int
 hold_the_order_lock(struct lab *lab, void *arg)
 {
-	struct holder holder = {.lab = lab};
+	struct holder holder = { .lab = lab };
 
 	(void)arg;
 	the_lab = lab;
@@ -444,7 +451,9 @@ test_locks__there_is_no_lock_file_to_delete(void **state)
 	holder = lab_spawn(lab, hold_the_order_lock, NULL);
 	assert_true(lab_await(lab, FLAG_HOLDS));
 	assert_int_equal(lab_shell("cd '%s' && rm -rf run index && find . -name"
-	    " '*lock*' | grep .", lab->dir), 1);
+				   " '*lock*' | grep .",
+			     lab->dir),
+	    1);
 	snprintf(path, sizeof(path), "%s/log", lab->dir);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);

@@ -20,8 +20,7 @@ fill(struct lab *lab, int records)
 	lab_init(lab, 0);
 	log = lab_must_open(lab);
 	for (int i = 0; i < records; i++)
-		lab_must_put(lab, log, i % 2 ? "a" : "b", NULL,
-		    TALLY_BUFFERED);
+		lab_must_put(lab, log, i % 2 ? "a" : "b", NULL, TALLY_BUFFERED);
 	assert_int_equal(tally_log_close(log, NULL), 0);
 }
 
@@ -37,7 +36,8 @@ expect_set_aside(struct lab *lab, struct tally_log *log, long torn)
 	assert_int_equal(tally_log_close(log, NULL), 0);
 	assert_int_equal(lab_torn(lab), torn);
 	assert_int_equal(lab_shell("cat '%s/log/torn-'*-0 | cmp - '%s/all'",
-			     lab->dir, lab->top), 0);
+			     lab->dir, lab->top),
+	    0);
 	lab_check(lab);
 	assert_true(lab_python_agrees(lab));
 }
@@ -46,9 +46,11 @@ static void
 append_garbage(struct lab *lab, const char *printf_text)
 {
 	assert_int_equal(lab_shell("printf '%s' >> '%s/log/" SEGMENT "'",
-			     printf_text, lab->dir), 0);
+			     printf_text, lab->dir),
+	    0);
 	assert_int_equal(lab_shell("printf '%s' >> '%s/all'", printf_text,
-			     lab->top), 0);
+			     lab->top),
+	    0);
 }
 
 /* Garbage of several kinds, met by a live handle and by a new one. */
@@ -56,8 +58,12 @@ static void
 garbage(struct lab *lab, bool recovers)
 {
 	static const char *const kinds[] = {
-		"x", "\\n", "{\"chain\":\"a\"", "{\"chain\":\"a\"}\\n",
-		"\\0\\0\\0\\0\\0\\0\\0\\0", "one\\ntwo\\nthree",
+		"x",
+		"\\n",
+		"{\"chain\":\"a\"",
+		"{\"chain\":\"a\"}\\n",
+		"\\0\\0\\0\\0\\0\\0\\0\\0",
+		"one\\ntwo\\nthree",
 	};
 	struct tally_log *log;
 	long torn = 0;
@@ -66,13 +72,13 @@ garbage(struct lab *lab, bool recovers)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		log = lab_must_open(lab);
 		if (recovers)
-			assert_int_equal(lab_shell("rm -r '%s/run'",
-					     lab->dir), 0);
+			assert_int_equal(lab_shell("rm -r '%s/run'", lab->dir),
+			    0);
 		append_garbage(lab, kinds[i]);
 		expect_set_aside(lab, log, ++torn);
 		if (recovers)
-			assert_int_equal(lab_shell("rm -r '%s/run'",
-					     lab->dir), 0);
+			assert_int_equal(lab_shell("rm -r '%s/run'", lab->dir),
+			    0);
 		append_garbage(lab, kinds[i]);
 		expect_set_aside(lab, lab_must_open(lab), ++torn);
 	}
@@ -102,12 +108,15 @@ test_mark__valid_lines_that_do_not_link(void **state)
 	fill(lab, 20);
 	for (int recovers = 0; recovers < 2; recovers++) {
 		if (recovers)
-			assert_int_equal(lab_shell("rm -r '%s/run'",
-					     lab->dir), 0);
-		assert_int_equal(lab_shell("cd '%s/log' && (sed -n 5p "
-		    SEGMENT "; echo; tail -n 2 " SEGMENT ") > ../more && cat"
-		    " ../more >> " SEGMENT " && cat ../more >> '%s/all'",
-		    lab->dir, lab->top), 0);
+			assert_int_equal(lab_shell("rm -r '%s/run'", lab->dir),
+			    0);
+		assert_int_equal(lab_shell("cd '%s/log' && (sed -n 5p " SEGMENT
+					   "; echo; tail -n 2 " SEGMENT
+					   ") > ../more && cat"
+					   " ../more >> " SEGMENT
+					   " && cat ../more >> '%s/all'",
+				     lab->dir, lab->top),
+		    0);
 		expect_set_aside(lab, lab_must_open(lab), recovers + 1);
 	}
 }
@@ -138,12 +147,16 @@ expect_damaged(struct lab *lab, long records, off_t bytes)
 	if (log != NULL)
 		fail_msg("the log opens");
 	assert_int_equal(lab->error.code, TALLY_E_DAMAGED);
-	if (sscanf(lab->error.message, "\"log/" SEGMENT "\" is damaged at byte"
-	    " %llu, record %llu,", &at, &record) != 2)
+	if (sscanf(lab->error.message,
+		"\"log/" SEGMENT "\" is damaged at byte"
+		" %llu, record %llu,",
+		&at, &record) != 2)
 		fail_msg("%s", lab->error.message);
-	snprintf(text, sizeof(text), "\"log/" SEGMENT "\" is damaged at byte"
+	snprintf(text, sizeof(text),
+	    "\"log/" SEGMENT "\" is damaged at byte"
 	    " %llu, record %llu, which was durable; nothing is appended to"
-	    " such a log, \"tally verify\" says more", at, record);
+	    " such a log, \"tally verify\" says more",
+	    at, record);
 	assert_string_equal(lab->error.message, text);
 	assert_true(record < (unsigned long long)records);
 	snprintf(path, sizeof(path), "%s/log/" SEGMENT, lab->dir);
@@ -163,7 +176,8 @@ test_mark__damage_below_it_takes_no_append(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	for (off_t at = 0; at < st.st_size; at += LAB_SLOW ? 97 : 13) {
 		assert_int_equal(lab_shell("rm -rf '%s/run' '%s/index'",
-				     lab->dir, lab->dir), 0);
+				     lab->dir, lab->dir),
+		    0);
 		flip(lab, at, 0x01);
 		expect_damaged(lab, 9, st.st_size);
 		flip(lab, at, 0x01);
@@ -182,7 +196,8 @@ test_mark__cut_below_it(void **state)
 	fill(lab, 8);
 	lab_last_segment(lab, path);
 	assert_int_equal(lab_shell("cp '%s' '%s/kept' && rm -r '%s/run'", path,
-			     lab->top, lab->dir), 0);
+			     lab->top, lab->dir),
+	    0);
 	for (int cut = 1; cut < 700; cut += 99) {
 		struct stat st;
 
@@ -191,7 +206,8 @@ test_mark__cut_below_it(void **state)
 		assert_int_equal(stat(path, &st), 0);
 		expect_damaged(lab, 9, st.st_size);
 		assert_int_equal(lab_shell("cat '%s/kept' > '%s'", lab->top,
-				     path), 0);
+				     path),
+		    0);
 	}
 	lab_check(lab);
 }
@@ -204,14 +220,18 @@ test_mark__one_slot_of_it_is_enough(void **state)
 
 	fill(lab, 8);
 	for (int slot = 0; slot < 2; slot++) {
-		assert_int_equal(lab_shell("cp '%s/log/watermark' '%s/w' && rm"
-		    " -r '%s/run' && dd if=/dev/zero of='%s/log/watermark'"
-		    " bs=512 count=1 seek=%d conv=notrunc status=none",
-		    lab->dir, lab->top, lab->dir, lab->dir, slot), 0);
+		assert_int_equal(
+		    lab_shell(
+			"cp '%s/log/watermark' '%s/w' && rm"
+			" -r '%s/run' && dd if=/dev/zero of='%s/log/watermark'"
+			" bs=512 count=1 seek=%d conv=notrunc status=none",
+			lab->dir, lab->top, lab->dir, lab->dir, slot),
+		    0);
 		lab_check(lab);
 	}
 	assert_int_equal(lab_shell("rm -r '%s/run' '%s/log/watermark'",
-			     lab->dir, lab->dir), 0);
+			     lab->dir, lab->dir),
+	    0);
 	lab_check(lab);
 }
 

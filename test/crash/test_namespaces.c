@@ -12,7 +12,11 @@
 
 #include "lab.h"
 
-enum { FLAG_HOLDS = 0, FLAG_GO, FLAG_WAITS };
+enum {
+	FLAG_HOLDS = 0,
+	FLAG_GO,
+	FLAG_WAITS
+};
 
 static struct lab *the_lab;
 
@@ -54,8 +58,7 @@ struct actor {
 };
 
 static struct actor
-actor_start(struct lab *lab, bool apart, bool holds, char *chain,
-    bool in_sync)
+actor_start(struct lab *lab, bool apart, bool holds, char *chain, bool in_sync)
 {
 	struct actor actor = { .apart = apart };
 
@@ -87,8 +90,8 @@ actor_join(struct lab *lab, const struct actor *actor)
 {
 	if (!lab_ends(actor->waiter, 10000)) {
 		actor_kill(actor);
-		fail_msg("%s waits for ever", actor->apart ? "the one apart"
-							   : "the other");
+		fail_msg("%s waits for ever",
+		    actor->apart ? "the one apart" : "the other");
 	}
 	lab_join(lab, actor->waiter);
 }
@@ -121,8 +124,8 @@ all_turns(struct lab *lab, bool in_sync)
 {
 	lab_init(lab, 0);
 	for (int turn = 0; turn < 8; turn++)
-		one_turn(lab, (turn & 1) != 0, (turn & 2) != 0,
-		    (turn & 4) != 0, in_sync);
+		one_turn(lab, (turn & 1) != 0, (turn & 2) != 0, (turn & 4) != 0,
+		    in_sync);
 	assert_true(lab_python_agrees(lab));
 }
 

@@ -14,8 +14,15 @@
 #define SECONDS (LAB_SLOW ? 4 : 3)
 #define KEPT 512
 
-enum { FLAG_STOP = 0 };
-enum { NUMBER_BUSY = 0, NUMBER_REPEATED, NUMBER_FOUND, NUMBER_REMOVED };
+enum {
+	FLAG_STOP = 0
+};
+enum {
+	NUMBER_BUSY = 0,
+	NUMBER_REPEATED,
+	NUMBER_FOUND,
+	NUMBER_REMOVED
+};
 
 struct worker {
 	pthread_t id;
@@ -53,8 +60,7 @@ put_id(struct worker *worker, int number)
 		lab_sleep_ms(rand_r(&worker->seed) % 20);
 	}
 	if (result != 0) {
-		lab_wrong(lab, "id %s: %d, %s", id, result,
-		    lab->error.message);
+		lab_wrong(lab, "id %s: %d, %s", id, result, lab->error.message);
 		return;
 	}
 	lab_ack(lab, "ids", &receipt);
@@ -94,8 +100,7 @@ look_up(struct worker *worker, int number)
 	find.index = receipt->index;
 	result = tally_cursor_open(worker->log, NULL, &cursor, &lab->error);
 	if (result == 0) {
-		result = tally_cursor_find(cursor, &find, &record,
-		    &lab->error);
+		result = tally_cursor_find(cursor, &find, &record, &lab->error);
 		if (result == 0 && record.index != receipt->index)
 			lab_wrong(lab, "found another record");
 		tally_cursor_close(cursor);
@@ -144,8 +149,7 @@ process_main(struct lab *lab, void *arg)
 		worker[i].log = log;
 		worker[i].slot = number * THREADS + i;
 		worker[i].seed = (unsigned)worker[i].slot + 1;
-		if (pthread_create(&worker[i].id, NULL, work, &worker[i]) !=
-		    0)
+		if (pthread_create(&worker[i].id, NULL, work, &worker[i]) != 0)
 			return lab_wrong(lab, "no thread");
 	}
 	for (int i = 0; i < THREADS; i++)
@@ -170,8 +174,7 @@ remove_under_load(struct lab *lab, const char *what)
 		pid[i] = lab_spawn(lab, process_main, &number[i]);
 	}
 	while (lab_now_us() < until) {
-		lab_shell("cd '%s' && rm -rf %s 2> /dev/null", lab->dir,
-		    what);
+		lab_shell("cd '%s' && rm -rf %s 2> /dev/null", lab->dir, what);
 		count(lab, NUMBER_REMOVED);
 		lab_sleep_ms(rand() % 40);
 	}
@@ -185,7 +188,7 @@ remove_under_load(struct lab *lab, const char *what)
 		lab_join(lab, pid[i]);
 	}
 	print_message("# removed %ld times: %llu appended, %ld repeated, %ld"
-	    " looked up, %ld busy\n",
+		      " looked up, %ld busy\n",
 	    atomic_load(&lab->shared->number[NUMBER_REMOVED]),
 	    (unsigned long long)atomic_load(&lab->shared->acks_len),
 	    atomic_load(&lab->shared->number[NUMBER_REPEATED]),
@@ -218,7 +221,8 @@ test_removed__both(void **state)
 static void
 test_removed__one_file_at_a_time(void **state)
 {
-	remove_under_load(*state, "$(ls -d run/* index/* 2> /dev/null | shuf -n 1)");
+	remove_under_load(*state,
+	    "$(ls -d run/* index/* 2> /dev/null | shuf -n 1)");
 }
 
 #define CASE(name) \

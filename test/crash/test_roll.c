@@ -57,7 +57,12 @@ fill_segment(struct lab *lab)
 	assert_int_equal(tally_log_close(log, NULL), 0);
 }
 
-enum next { NEXT_LIVE, NEXT_NEW, NEXT_RECOVERY, NEXT_COUNT };
+enum next {
+	NEXT_LIVE,
+	NEXT_NEW,
+	NEXT_RECOVERY,
+	NEXT_COUNT
+};
 
 static bool
 one_kill(struct lab *lab, long step, enum next next)
@@ -66,8 +71,7 @@ one_kill(struct lab *lab, long step, enum next next)
 	int status = 0;
 	char what[60];
 
-	snprintf(what, sizeof(what), "step %ld, then way %d", step,
-	    (int)next);
+	snprintf(what, sizeof(what), "step %ld, then way %d", step, (int)next);
 	lab->what = what;
 	fill_segment(lab);
 	if (next == NEXT_LIVE)

@@ -24,7 +24,9 @@ enum {
 	NUMBER_RESENT,
 	NUMBER_BATCHES = LAB_NUMBERS - PROCESSES_MAX * THREADS_MAX,
 };
-enum { FLAG_STOP = 0 };
+enum {
+	FLAG_STOP = 0
+};
 
 struct storm {
 	int processes, threads;
@@ -72,8 +74,8 @@ batch_make(struct batch *batch, int slot, long number)
 		memset(request, 0, sizeof(*request));
 		snprintf(batch->chain[i], sizeof(batch->chain[i]), "org/%d",
 		    rand_r(&seed) % CHAINS);
-		snprintf(batch->id[i], sizeof(batch->id[i]), "%d-%ld-%zu",
-		    slot, number, i);
+		snprintf(batch->id[i], sizeof(batch->id[i]), "%d-%ld-%zu", slot,
+		    number, i);
 		snprintf(batch->event[i], sizeof(batch->event[i]),
 		    "{\"slot\":%d,\"batch\":%ld,\"item\":%zu}", slot, number,
 		    i);
@@ -121,8 +123,8 @@ thread_main(void *arg)
 	_Atomic long *number = &thread->storm->batch[thread->slot];
 	struct batch *batch = malloc(sizeof(*batch));
 
-	while (batch != NULL && atomic_load(&lab->shared->flag[FLAG_STOP]) ==
-	    0) {
+	while (batch != NULL &&
+	    atomic_load(&lab->shared->flag[FLAG_STOP]) == 0) {
 		int result;
 
 		batch_make(batch, thread->slot, atomic_load(number));
@@ -176,8 +178,7 @@ process_main(struct lab *lab, void *arg)
 
 /* Waits for all of them to their end, or the storm's; kills who stays. */
 static void
-storm_end(struct lab *lab, struct storm *storm, const pid_t *pid,
-    int64_t until)
+storm_end(struct lab *lab, struct storm *storm, const pid_t *pid, int64_t until)
 {
 	for (int i = 0; i < storm->processes; i++) {
 		int left = (int)((until - lab_now_us()) / 1000);
@@ -260,7 +261,7 @@ test_storm__keeps_every_acknowledged_record(void **state)
 	lab_check(lab);
 	assert_true(lab_python_agrees(lab));
 	print_message("# %ld acknowledged, %ld kills, %ld resent, %ld torn,"
-	    " %lld ms and %lld ms to check\n",
+		      " %lld ms and %lld ms to check\n",
 	    atomic_load(&number[NUMBER_ACKED]),
 	    atomic_load(&number[NUMBER_KILLS]),
 	    atomic_load(&number[NUMBER_RESENT]), lab_torn(lab),

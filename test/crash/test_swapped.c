@@ -42,10 +42,9 @@ expect_swapped(struct lab *lab, struct tally_log *log, const char *text)
 	struct tally_log *other = NULL;
 
 	for (int i = 0; i < 3; i++)
-		lab_expect_error(lab, lab_put(lab, log, "a",
-					  i == 1 ? "new" : NULL, NULL,
-					  i == 2 ? TALLY_BUFFERED
-						 : TALLY_SYNC, NULL),
+		lab_expect_error(lab,
+		    lab_put(lab, log, "a", i == 1 ? "new" : NULL, NULL,
+			i == 2 ? TALLY_BUFFERED : TALLY_SYNC, NULL),
 		    TALLY_E_SWAPPED, text);
 	lab_expect_error(lab,
 	    tally_log_open(lab->dir, NULL, &other, &lab->error),
@@ -70,17 +69,24 @@ test_swapped__directory_moved_away(void **state)
 	struct tally_log *log = filled(lab, 0, 20);
 	char text[400];
 
-	snprintf(text, sizeof(text), "\"%s/log\" was moved or replaced; close"
-	    " the log and open it again", lab->dir);
+	snprintf(text, sizeof(text),
+	    "\"%s/log\" was moved or replaced; close"
+	    " the log and open it again",
+	    lab->dir);
 	assert_int_equal(lab_shell("cd '%s' && mv log away", lab->dir), 0);
-	lab_expect_error(lab, lab_put(lab, log, "a", NULL, NULL, TALLY_SYNC,
-				  NULL), TALLY_E_SWAPPED, text);
+	lab_expect_error(lab,
+	    lab_put(lab, log, "a", NULL, NULL, TALLY_SYNC, NULL),
+	    TALLY_E_SWAPPED, text);
 	/* Another in its place is no better. */
 	assert_int_equal(lab_shell("cd '%s' && cp -a away log", lab->dir), 0);
-	lab_expect_error(lab, lab_put(lab, log, "a", NULL, NULL, TALLY_SYNC,
-				  NULL), TALLY_E_SWAPPED, text);
-	assert_int_equal(lab_shell("cd '%s' && cmp away/" SEGMENT " log/"
-	    SEGMENT " && rm -r log && mv away log", lab->dir), 0);
+	lab_expect_error(lab,
+	    lab_put(lab, log, "a", NULL, NULL, TALLY_SYNC, NULL),
+	    TALLY_E_SWAPPED, text);
+	assert_int_equal(lab_shell("cd '%s' && cmp away/" SEGMENT
+				   " log/" SEGMENT
+				   " && rm -r log && mv away log",
+			     lab->dir),
+	    0);
 	expect_mended(lab, log, 21);
 }
 
@@ -91,10 +97,15 @@ test_swapped__segment_replaced_by_its_copy(void **state)
 	struct tally_log *log = filled(lab, 0, 20);
 
 	assert_int_equal(lab_shell("cd '%s/log' && cp -p " SEGMENT " copy &&"
-	    " mv " SEGMENT " ../orig && mv copy " SEGMENT, lab->dir), 0);
+				   " mv " SEGMENT
+				   " ../orig && mv copy " SEGMENT,
+			     lab->dir),
+	    0);
 	expect_swapped(lab, log, REPLACED_TEXT);
 	assert_int_equal(lab_shell("cd '%s/log' && cmp " SEGMENT " ../orig &&"
-	    " mv ../orig " SEGMENT, lab->dir), 0);
+				   " mv ../orig " SEGMENT,
+			     lab->dir),
+	    0);
 	expect_mended(lab, log, 21);
 }
 
@@ -106,21 +117,26 @@ test_swapped__segment_rotated(void **state)
 	struct tally_log *log = filled(lab, 0, 20);
 
 	assert_int_equal(lab_shell("cd '%s/log' && mv " SEGMENT " " SEGMENT
-	    ".1", lab->dir), 0);
+				   ".1",
+			     lab->dir),
+	    0);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(lab_put(lab, log, "a", NULL, NULL,
-				     TALLY_SYNC, NULL), TALLY_E_SWAPPED);
+		assert_int_equal(lab_put(lab, log, "a", NULL, NULL, TALLY_SYNC,
+				     NULL),
+		    TALLY_E_SWAPPED);
 	assert_true(strstr(lab->error.message, SEGMENT) != NULL);
 	print_message("# %s\n", lab->error.message);
 	assert_null(lab_open(lab));
 	assert_int_equal(lab->error.code, TALLY_E_SWAPPED);
-	assert_string_equal(lab->error.message, "segment \"log/" SEGMENT
-	    "\" is gone; was it rotated or removed?");
-	assert_int_equal(lab_shell("cd '%s/log' && touch " SEGMENT,
-			     lab->dir), 0);
+	assert_string_equal(lab->error.message,
+	    "segment \"log/" SEGMENT "\" is gone; was it rotated or removed?");
+	assert_int_equal(lab_shell("cd '%s/log' && touch " SEGMENT, lab->dir),
+	    0);
 	expect_swapped(lab, log, REPLACED_TEXT);
-	assert_int_equal(lab_shell("cd '%s/log' && test ! -s " SEGMENT " && mv "
-	    SEGMENT ".1 " SEGMENT, lab->dir), 0);
+	assert_int_equal(lab_shell("cd '%s/log' && test ! -s " SEGMENT
+				   " && mv " SEGMENT ".1 " SEGMENT,
+			     lab->dir),
+	    0);
 	expect_mended(lab, log, 21);
 }
 
@@ -136,15 +152,20 @@ test_swapped__segment_cut(void **state)
 	lab_last_segment(lab, path);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(lab_shell("cd '%s/log' && cp " SEGMENT " ../kept && :"
-	    " > " SEGMENT, lab->dir), 0);
-	snprintf(text, sizeof(text), "segment \"log/" SEGMENT "\" was cut"
+				   " > " SEGMENT,
+			     lab->dir),
+	    0);
+	snprintf(text, sizeof(text),
+	    "segment \"log/" SEGMENT "\" was cut"
 	    " underneath from %lld to 0 bytes; segments must not be rotated"
-	    " or truncated", (long long)st.st_size);
+	    " or truncated",
+	    (long long)st.st_size);
 	expect_swapped(lab, log, text);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 0);
 	assert_int_equal(lab_shell("cd '%s/log' && cat ../kept > " SEGMENT,
-			     lab->dir), 0);
+			     lab->dir),
+	    0);
 	expect_mended(lab, log, 21);
 }
 
@@ -158,13 +179,14 @@ test_swapped__segment_cut_a_little(void **state)
 
 	lab_last_segment(lab, path);
 	assert_int_equal(lab_shell("cp '%s' '%s/kept' && truncate -s -1 '%s'",
-			     path, lab->dir, path), 0);
+			     path, lab->dir, path),
+	    0);
 	expect_swapped(lab, log, NULL);
 	assert_int_equal(lab_shell("head -n -1 '%s/kept' > '%s'", lab->dir,
-			     path), 0);
-	expect_swapped(lab, log, NULL);
-	assert_int_equal(lab_shell("cat '%s/kept' > '%s'", lab->dir, path),
+			     path),
 	    0);
+	expect_swapped(lab, log, NULL);
+	assert_int_equal(lab_shell("cat '%s/kept' > '%s'", lab->dir, path), 0);
 	expect_mended(lab, log, 21);
 }
 
@@ -175,14 +197,17 @@ static void
 put_state(struct lab *lab, const char *from)
 {
 	assert_int_equal(lab_shell("cp '%s' '%s/run/x' && mv '%s/run/x'"
-	    " '%s/run/state'", from, lab->dir, lab->dir, lab->dir), 0);
+				   " '%s/run/state'",
+			     from, lab->dir, lab->dir, lab->dir),
+	    0);
 }
 
 static void
 keep_state(struct lab *lab, const char *name)
 {
 	assert_int_equal(lab_shell("cp '%s/run/state' '%s/%s'", lab->dir,
-			     lab->top, name), 0);
+			     lab->top, name),
+	    0);
 }
 
 static void
@@ -212,7 +237,8 @@ test_swapped__state_of_another_log(void **state)
 	lab_init(&other, 0);
 	log = lab_must_open(&other);
 	assert_int_equal(lab_put(&other, log, "a", NULL, NULL, TALLY_SYNC,
-			     NULL), 0);
+			     NULL),
+	    0);
 	assert_int_equal(tally_log_close(log, NULL), 0);
 	log = filled(lab, 0, 20);
 	snprintf(path, sizeof(path), "%s/run/state", other.dir);
@@ -281,7 +307,8 @@ test_swapped__state_cut_short(void **state)
 	assert_int_equal(tally_log_close(filled(lab, 0, 20), NULL), 0);
 	for (int bytes = 0; bytes <= 8192; bytes += 512) {
 		assert_int_equal(lab_shell("truncate -s %d '%s/run/state'",
-				     bytes, lab->dir), 0);
+				     bytes, lab->dir),
+		    0);
 		expect_rebuilt(lab, lab_must_open(lab));
 	}
 }
@@ -307,8 +334,9 @@ test_swapped__state_from_before(void **state)
 			snprintf(path, sizeof(path), "state%d", states++);
 			keep_state(lab, path);
 		}
-		assert_int_equal(lab_put(lab, log, "a", NULL, event,
-				     TALLY_SYNC, &receipt), 0);
+		assert_int_equal(lab_put(lab, log, "a", NULL, event, TALLY_SYNC,
+				     &receipt),
+		    0);
 		lab_ack(lab, "a", &receipt);
 	}
 	assert_int_equal(tally_log_close(log, NULL), 0);

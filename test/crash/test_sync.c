@@ -13,8 +13,18 @@
 
 #include "lab.h"
 
-enum { FLAG_IN_SYNC = 0, FLAG_GO, FLAG_WAITING, FLAG_READER };
-enum { NUMBER_SYNCED_US = 0, NUMBER_SEEN_US, NUMBER_OK, NUMBER_POISONED };
+enum {
+	FLAG_IN_SYNC = 0,
+	FLAG_GO,
+	FLAG_WAITING,
+	FLAG_READER
+};
+enum {
+	NUMBER_SYNCED_US = 0,
+	NUMBER_SEEN_US,
+	NUMBER_OK,
+	NUMBER_POISONED
+};
 
 #define WAITERS 4
 #define FAILED_TEXT \
@@ -56,8 +66,7 @@ slow_sync(int fd)
 	lab_raise(the_lab, FLAG_IN_SYNC);
 	lab_sleep_ms(300);
 	result = hooks_real_sync(fd);
-	atomic_store(&the_lab->shared->number[NUMBER_SYNCED_US],
-	    lab_now_us());
+	atomic_store(&the_lab->shared->number[NUMBER_SYNCED_US], lab_now_us());
 	return result;
 }
 
@@ -76,7 +85,14 @@ write_slowly(struct lab *lab, void *arg)
 	return tally_log_close(log, NULL);
 }
 
-enum way { WAY_HEAD, WAY_HEADS, WAY_CURSOR, WAY_FIND, WAY_REPEAT, WAY_COUNT };
+enum way {
+	WAY_HEAD,
+	WAY_HEADS,
+	WAY_CURSOR,
+	WAY_FIND,
+	WAY_REPEAT,
+	WAY_COUNT
+};
 
 struct reader {
 	enum way way;
@@ -95,8 +111,9 @@ static bool
 sees_it(struct lab *lab, struct tally_log *log, struct tally_cursor *cursor,
     enum way way)
 {
-	struct tally_find find = { .by = TALLY_KEY_SEQ, .chain = "new",
-		.chain_len = 3, .seq = 1 };
+	struct tally_find find = {
+		.by = TALLY_KEY_SEQ, .chain = "new", .chain_len = 3, .seq = 1
+	};
 	struct tally_receipt receipt;
 	struct tally_record record;
 	struct tally_head head;
@@ -106,8 +123,7 @@ sees_it(struct lab *lab, struct tally_log *log, struct tally_cursor *cursor,
 	case WAY_HEAD:
 		return tally_log_head(log, "new", 3, &head, NULL) == 0;
 	case WAY_HEADS:
-		return tally_log_heads(log, is_new, &found, NULL) == 0 &&
-		    found;
+		return tally_log_heads(log, is_new, &found, NULL) == 0 && found;
 	case WAY_CURSOR:
 		while (tally_cursor_next(cursor, &record, NULL) == 0)
 			found |= strcmp(record.chain, "new") == 0;
@@ -116,7 +132,8 @@ sees_it(struct lab *lab, struct tally_log *log, struct tally_cursor *cursor,
 		return tally_cursor_find(cursor, &find, &record, NULL) == 0;
 	default:
 		return lab_put(lab, log, "new", "new id", NULL, TALLY_SYNC,
-			   &receipt) == 0 && receipt.repeated;
+			   &receipt) == 0 &&
+		    receipt.repeated;
 	}
 }
 
@@ -240,12 +257,11 @@ lead_and_fail(struct lab *lab, void *arg)
 	if (log == NULL)
 		return 1;
 	hooks.sync = failing_sync;
-	result = lab_put(lab, log, "leader", "leader", NULL, TALLY_SYNC,
-	    NULL);
-	if (result != TALLY_E_POISONED ||
-	    lab->error.code != TALLY_E_POISONED ||
+	result = lab_put(lab, log, "leader", "leader", NULL, TALLY_SYNC, NULL);
+	if (result != TALLY_E_POISONED || lab->error.code != TALLY_E_POISONED ||
 	    lab->error.os_errno != EIO ||
-	    strcmp(lab->error.message, "cannot sync the log; whether the last"
+	    strcmp(lab->error.message,
+		"cannot sync the log; whether the last"
 		" records are durable is not known, the log recovers with the"
 		" next append: input/output error") != 0)
 		return lab_wrong(lab, "the leader: %d, %s", result,
@@ -286,8 +302,7 @@ wait_for_leader(void *arg)
 	}
 	if (result != TALLY_E_POISONED ||
 	    strcmp(lab->error.message, FAILED_TEXT) != 0) {
-		lab_wrong(lab, "a waiter: %d, %s", result,
-		    lab->error.message);
+		lab_wrong(lab, "a waiter: %d, %s", result, lab->error.message);
 		return NULL;
 	}
 	atomic_fetch_add(&lab->shared->number[NUMBER_POISONED], 1);
@@ -343,7 +358,8 @@ test_sync__leader_killed_in_its_sync(void **state)
 	lab_kill(leader);
 	join_in_time(lab, other);
 	assert_int_equal(atomic_load(&lab->shared->number[NUMBER_OK]) +
-	    atomic_load(&lab->shared->number[NUMBER_POISONED]), WAITERS);
+		atomic_load(&lab->shared->number[NUMBER_POISONED]),
+	    WAITERS);
 	print_message("# %ld waiters finished, %ld were told\n",
 	    atomic_load(&lab->shared->number[NUMBER_OK]),
 	    atomic_load(&lab->shared->number[NUMBER_POISONED]));
@@ -426,8 +442,7 @@ test_sync__fails_and_everybody_leaves(void **state)
 
 	start(lab);
 	lab_join(lab, lab_spawn(lab, fail_and_leave, NULL));
-	assert_int_equal(tally_log_open(lab->dir, &read_only, &log, NULL),
-	    0);
+	assert_int_equal(tally_log_open(lab->dir, &read_only, &log, NULL), 0);
 	assert_int_equal(tally_log_stat(log, &stat, NULL), 0);
 	assert_true(stat.poisoned);
 	assert_int_equal(tally_log_close(log, NULL), 0);

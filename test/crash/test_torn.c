@@ -87,7 +87,12 @@ batch_bytes(struct lab *lab, size_t line[BATCH])
 	return bytes;
 }
 
-enum next { NEXT_LIVE, NEXT_NEW, NEXT_RECOVERY, NEXT_COUNT };
+enum next {
+	NEXT_LIVE,
+	NEXT_NEW,
+	NEXT_RECOVERY,
+	NEXT_COUNT
+};
 
 /*
  * The batch again: as many of it are repeated as there are whole lines in
@@ -107,9 +112,13 @@ expect_whole_lines(struct lab *lab, struct tally_log *log,
 	for (int i = 0; i < BATCH; i++) {
 		if (receipt[i].repeated != (i < whole))
 			fail_msg("after %zu bytes, record %d of the batch is"
-			    " %s", killed->bytes, i,
+				 " %s",
+			    killed->bytes, i,
 			    receipt[i].repeated ? "repeated" : "new");
-		lab_ack(lab, i == 0 || i == 2 ? "a" : i == 3 ? "c" : "b",
+		lab_ack(lab,
+		    i == 0 || i == 2 ? "a"
+			: i == 3     ? "c"
+				     : "b",
 		    &receipt[i]);
 	}
 }
@@ -184,16 +193,20 @@ test_torn__is_set_aside(void **state)
 	killed.bytes = line[0] + 100;
 	lab_expect_killed(lab, lab_spawn(lab, killed_in_write, &killed));
 	assert_int_equal(lab_shell("tail -c 100 '%s/log/'*.jsonl > '%s/kept'",
-			     lab->dir, lab->top), 0);
+			     lab->dir, lab->top),
+	    0);
 	log = lab_must_open(lab);
 	assert_int_equal(tally_log_stat(log, &stat, NULL), 0);
 	assert_int_equal(stat.set_aside, 1);
 	assert_int_equal(tally_log_close(log, NULL), 0);
 	assert_int_equal(lab_shell("cmp '%s/kept' '%s/log/torn-'*", lab->top,
-			     lab->dir), 0);
-	assert_int_equal(lab_shell("tail -n 1 '%s/log/'*.jsonl | jq -e --arg"
-	    " sum 100 '.chain == \"tally:log\" and .event.torn.bytes == 100'"
-	    " > '%s/jq'", lab->dir, lab->top), 0);
+			     lab->dir),
+	    0);
+	assert_int_equal(lab_shell("tail -n 1 '%s/log/'*.jsonl | jq -e"
+				   " '.chain == \"tally:log\" and"
+				   " .event.torn.bytes == 100' > '%s/jq'",
+			     lab->dir, lab->top),
+	    0);
 	lab_check(lab);
 }
 
@@ -232,8 +245,8 @@ kill_the_repairs(struct lab *lab, bool recovers)
 		lab_expect_killed(lab,
 		    lab_spawn(lab, killed_in_write, &killed));
 		if (recovers)
-			assert_int_equal(lab_shell("rm -r '%s/run'",
-					     lab->dir), 0);
+			assert_int_equal(lab_shell("rm -r '%s/run'", lab->dir),
+			    0);
 		waitpid(lab_spawn(lab, killed_at, &step), &status, 0);
 		lab_check_wrongs(lab);
 		log = lab_must_open(lab);
