@@ -176,8 +176,9 @@ tally_lines_next(struct tally_lines *lines, const char **out_line,
 	size_t seen = 0;
 
 	for (;;) {
-		const char *at = lines->buffer + lines->begin;
 		size_t have = lines->filled - lines->begin;
+		/* Before the first read there is no buffer. */
+		const char *at = have > 0 ? lines->buffer + lines->begin : NULL;
 		const char *feed = have > seen
 		    ? memchr(at + seen, '\n', have - seen)
 		    : NULL;
