@@ -135,6 +135,7 @@ step_fill(struct tally_log *log, struct step *step,
 	while (step->count < TALLY_INDEX_STEP &&
 	    step->place.size < upto->size) {
 		uint64_t end = 0;
+		size_t before;
 		int result;
 
 		result = segment_end(log, &step->place, upto, &end, error);
@@ -148,7 +149,12 @@ step_fill(struct tally_log *log, struct step *step,
 			step->place.offset = 0;
 			continue;
 		}
+		before = step->count;
 		result = step_read(log, step, end, error);
+		if (result == 0 && step->count == before)
+			result = tally_fail(error, TALLY_E_DAMAGED,
+			    "a segment ends before record %llu",
+			    (unsigned long long)step->place.size);
 		if (result != 0)
 			return result;
 	}
@@ -167,8 +173,10 @@ open_for_write(struct tally_log *log, struct tally_error *error)
 	if (index->records >= 0)
 		tally_sys_close(index->records);
 	index->records = -1;
+	/* Not made anew behind what was there: it would begin with a hole. */
 	fd = tally_sys_open(index->dir, TALLY_RECORDS_NAME,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE);
+	    index->covered.size == 0 ? TALLY_SYS_WRITE | TALLY_SYS_CREATE
+				     : TALLY_SYS_WRITE);
 	if (fd < 0)
 		return tally_fail_os(error, fd, "cannot write the index");
 	index->records = fd;
@@ -176,7 +184,8 @@ open_for_write(struct tally_log *log, struct tally_error *error)
 }
 
 static int
-open_tree(struct tally_index *index, int level, struct tally_error *error)
+open_tree(struct tally_index *index, int level, bool create,
+    struct tally_error *error)
 {
 	char name[TALLY_TREE_NAME_SIZE];
 	int fd;
@@ -185,7 +194,7 @@ open_tree(struct tally_index *index, int level, struct tally_error *error)
 	index->tree[level] = -1;
 	tally_tree_name(level, name);
 	fd = tally_sys_open(index->dir, name,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE);
+	    create ? TALLY_SYS_WRITE | TALLY_SYS_CREATE : TALLY_SYS_WRITE);
 	if (fd < 0)
 		return tally_fail_os(error, fd, "cannot write the index");
 	index->tree[level] = fd;
@@ -198,7 +207,7 @@ write_level(struct tally_index *index, int level, uint64_t from, uint64_t to,
     struct tally_error *error)
 {
 	unsigned height = 8 * ((unsigned)level + 1);
-	int result = open_tree(index, level, error);
+	int result = open_tree(index, level, from >> height == 0, error);
 
 	for (uint64_t at = from >> height; at < to >> height && result == 0;
 	     at++) {
@@ -344,25 +353,19 @@ catch_up_locked(struct tally_log *log, const struct tally_place *upto,
 	return result;
 }
 
-/*
- * The index as it is now, and its lock.  Opening it anew closes the descriptor
- * that has the lock, so this goes on until nothing was opened.
- */
+/* The index as it is now, and its lock: not that of a directory that was
+ * removed before we had it. */
 static int
 own_index(struct tally_log *log, bool wait, struct tally_error *error)
 {
 	struct tally_index *index = &log->builder;
-	uint64_t before;
-	int result;
+	int result = tally_index_refresh(log, index, error);
 
-	result = tally_index_refresh(log, index, error);
-	do {
-		if (result == 0)
-			result = lock_index(log, wait, error);
-		before = index->inode;
+	while (result == 0 && !index->is_locked) {
+		result = lock_index(log, wait, error);
 		if (result == 0)
 			result = tally_index_refresh(log, index, error);
-	} while (result == 0 && (index->inode != before || index->dir < 0));
+	}
 	return result;
 }
 

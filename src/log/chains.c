@@ -175,13 +175,17 @@ tally_state_recent_turn(struct tally_state *state)
 	if (shared->recent_used[other] > 0 &&
 	    atomic_load(&shared->indexed_size) < shared->recent_from[active])
 		return false;
+	/*
+	 * What is left, the older table first: said before the other one is
+	 * cleared, for should we die in between, its ids must be looked for in
+	 * the runs by everybody.
+	 */
+	atomic_store(&shared->recent_oldest, shared->recent_from[active]);
 	memset(state->recent[other], 0,
 	    shared->recent_slots * sizeof(struct tally_recent));
 	shared->recent_used[other] = 0;
 	shared->recent_from[other] = tally_state_tail(state).size;
 	shared->recent_active = other;
-	/* Both tables, the older one first. */
-	atomic_store(&shared->recent_oldest, shared->recent_from[active]);
 	return true;
 }
 

@@ -34,6 +34,7 @@ take_range(struct tally_cursor *cursor, const struct tally_range *range,
 	if (range == NULL)
 		return TALLY_OK;
 	cursor->range = *range;
+	cursor->may_jump = range->from_index == 0;
 	cursor->seq = range->from_seq == 0 ? 1 : range->from_seq;
 	if (range->chain == NULL)
 		return TALLY_OK;
@@ -130,6 +131,8 @@ damaged(struct tally_cursor *cursor, struct tally_error *error)
 	tally_segment_name(cursor->at.segment, name);
 	if (error != NULL)
 		error->offset = cursor->at.offset;
+	/* The next call reads the same again, not what is behind it. */
+	cursor_leave(cursor);
 	return tally_fail(error, TALLY_E_DAMAGED,
 	    "\"log/%s\" is damaged at byte %llu, record %llu; \"tally"
 	    " verify\" says more",
@@ -308,7 +311,42 @@ jump(struct tally_cursor *cursor, struct tally_error *error)
 	cursor->walks_on = true;
 	if (result == TALLY_END && covered.size > cursor->at.size)
 		tally_cursor_seek(cursor, &covered);
-	return result == TALLY_END || result == TALLY_E_IO ? TALLY_OK : result;
+	/* What is damaged is told where it is read, if it still is then. */
+	return result == TALLY_E_IO || result == TALLY_E_DAMAGED ||
+		result == TALLY_END
+	    ? TALLY_OK
+	    : result;
+}
+
+/* Is the cursor behind the end of its range? */
+static bool
+is_done(const struct tally_cursor *cursor)
+{
+	const struct tally_range *range = &cursor->range;
+
+	if (range->to_index != 0 && cursor->at.size >= range->to_index)
+		return true;
+	return cursor->chain_len != 0 && range->to_seq != 0 &&
+	    cursor->seq > range->to_seq;
+}
+
+/* Is what was read last for the caller? */
+static bool
+is_wanted(struct tally_cursor *cursor)
+{
+	uint64_t seq = cursor->found.line.header.seq;
+
+	if (cursor->chain_len == 0)
+		return true;
+	cursor->missed++;
+	if (!is_of_chain(cursor))
+		return false;
+	cursor->may_jump = true;
+	if (seq < cursor->seq)
+		return false;
+	cursor->seq = seq + 1;
+	cursor->missed = 0;
+	return true;
 }
 
 /* The next line that the range wants. */
@@ -321,24 +359,19 @@ step(struct tally_cursor *cursor, struct tally_record *out,
 	int result;
 
 	for (;;) {
-		if (cursor->chain_len != 0 && !cursor->walks_on &&
-		    cursor->missed >= MISSES) {
+		if (cursor->chain_len != 0 && cursor->may_jump &&
+		    !cursor->walks_on && cursor->missed >= MISSES) {
 			result = jump(cursor, error);
 			if (result != 0)
 				return result;
 		}
+		if (is_done(cursor))
+			return TALLY_END;
 		result = tally_cursor_read(cursor, &text, &len, error);
 		if (result != 0)
 			return result;
-		if (cursor->chain_len == 0)
+		if (is_wanted(cursor))
 			break;
-		if (is_of_chain(cursor) &&
-		    cursor->found.line.header.seq >= cursor->seq) {
-			cursor->seq = cursor->found.line.header.seq + 1;
-			cursor->missed = 0;
-			break;
-		}
-		cursor->missed++;
 	}
 	return tally_cursor_check_and_give(cursor, text, len, out, error);
 }
@@ -376,18 +409,6 @@ begin_at_index(struct tally_cursor *cursor, uint64_t index,
 	return TALLY_OK;
 }
 
-/* Is the cursor behind the end of its range? */
-static bool
-is_done(const struct tally_cursor *cursor)
-{
-	const struct tally_range *range = &cursor->range;
-
-	if (range->to_index != 0 && cursor->at.size >= range->to_index)
-		return true;
-	return cursor->chain_len != 0 && range->to_seq != 0 &&
-	    cursor->seq > range->to_seq;
-}
-
 int
 tally_cursor_next(struct tally_cursor *cursor, struct tally_record *out,
     struct tally_error *error)
@@ -397,21 +418,23 @@ tally_cursor_next(struct tally_cursor *cursor, struct tally_record *out,
 
 	if (atomic_load(&cursor->log->forked))
 		return tally_order_refuse_forked(error);
-	if (is_done(cursor))
-		return TALLY_END;
-	result = begin_at_index(cursor, cursor->range.from_index, error);
-	if (result == 0)
-		result = step(cursor, out, error);
-	if (result != TALLY_END)
-		return result;
-	result = tally_reader_horizon(cursor->log, &horizon, error);
-	if (result != 0)
-		return result;
-	if (horizon.size <= cursor->horizon.size)
-		return TALLY_END;
-	cursor->horizon = horizon;
-	cursor_leave(cursor);
-	return tally_cursor_next(cursor, out, error);
+	for (;;) {
+		if (is_done(cursor))
+			return TALLY_END;
+		result = begin_at_index(cursor, cursor->range.from_index,
+		    error);
+		if (result == 0)
+			result = step(cursor, out, error);
+		if (result != TALLY_END || is_done(cursor))
+			return result;
+		result = tally_reader_horizon(cursor->log, &horizon, error);
+		if (result != 0)
+			return result;
+		if (horizon.size <= cursor->horizon.size)
+			return TALLY_END;
+		cursor->horizon = horizon;
+		cursor_leave(cursor);
+	}
 }
 
 /* Sleeps until a sync tells that there is more, or the time is over. */

@@ -19,6 +19,7 @@ struct tally_cursor {
 	struct tally_lines lines;
 	unsigned missed;
 	bool walks_on; /* the index has nothing (more) for us */
+	bool may_jump; /* where seq is lies behind from_index */
 
 	struct tally_hasher hasher;
 	struct tally_found found;

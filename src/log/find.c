@@ -66,9 +66,8 @@ read_line(int fd, uint64_t offset, struct tally_found *out,
 }
 
 int
-tally_found_read(struct tally_log *log, struct tally_hasher *hasher,
-    const struct tally_place *at, struct tally_found *out,
-    struct tally_error *error)
+tally_found_peek(struct tally_log *log, const struct tally_place *at,
+    struct tally_found *out, struct tally_error *error)
 {
 	struct tally_open_segment *segment = tally_view_segment(log);
 	bool ours = segment != NULL && segment->first == at->segment;
@@ -84,10 +83,21 @@ tally_found_read(struct tally_log *log, struct tally_hasher *hasher,
 		return result;
 	out->index = at->size;
 	out->at = *at;
-	if (tally_line_decode(out->text, out->len, &out->line) != 0 ||
-	    !tally_line_holds(hasher, &out->line))
+	return tally_line_decode(out->text, out->len, &out->line) == 0
+	    ? TALLY_OK
+	    : TALLY_END;
+}
+
+int
+tally_found_read(struct tally_log *log, struct tally_hasher *hasher,
+    const struct tally_place *at, struct tally_found *out,
+    struct tally_error *error)
+{
+	int result = tally_found_peek(log, at, out, error);
+
+	if (result == 0 && !tally_line_holds(hasher, &out->line))
 		return TALLY_END;
-	return TALLY_OK;
+	return result;
 }
 
 /* ---- through the index ------------------------------------------------ */
@@ -127,6 +137,31 @@ struct wanted {
 	struct tally_error *error;
 };
 
+/*
+ * A key that leads to no record.  If the array of records tells the same place
+ * the line there is damaged, and may well be the one that is wanted: that must
+ * not look as if there were none.  If not, the index is wrong.
+ */
+static int
+judge_miss(const struct wanted *wanted, const struct tally_keyed *key)
+{
+	struct tally_hash hash;
+	uint64_t offset;
+	int result;
+
+	result = tally_index_record(&wanted->log->index, key->index, &offset,
+	    &hash, wanted->error);
+	if (result != 0)
+		return result;
+	if (offset != key->offset)
+		return tally_fail(wanted->error, TALLY_E_IO,
+		    "the index is damaged; remove the directory \"index\", it"
+		    " comes back");
+	return tally_fail(wanted->error, TALLY_E_DAMAGED,
+	    "record %llu is damaged, \"tally verify\" says more",
+	    (unsigned long long)key->index);
+}
+
 /* Is the record at the key the one that is wanted? */
 static int
 try_key(void *arg, const struct tally_keyed *key)
@@ -142,9 +177,7 @@ try_key(void *arg, const struct tally_keyed *key)
 		result = tally_found_read(log, wanted->hasher, &at, wanted->out,
 		    wanted->error);
 	if (result == TALLY_END)
-		return tally_fail(wanted->error, TALLY_E_IO, "the index leads"
-		    " to what is no record; remove the directory \"index\","
-		    " it comes back");
+		return judge_miss(wanted, key);
 	if (result != 0)
 		return result;
 	if (header->chain_len != wanted->chain_len ||
@@ -343,9 +376,16 @@ tally_find_prepare(struct tally_log *log, struct tally_call *call,
 		uint64_t needed = ids_needed(log, &durable);
 		int result = try_runs(log, needed, call, error);
 
-		if (result != TALLY_END)
+		if (result == TALLY_END)
+			result = cover(log, needed, &durable, error);
+		else if (result != TALLY_E_DAMAGED)
 			return result;
-		result = cover(log, needed, &durable, error);
+		/* It may have met a recovery, which has the order lock. */
+		if (result == TALLY_E_DAMAGED && i + 1 < TRIES) {
+			result = tally_order_begin(log, error);
+			if (result == 0)
+				tally_order_end(log);
+		}
 		/* It may be removed under our hands: the next try makes it
 		 * anew. */
 		if (result < 0 && (result != TALLY_E_IO || i + 1 == TRIES))

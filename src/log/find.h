@@ -18,6 +18,11 @@ struct tally_found {
 void
 tally_found_wipe(struct tally_found *found);
 
+/* Reads the line at an offset of a segment; TALLY_END if it is none. */
+TALLY_MUST_CHECK int
+tally_found_peek(struct tally_log *log, const struct tally_place *at,
+    struct tally_found *out, struct tally_error *error);
+
 /*
  * Reads the line at an offset of a segment and holds it against its hashes.
  * TALLY_END if there is no whole record.

@@ -17,6 +17,7 @@
 #include "core/hash.h"
 #include "log/bytes.h"
 #include "log/fail.h"
+#include "log/find.h"
 #include "log/heads.h"
 #include "log/key.h"
 #include "log/order.h"
@@ -80,6 +81,32 @@ is_whole(const struct tally_heads_file *file)
 	return at == end && names == file->names;
 }
 
+/*
+ * R8: has the log the record that was the last one then?  log/ may have come
+ * back from a backup and gone another way since; heads of the old way would
+ * make a fork.
+ */
+static int
+check_history(struct tally_log *log, const struct tally_heads_file *file,
+    struct tally_error *error)
+{
+	const struct tally_place at = {
+		.size = file->place.size - 1,
+		.segment = file->last.segment,
+		.offset = file->last.offset,
+	};
+	struct tally_found found = { 0 };
+	int result = tally_found_peek(log, &at, &found, error);
+
+	if (result == 0 &&
+	    (!tally_hash_equal(&found.line.hash, &file->last.hash) ||
+		(at.segment == file->place.segment &&
+		    at.offset + found.len != file->place.offset)))
+		result = TALLY_END;
+	tally_found_wipe(&found);
+	return result == TALLY_E_SWAPPED ? TALLY_END : result;
+}
+
 int
 tally_heads_read(struct tally_log *log, const struct tally_place *limit,
     struct tally_heads_file *out, struct tally_error *error)
@@ -112,7 +139,7 @@ tally_heads_read(struct tally_log *log, const struct tally_place *limit,
 	if (out->place.size > limit->size || out->chains > out->len ||
 	    !is_whole(out))
 		return TALLY_END;
-	return TALLY_OK;
+	return check_history(log, out, error);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "log/bytes.h"
 #include "log/fail.h"
+#include "log/find.h"
 #include "log/handle.h"
 #include "log/indexfile.h"
 
@@ -21,18 +22,10 @@ tally_index_init(struct tally_index *index)
 		index->tree[i] = -1;
 }
 
-/* As if there were none. */
-void
-tally_index_shut(struct tally_index *index)
+/* As if the directory were empty; it stays open, and locked if it is. */
+static void
+shut_files(struct tally_index *index)
 {
-	int dir = index->dir;
-
-	/* R1: a child of a fork may have it too, and would keep the lock. */
-	if (index->is_locked)
-		tally_sys_unlock(dir);
-	index->is_locked = false;
-	index->dir = -1;
-	tally_sys_close(dir);
 	tally_sys_close(index->records);
 	tally_sys_close(index->stated);
 	index->records = -1;
@@ -47,6 +40,21 @@ tally_index_shut(struct tally_index *index)
 	index->device = 0;
 	index->inode = 0;
 	index->is_open = false;
+}
+
+/* As if there were none. */
+void
+tally_index_shut(struct tally_index *index)
+{
+	int dir = index->dir;
+
+	/* R1: a child of a fork may have it too, and would keep the lock. */
+	if (index->is_locked)
+		tally_sys_unlock(dir);
+	index->is_locked = false;
+	index->dir = -1;
+	tally_sys_close(dir);
+	shut_files(index);
 }
 
 void
@@ -98,14 +106,64 @@ are_long_enough(struct tally_index *index)
 	return true;
 }
 
+/* Is the directory that we have open still the one at its path? */
+static bool
+is_directory_ours(struct tally_log *log, const struct tally_index *index)
+{
+	struct tally_sys_stat own, there;
+	int fd, result;
+
+	if (index->dir < 0 || tally_sys_stat(index->dir, &own) != 0)
+		return false;
+	/* Opened, for it may be a symbolic link. */
+	fd = tally_sys_open_dir(log->dir, TALLY_INDEX_NAME);
+	if (fd < 0)
+		return false;
+	result = tally_sys_stat(fd, &there);
+	tally_sys_close(fd);
+	return result == 0 && own.inode == there.inode &&
+	    own.device == there.device;
+}
+
+/*
+ * R8: has the log the record that the index covers last?  log/ may have come
+ * back from a backup and gone another way since.  TALLY_END if not.
+ */
+static int
+check_history(struct tally_log *log, struct tally_index *index,
+    struct tally_error *error)
+{
+	struct tally_place at = index->covered;
+	struct tally_found found = { 0 };
+	struct tally_hash hash;
+	int result;
+
+	at.size--;
+	result = tally_index_record(index, at.size, &at.offset, &hash, error);
+	if (result == 0)
+		result = tally_found_peek(log, &at, &found, error);
+	if (result == 0 &&
+	    (!tally_hash_equal(&found.line.hash, &hash) ||
+		at.offset + found.len != index->covered.offset))
+		result = TALLY_END;
+	tally_found_wipe(&found);
+	return result == TALLY_E_IO || result == TALLY_E_SWAPPED ? TALLY_END
+								 : result;
+}
+
 static int
 open_index(struct tally_log *log, struct tally_index *index,
     struct tally_error *error)
 {
 	int result;
 
-	tally_index_shut(index);
-	tally_handle_open_dir(log->dir, TALLY_INDEX_NAME, &index->dir);
+	/* Who builds it must not let go of its lock here. */
+	if (index->is_locked && is_directory_ours(log, index)) {
+		shut_files(index);
+	} else {
+		tally_index_shut(index);
+		tally_handle_open_dir(log->dir, TALLY_INDEX_NAME, &index->dir);
+	}
 	if (index->dir < 0) {
 		index->dir = -1;
 		return TALLY_OK;
@@ -119,6 +177,8 @@ open_index(struct tally_log *log, struct tally_index *index,
 			result = tally_runs_open(index->dir, log->owner.log_id,
 			    &index->hasher, index->covered.size, &index->runs,
 			    error);
+		if (result == 0)
+			result = check_history(log, index, error);
 	}
 	if (result == TALLY_END) {
 		memset(&index->covered, 0, sizeof(index->covered));
@@ -131,17 +191,6 @@ open_index(struct tally_log *log, struct tally_index *index,
 	return result == 0 ? tally_covered_known(index, error) : result;
 }
 
-/* Is the directory that we have open still the one at its path? */
-static bool
-is_directory_ours(struct tally_log *log, const struct tally_index *index)
-{
-	struct tally_sys_stat own, there;
-
-	return index->dir >= 0 && tally_sys_stat(index->dir, &own) == 0 &&
-	    tally_sys_stat_at(log->dir, TALLY_INDEX_NAME, &there) == 0 &&
-	    own.inode == there.inode && own.device == there.device;
-}
-
 int
 tally_index_refresh(struct tally_log *log, struct tally_index *index,
     struct tally_error *error)
@@ -150,8 +199,10 @@ tally_index_refresh(struct tally_log *log, struct tally_index *index,
 
 	if (tally_sys_stat_at(log->dir, TALLY_INDEX_NAME "/" TALLY_COVERED_NAME,
 		&st) != 0) {
-		if (index->covered.size != 0 || !is_directory_ours(log, index))
+		if (!is_directory_ours(log, index))
 			tally_index_shut(index);
+		else if (index->covered.size != 0)
+			shut_files(index);
 		return TALLY_OK;
 	}
 	if (index->is_open && st.inode == index->inode &&

@@ -93,7 +93,8 @@ find_scanned(struct tally_cursor *cursor, const struct find *find,
 /*
  * In the index, which may lead to a line that is none: because it is wrong, or
  * because a recovery is just writing the line anew (R5).  So it is asked
- * again after the order lock was had once, and then no more: TALLY_E_IO.
+ * again after the order lock was had once, and then no more: TALLY_E_IO, or
+ * TALLY_E_DAMAGED if it is the line that is wrong.
  */
 static int
 find_twice(struct tally_cursor *cursor, const struct find *find,
@@ -115,7 +116,8 @@ find_twice(struct tally_cursor *cursor, const struct find *find,
 		    find->want->by == TALLY_KEY_INDEX &&
 		    find->want->index < out_covered->size)
 			result = TALLY_E_IO;
-		if (result != TALLY_E_IO || tries > 0)
+		if ((result != TALLY_E_IO && result != TALLY_E_DAMAGED) ||
+		    tries > 0)
 			return result;
 	}
 }

@@ -296,6 +296,8 @@ tally_published_set(struct tally_published *published,
 			    memory_order_relaxed) +
 	    1;
 
+	/* The last turn is seen before the copy that it left is changed. */
+	atomic_thread_fence(memory_order_release);
 	atomic_store_explicit(&published->copy[turn % 2].size, place->size,
 	    memory_order_relaxed);
 	atomic_store_explicit(&published->copy[turn % 2].segment,

@@ -3,8 +3,9 @@
  * Accidents that meet: a directory that goes away inside an append, a leader
  * that died and a recovery that cannot come to its end, two inits at once.
  */
-#include <pthread.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,6 +166,73 @@ test_accidents__close_without_a_state(void **state)
 	lab_check(lab);
 }
 
+/* A reader of a chain has the index brought up to date. */
+static void
+find_first(struct lab *lab, struct tally_log *log)
+{
+	struct tally_find find = { .chain = "a", .chain_len = 1, .seq = 1 };
+	struct tally_cursor *cursor;
+	struct tally_record record;
+
+	assert_int_equal(tally_cursor_open(log, NULL, &cursor, &lab->error), 0);
+	assert_int_equal(tally_cursor_find(cursor, &find, &record,
+			     &lab->error), 0);
+	tally_cursor_close(cursor);
+}
+
+static _Atomic int writes, unlocked;
+
+static void
+expect_index_locked(void)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/index", the_lab->dir);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	atomic_fetch_add(&writes, 1);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		atomic_fetch_add(&unlocked, 1);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Who builds the index has its lock, whatever it found there. */
+static void
+test_accidents__index_built_under_its_lock(void **state)
+{
+	static const char *const damage[] = {
+		"rm -rf index", "echo nothing >index/covered",
+		"rm index/covered", "rm index/records", "rm index/keys-*",
+	};
+	struct lab *lab = *state;
+	struct tally_log *log;
+
+	lab_init(lab, 0);
+	log = lab_must_open(lab);
+	the_lab = lab;
+	lab_must_put(lab, log, "a", "first", TALLY_SYNC);
+	for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
+		for (int r = 0; r < 3000; r++)
+			lab_must_put(lab, log, "a", NULL, TALLY_BUFFERED);
+		assert_int_equal(lab_shell("cd '%s' && %s", lab->dir,
+				     damage[i]), 0);
+		atomic_store(&writes, 0);
+		hooks.index_write = expect_index_locked;
+		/* The other handle sees what is there, not what it knew. */
+		if (i % 2 == 1) {
+			assert_int_equal(tally_log_close(log, NULL), 0);
+			log = lab_must_open(lab);
+		}
+		find_first(lab, log);
+		hooks.index_write = NULL;
+		assert_int_not_equal(atomic_load(&writes), 0);
+		assert_int_equal(atomic_load(&unlocked), 0);
+	}
+	assert_int_equal(tally_log_close(log, NULL), 0);
+	lab_check(lab);
+}
+
 #define RACERS 4
 
 static int
@@ -222,6 +290,7 @@ main(void)
 		TEST(test_accidents__roll_cannot_recover),
 		TEST(test_accidents__appended_and_not_known),
 		TEST(test_accidents__close_without_a_state),
+		TEST(test_accidents__index_built_under_its_lock),
 		TEST(test_accidents__inits_at_once),
 	};
 
