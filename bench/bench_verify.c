@@ -136,10 +136,10 @@ keep_messages(const char *dir)
 	static const char salt[17] = { 2 };
 	struct tally_open_options options = { .read_only = true };
 	struct tally_error error = { 0 };
-	struct tally_cursor *cursor;
+	struct tally_cursor *cursor = NULL;
 	struct tally_record record;
 	struct tally_range range = { 0 };
-	struct tally_log *log;
+	struct tally_log *log = NULL;
 	const char *end;
 	uint64_t count = 0;
 

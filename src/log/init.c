@@ -5,6 +5,7 @@
  * second init goes over the remains of the first.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/record.h"
@@ -33,14 +34,34 @@ is_leftover(void *arg, const char *name)
 	    : -EEXIST;
 }
 
+/* No more than the one record that an init writes?  Somebody may have lost
+ * tally.json and nothing else. */
+static bool
+is_first_record(int log_dir, const char *name)
+{
+	char text[TALLY_LINE_MAX(TALLY_IDENTITY_TEXT_MAX) + 1];
+	const char *feed;
+	int64_t n;
+	int fd = tally_sys_open(log_dir, name, TALLY_SYS_READ);
+
+	if (fd < 0)
+		return false;
+	n = tally_sys_read(fd, text, sizeof(text), 0);
+	tally_sys_close(fd);
+	if (n < 0 || (size_t)n == sizeof(text))
+		return false;
+	feed = n == 0 ? NULL : memchr(text, '\n', (size_t)n);
+	return feed == NULL || feed == text + n - 1;
+}
+
 static int
 is_leftover_log(void *arg, const char *name)
 {
+	const struct init *init = arg;
 	uint64_t first;
 
-	(void)arg;
 	if (tally_segment_is_name(name, &first) && first == 0)
-		return 0;
+		return is_first_record(init->log_dir, name) ? 0 : -EEXIST;
 	return strcmp(name, TALLY_MARK_NAME) == 0 ? 0 : -EEXIST;
 }
 
@@ -102,7 +123,7 @@ make_log_directory(struct init *init, struct tally_error *error)
 	if (init->log_dir < 0)
 		return tally_fail_os(error, init->log_dir,
 		    "cannot open \"%s/log\"", init->path);
-	result = tally_sys_list(init->log_dir, is_leftover_log, NULL);
+	result = tally_sys_list(init->log_dir, is_leftover_log, init);
 	if (result == -EEXIST)
 		return not_empty(init->path, error);
 	if (result != 0)
