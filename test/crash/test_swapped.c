@@ -299,6 +299,40 @@ test_swapped__state_of_another_boot(void **state)
 	assert_int_equal(tally_log_close(log, NULL), 0);
 }
 
+/* Two continuations of one log, of the same length: the state is of the other
+ * one.  Only the hash of the last record tells them apart. */
+static void
+test_swapped__state_of_another_history(void **state)
+{
+	struct lab *lab = *state;
+	char path[256], first[300];
+	struct tally_log *log;
+
+	assert_int_equal(tally_log_close(filled(lab, 0, 20), NULL), 0);
+	lab_last_segment(lab, path);
+	assert_int_equal(
+	    lab_shell("cp '%s' '%s/kept' && cp '%s/log/watermark' '%s/mark'",
+		path, lab->top, lab->dir, lab->top),
+	    0);
+	log = lab_must_open(lab);
+	assert_int_equal(lab_put(lab, log, "a", NULL, "{\"history\":1}",
+			     TALLY_SYNC, NULL),
+	    0);
+	assert_int_equal(tally_log_close(log, NULL), 0);
+	keep_state(lab, "first");
+	assert_int_equal(lab_shell("cat '%s/kept' > '%s' && cat '%s/mark' >"
+				   " '%s/log/watermark' && rm -r '%s/run'",
+			     lab->top, path, lab->top, lab->dir, lab->dir),
+	    0);
+	log = lab_must_open(lab);
+	assert_int_equal(lab_put(lab, log, "a", NULL, "{\"history\":2}",
+			     TALLY_SYNC, NULL),
+	    0);
+	snprintf(first, sizeof(first), "%s/first", lab->top);
+	put_state(lab, first);
+	expect_rebuilt(lab, log);
+}
+
 static void
 test_swapped__state_cut_short(void **state)
 {
@@ -373,6 +407,7 @@ main(void)
 		CASE(test_swapped__segment_cut_a_little),
 		CASE(test_swapped__state_of_another_log),
 		CASE(test_swapped__state_of_another_boot),
+		CASE(test_swapped__state_of_another_history),
 		CASE(test_swapped__state_cut_short),
 		CASE(test_swapped__state_from_before),
 	};
