@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lab.h"
@@ -166,6 +167,70 @@ test_accidents__close_without_a_state(void **state)
 	lab_check(lab);
 }
 
+static int
+append_more(struct lab *lab, void *arg)
+{
+	struct tally_log *log;
+
+	hooks_clear();
+	hooks.die_at = *(int *)arg;
+	log = lab_open(lab);
+	if (log == NULL || !lab_can_put(lab, log, "a", NULL, TALLY_SYNC))
+		return lab_wrong(lab, "%s", lab->error.message);
+	(void)tally_log_close(log, NULL);
+	return 0;
+}
+
+/* What a reader sees of chain "a": its seq, or 0 if it is refused. */
+static uint64_t
+seq_read_only(struct lab *lab)
+{
+	struct tally_open_options options = { .read_only = true };
+	struct tally_head head = { .seq = 0 };
+	struct tally_log *log;
+	int result;
+
+	assert_int_equal(tally_log_open(lab->dir, &options, &log,
+			     &lab->error), 0);
+	result = tally_log_head(log, "a", 1, &head, &lab->error);
+	assert_int_equal(tally_log_close(log, NULL), 0);
+	if (result == TALLY_E_POISONED)
+		return 0;
+	assert_int_equal(result, 0);
+	return head.seq;
+}
+
+/*
+ * A recovery is killed at each of its changes.  A reader that comes before the
+ * next one sees all that was acknowledged, or is told that it cannot.
+ */
+static void
+test_accidents__reader_after_a_killed_recovery(void **state)
+{
+	struct lab *lab = *state;
+	int refused = 0, status = 1;
+
+	for (int at = 1; status != 0; at++) {
+		uint64_t seq;
+		pid_t pid;
+
+		assert_true(at < 100);
+		lab_shell("rm -rf '%s'", lab->dir);
+		atomic_store(&lab->shared->acks_len, 0);
+		lab_init(lab, 0);
+		lab_expect_killed(lab, lab_spawn(lab, fill_and_die, NULL));
+		assert_int_equal(lab_shell("rm -r '%s/run'", lab->dir), 0);
+		pid = lab_spawn(lab, append_more, &at);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		lab_check_wrongs(lab);
+		seq = seq_read_only(lab);
+		refused += seq == 0;
+		assert_true(seq == 0 || seq >= 16);
+		lab_check(lab);
+	}
+	assert_int_not_equal(refused, 0);
+}
+
 /* A reader of a chain has the index brought up to date. */
 static void
 find_first(struct lab *lab, struct tally_log *log)
@@ -290,6 +355,7 @@ main(void)
 		TEST(test_accidents__roll_cannot_recover),
 		TEST(test_accidents__appended_and_not_known),
 		TEST(test_accidents__close_without_a_state),
+		TEST(test_accidents__reader_after_a_killed_recovery),
 		TEST(test_accidents__index_built_under_its_lock),
 		TEST(test_accidents__inits_at_once),
 	};
