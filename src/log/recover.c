@@ -358,8 +358,15 @@ tally_recover_view(struct tally_log *log, struct tally_state **out,
 {
 	struct recovery recovery = { 0 };
 	struct tally_place tail;
+	struct tally_sys_stat st;
 	int result;
 
+	/* Records that were acknowledged may be in there, and not yet back in
+	 * their segment: fewer must not be shown than there are. */
+	if (tally_sys_stat_at(log->log_dir, TALLY_REWRITE_NAME, &st) == 0)
+		return tally_fail(error, TALLY_E_POISONED,
+		    "a recovery of the log was interrupted; the next append"
+		    " brings it to its end");
 	result = read_log(log, &recovery, -1, error);
 	if (result == 0) {
 		tail = tally_state_tail(recovery.scan.state);
