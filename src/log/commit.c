@@ -336,13 +336,27 @@ group_seal(struct tally_log *log, struct tally_group *group)
 
 /* ---- the call --------------------------------------------------------- */
 
+/* R4: a repeated id's receipt was given once; it must be durable, also where
+ * the call itself is buffered. */
 static bool
-group_needs_sync(const struct tally_group *group)
+repeats_undurable(const struct tally_log *log, const struct tally_call *call)
 {
-	if (group->buffered)
-		return false;
+	uint64_t durable = tally_state_durable(log->state).size;
+
+	for (size_t i = 0; i < call->count && call->ids != 0; i++) {
+		if (call->items[i].repeats == &call->items[i] &&
+		    call->items[i].receipt.index >= durable)
+			return true;
+	}
+	return false;
+}
+
+static bool
+group_needs_sync(const struct tally_log *log, const struct tally_group *group)
+{
 	for (struct tally_call *c = group->first; c != NULL; c = c->next) {
-		if (c->result == 0)
+		if (c->result == 0 &&
+		    (!group->buffered || repeats_undurable(log, c)))
 			return true;
 	}
 	return false;
@@ -413,7 +427,7 @@ group_lead(struct tally_log *log, struct tally_group *group)
 			heads_due = tally_heads_is_due(log->state);
 			index_due = index_is_due(log->state);
 		}
-		needs_sync = group_needs_sync(group);
+		needs_sync = group_needs_sync(log, group);
 		if (needs_sync)
 			tally_target_set(log, group->calls, &target);
 		if (group->buffered)

@@ -46,6 +46,8 @@ fork_child(void)
 		log->log_dir = -1;
 		log->dir = -1;
 		log->builder.dir = -1;
+		tally_sys_close(log->presence);
+		log->presence = -1;
 		pthread_mutex_init(&log->order, NULL);
 		pthread_mutex_init(&log->sync, NULL);
 		pthread_mutex_init(&log->view, NULL);
@@ -63,6 +65,38 @@ tally_handle_open_dir(int dir, const char *name, int *out_fd)
 	pthread_mutex_lock(&handles_mutex);
 	*out_fd = tally_sys_open_dir(dir, name);
 	pthread_mutex_unlock(&handles_mutex);
+}
+
+/*
+ * R5: writers hold a shared lock on tally.json.  One that gets it alone, and
+ * finds records that nobody made durable, comes after writers that were all
+ * killed: with them went the descriptors that would have been told of a failed
+ * write-back, and a sync of ours may succeed over pages that are lost.  So it
+ * recovers.  Order lock held.
+ */
+static int
+arrive(struct tally_log *log, struct tally_error *error)
+{
+	int result = TALLY_OK;
+
+	pthread_mutex_lock(&handles_mutex);
+	log->presence = tally_sys_open(log->dir, TALLY_IDENTITY_NAME,
+	    TALLY_SYS_READ);
+	pthread_mutex_unlock(&handles_mutex);
+	if (log->presence < 0)
+		return tally_fail_os(error, log->presence,
+		    "cannot open \"%s/%s\"", log->path, TALLY_IDENTITY_NAME);
+	if (tally_sys_lock(log->presence, false) == 0 &&
+	    tally_state_durable(log->state).size <
+		tally_state_tail(log->state).size) {
+		/* First said, then done: a recovery that fails half way must
+		 * not leave a state that somebody goes on from. */
+		atomic_store(&log->state->shared->poisoned, TALLY_LEADER_DIED);
+		result = tally_recover(log, error);
+	}
+	/* Without it somebody recovers once too often: no harm. */
+	(void)tally_sys_lock_shared(log->presence);
+	return result;
 }
 
 static int
@@ -309,7 +343,7 @@ handle_new(const char *path, struct tally_error *error)
 		tally_fail_memory(error);
 		return NULL;
 	}
-	log->dir = log->log_dir = log->run_dir = -1;
+	log->dir = log->log_dir = log->run_dir = log->presence = -1;
 	pthread_mutex_init(&log->order, NULL);
 	pthread_mutex_init(&log->sync, NULL);
 	pthread_mutex_init(&log->view, NULL);
@@ -342,8 +376,9 @@ check_first_record(struct tally_log *log, struct tally_error *error)
 	result = tally_found_read(log, &log->index.hasher, &start, &found,
 	    error);
 	if (result == TALLY_END ||
-	    (result == 0 && (found.line.event_len != len ||
-		memcmp(found.line.event, event, len) != 0)))
+	    (result == 0 &&
+		(found.line.event_len != len ||
+		    memcmp(found.line.event, event, len) != 0)))
 		result = tally_fail(error, TALLY_E_DAMAGED,
 		    "\"tally.json\" and the first record do not agree;"
 		    " nothing is appended to such a log, \"tally verify\""
@@ -367,8 +402,10 @@ tally_log_open(const char *dir, const struct tally_open_options *options,
 		result = open_dirs(log, error);
 	if (result == 0 && !log->read_only) {
 		result = tally_order_begin(log, error);
-		if (result == 0)
+		if (result == 0) {
+			result = arrive(log, error);
 			tally_order_end(log);
+		}
 		if (result == 0)
 			result = check_first_record(log, error);
 	}
@@ -417,6 +454,7 @@ tally_log_close(struct tally_log *log, struct tally_error *error)
 	tally_index_wipe(&log->index);
 	tally_index_wipe(&log->builder);
 	tally_sys_close(log->run_dir);
+	tally_sys_close(log->presence);
 	tally_sys_close(log->log_dir);
 	tally_sys_close(log->dir);
 	pthread_mutex_destroy(&log->order);

@@ -67,6 +67,8 @@ struct tally_log {
 	struct tally_state_owner owner;
 	int dir, log_dir, run_dir; /* run: -1 if none */
 
+	int presence; /* tally.json, with a shared lock: a writer is here */
+
 	/* order: its holder owns batch */
 	pthread_mutex_t order;
 	struct tally_batch *batch;

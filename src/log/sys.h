@@ -128,6 +128,11 @@ tally_sys_fs(int fd, enum tally_sys_fs *out_kind);
 int
 tally_sys_lock(int fd, bool wait);
 
+/* The shared lock, in place of the exclusive one if fd has it; does not wait:
+ * -EWOULDBLOCK. */
+int
+tally_sys_lock_shared(int fd);
+
 void
 tally_sys_unlock(int fd);
 

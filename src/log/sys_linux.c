@@ -251,6 +251,7 @@ tally_sys_fs(int fd, enum tally_sys_fs *out_kind)
 	case MAGIC_LUSTRE:
 	case MAGIC_OCFS2:
 	case MAGIC_9P:
+	case FUSE_SUPER_MAGIC: /* sshfs and its like; who knows */
 		*out_kind = TALLY_SYS_FS_NETWORK;
 		break;
 	default:
@@ -263,6 +264,12 @@ int
 tally_sys_lock(int fd, bool wait)
 {
 	return flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) != 0 ? -errno : 0;
+}
+
+int
+tally_sys_lock_shared(int fd)
+{
+	return flock(fd, LOCK_SH | LOCK_NB) != 0 ? -errno : 0;
 }
 
 void

@@ -82,6 +82,7 @@ struct sim_fd {
 	bool used;
 	bool write;
 	bool directory;
+	bool shares; /* has the shared lock */
 	int process;
 	uint32_t node;
 };

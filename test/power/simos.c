@@ -25,6 +25,39 @@ sim_hash(uint64_t a, uint64_t b, uint64_t c)
 
 /* ---- locks ------------------------------------------------------------- */
 
+/* Has another descriptor of the node the shared lock? */
+static bool
+is_shared(int fd, uint32_t node)
+{
+	for (int i = 0; i < SIM_FDS; i++) {
+		if (sim.fds[i].used && sim.fds[i].shares &&
+		    sim.fds[i].node == node && i != fd - SIM_FD_BASE)
+			return true;
+	}
+	return false;
+}
+
+int
+tally_sys_lock_shared(int fd)
+{
+	struct sim_node *node;
+	int rc;
+
+	sim_enter();
+	rc = sim_gate(SIM_LOCK);
+	node = rc == 0 ? sim_fd_node(fd) : NULL;
+	if (rc == 0 && node == NULL)
+		rc = -EBADF;
+	if (rc == 0 && node->lock != 0 && node->lock != fd)
+		rc = -EWOULDBLOCK;
+	if (rc == 0) {
+		node->lock = 0;
+		sim.fds[fd - SIM_FD_BASE].shares = true;
+	}
+	sim_leave();
+	return rc;
+}
+
 int
 tally_sys_lock(int fd, bool wait)
 {
@@ -36,7 +69,9 @@ tally_sys_lock(int fd, bool wait)
 	node = rc == 0 ? sim_fd_node(fd) : NULL;
 	if (rc == 0 && node == NULL)
 		rc = -EBADF;
-	if (rc == 0 && node->lock != 0 && node->lock != fd) {
+	if (rc == 0 &&
+	    ((node->lock != 0 && node->lock != fd) ||
+		is_shared(fd, sim.fds[fd - SIM_FD_BASE].node))) {
 		rc = -EWOULDBLOCK;
 		if (wait) {
 			sim_violate("a lock that would block for ever");

@@ -15,7 +15,7 @@
 
 #include "world.h"
 
-#define TWICE_EVERY 5
+#define TWICE_EVERY 11
 
 static struct world world;
 static unsigned long kills;

@@ -30,6 +30,9 @@ struct place {
 };
 
 static int
+shell(const char *format, ...) TALLY_PRINTF(1, 2);
+
+static int
 shell(const char *format, ...)
 {
 	char command[2048];
@@ -127,7 +130,8 @@ cover(struct place *place, struct tally_log *log)
 	assert_int_equal(tally_cursor_open(log, NULL, &cursor, &place->error),
 	    0);
 	assert_int_equal(tally_cursor_find(cursor, &find, &record,
-			     &place->error), 0);
+			     &place->error),
+	    0);
 	tally_cursor_close(cursor);
 }
 
@@ -143,8 +147,8 @@ walk(struct place *place, struct tally_log *log,
 	*out_seq = *out_count = 0;
 	assert_int_equal(tally_cursor_open(log, range, &cursor, &place->error),
 	    0);
-	while ((result = tally_cursor_next(cursor, &record,
-		    &place->error)) == 0) {
+	while ((result = tally_cursor_next(cursor, &record, &place->error)) ==
+	    0) {
 		assert_true(record.index >= range->from_index);
 		assert_true(range->to_index == 0 ||
 		    record.index < range->to_index);
@@ -220,7 +224,10 @@ test_log_index__damage_is_not_skipped(void **state)
 	struct tally_log *log = must_open(place);
 	struct tally_range range = { .chain = "b", .chain_len = 1 };
 	struct tally_find find = {
-		.by = TALLY_KEY_SEQ, .chain = "b", .chain_len = 1, .seq = 11,
+		.by = TALLY_KEY_SEQ,
+		.chain = "b",
+		.chain_len = 1,
+		.seq = 11,
 	};
 	struct tally_cursor *cursor;
 	struct tally_record record;
@@ -238,11 +245,16 @@ test_log_index__damage_is_not_skipped(void **state)
 	assert_int_equal(tally_cursor_open(log, NULL, &cursor, &place->error),
 	    0);
 	assert_int_equal(tally_cursor_find(cursor, &find, &record,
-			     &place->error), TALLY_E_DAMAGED);
-	find = (struct tally_find){ .by = TALLY_KEY_ID, .chain = "b",
-		.chain_len = 1, .id = "i001000", .id_len = 7 };
+			     &place->error),
+	    TALLY_E_DAMAGED);
+	find = (struct tally_find){ .by = TALLY_KEY_ID,
+		.chain = "b",
+		.chain_len = 1,
+		.id = "i001000",
+		.id_len = 7 };
 	assert_int_equal(tally_cursor_find(cursor, &find, &record,
-			     &place->error), TALLY_E_DAMAGED);
+			     &place->error),
+	    TALLY_E_DAMAGED);
 	tally_cursor_close(cursor);
 	/* Whether the id was given cannot be known: it is not given again. */
 	assert_int_equal(put(place, log, "b", 10 * EVERY, &receipt),
@@ -266,14 +278,17 @@ test_log_index__of_another_history(void **state)
 	fill(place, log, 0, 1000);
 	must_close(log);
 	assert_int_equal(shell("cp -a '%s' '%s/backup'", place->dir,
-	    place->top), 0);
+			     place->top),
+	    0);
 	log = must_open(place);
 	fill(place, log, 1000, 70000);
 	cover(place, log);
 	must_close(log);
-	assert_int_equal(shell("cd '%s' && test -f audit/index/heads &&"
-	    " rm -r audit/log audit/run && cp -a backup/log audit/log",
-	    place->top), 0);
+	assert_int_equal(
+	    shell("cd '%s' && test -f audit/index/heads &&"
+		  " rm -r audit/log audit/run && cp -a backup/log audit/log",
+		place->top),
+	    0);
 	log = must_open(place);
 	/* Other records at the same places, by the byte. */
 	for (int i = 1000; i < 71000; i++) {
@@ -285,7 +300,8 @@ test_log_index__of_another_history(void **state)
 	assert_int_equal(count, 710);
 	for (int i = 1000; i < 71000; i += 500) {
 		assert_int_equal(put(place, log, i % EVERY == 1 ? "b" : "a",
-				     500000 + i, &receipt), 0);
+				     500000 + i, &receipt),
+		    0);
 		assert_true(receipt.repeated);
 	}
 	must_close(log);
@@ -304,7 +320,9 @@ test_log_index__behind_a_symbolic_link(void **state)
 	struct tally_log *log;
 
 	assert_int_equal(shell("mkdir '%s/other' && ln -s ../other"
-	    " '%s/index'", place->top, place->dir), 0);
+			       " '%s/index'",
+			     place->top, place->dir),
+	    0);
 	log = must_open(place);
 	alarm(20);
 	fill(place, log, 0, RECORDS);
@@ -319,7 +337,11 @@ static void
 test_log_index__one_file_removed(void **state)
 {
 	static const char *const names[] = {
-		"records", "tree-08", "covered", "keys-*", "heads",
+		"records",
+		"tree-08",
+		"covered",
+		"keys-*",
+		"heads",
 	};
 	struct place *place = *state;
 	struct tally_log *log = must_open(place);
@@ -327,8 +349,8 @@ test_log_index__one_file_removed(void **state)
 	uint64_t size = 1 + RECORDS;
 
 	fill(place, log, 0, RECORDS);
-	assert_int_equal(tally_log_root(log, 0, &size, &root[0],
-			     &place->error), 0);
+	assert_int_equal(tally_log_root(log, 0, &size, &root[0], &place->error),
+	    0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		shell("cd '%s/index' && rm -f %s", place->dir, names[i]);
 		fill(place, log, RECORDS + (int)i * 3000,
@@ -337,7 +359,8 @@ test_log_index__one_file_removed(void **state)
 		must_close(log);
 		log = must_open(place);
 		assert_int_equal(tally_log_root(log, 1 + RECORDS, &size,
-				     &root[1], &place->error), 0);
+				     &root[1], &place->error),
+		    0);
 		assert_memory_equal(&root[0], &root[1], sizeof(root[0]));
 	}
 	must_close(log);
