@@ -55,7 +55,9 @@ load helper
     sort >records
   [ "$(comm -23 receipts records | wc -l)" -eq 0 ]
   run --separate-stderr tally verify log --quiet
-  expect 0 "" ""
+  expect 0
+  # Somebody may have died in the middle of a write: set aside, and no break.
+  [ -z "$(printf '%s' "$output" | grep -v '^torn-tail  chain "tally:log"')" ]
   python3 "$SOURCE/doc/verify.py" log
 }
 
