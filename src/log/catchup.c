@@ -110,20 +110,10 @@ static int
 segment_end(struct tally_log *log, const struct tally_place *place,
     const struct tally_place *upto, uint64_t *out, struct tally_error *error)
 {
-	char name[TALLY_SEGMENT_NAME_SIZE];
-	struct tally_sys_stat st;
-	int result;
-
-	if (place->segment == upto->segment) {
-		*out = upto->offset;
-		return TALLY_OK;
-	}
-	tally_segment_name(place->segment, name);
-	result = tally_sys_stat_at(log->log_dir, name, &st);
-	if (result != 0)
-		return tally_fail_os(error, result, "cannot read \"log/%s\"",
-		    name);
-	*out = st.size;
+	if (place->segment != upto->segment)
+		return tally_segment_bytes(log->log_dir, place->segment, out,
+		    error);
+	*out = upto->offset;
 	return TALLY_OK;
 }
 

@@ -94,24 +94,35 @@ tally_identity_make(const struct tally_init_options *options,
 	return TALLY_OK;
 }
 
+#define ORIGIN_TEXT_SIZE (2 * TALLY_ORIGIN_MAX + 1)
+
+/* As it stands inside a JSON string; a checked origin always escapes. */
+static void
+escape_origin(const struct tally_identity *identity, char out[ORIGIN_TEXT_SIZE])
+{
+	const char *what;
+	size_t len = 0;
+
+	if (tally_name_escape(identity->origin, strlen(identity->origin),
+		TALLY_ORIGIN_MAX, out, &len, &what) != 0)
+		len = 0;
+	out[len] = '\0';
+}
+
 size_t
 tally_identity_format(const struct tally_identity *identity,
     char out[TALLY_IDENTITY_TEXT_MAX])
 {
-	char origin[2 * TALLY_ORIGIN_MAX + 1];
+	char origin[ORIGIN_TEXT_SIZE];
 	char created[TALLY_TIME_TEXT_SIZE];
-	const char *what;
-	size_t len = 0;
 	int n;
 
-	if (tally_name_escape(identity->origin, strlen(identity->origin),
-		TALLY_ORIGIN_MAX, origin, &len, &what) != 0)
-		len = 0;
+	escape_origin(identity, origin);
 	tally_time_format(identity->created_us, created);
 	n = snprintf(out, TALLY_IDENTITY_TEXT_MAX,
-	    "{\"format\":%u,\"id\":\"%s\",\"origin\":\"%.*s\","
+	    "{\"format\":%u,\"id\":\"%s\",\"origin\":\"%s\","
 	    "\"created\":\"%s\",\"segment_bytes\":%llu,\"event_bytes\":%u}\n",
-	    identity->format, identity->id, (int)len, origin, created,
+	    identity->format, identity->id, origin, created,
 	    (unsigned long long)identity->segment_bytes, identity->event_bytes);
 	return (size_t)n;
 }
@@ -120,17 +131,13 @@ size_t
 tally_identity_event(const struct tally_identity *identity,
     char out[TALLY_IDENTITY_TEXT_MAX])
 {
-	char origin[2 * TALLY_ORIGIN_MAX + 1];
-	const char *what;
-	size_t len = 0;
+	char origin[ORIGIN_TEXT_SIZE];
 	int n;
 
-	if (tally_name_escape(identity->origin, strlen(identity->origin),
-		TALLY_ORIGIN_MAX, origin, &len, &what) != 0)
-		len = 0;
+	escape_origin(identity, origin);
 	n = snprintf(out, TALLY_IDENTITY_TEXT_MAX,
-	    "{\"created\":{\"format\":%u,\"id\":\"%s\",\"origin\":\"%.*s\"}}",
-	    identity->format, identity->id, (int)len, origin);
+	    "{\"created\":{\"format\":%u,\"id\":\"%s\",\"origin\":\"%s\"}}",
+	    identity->format, identity->id, origin);
 	return (size_t)n;
 }
 

@@ -72,23 +72,6 @@ is_private_fresh(struct tally_log *log)
 	    st.size == log->private_bytes;
 }
 
-static int
-segment_bytes(struct tally_log *log, uint64_t first, uint64_t *out,
-    struct tally_error *error)
-{
-	char name[TALLY_SEGMENT_NAME_SIZE];
-	struct tally_sys_stat st;
-	int result;
-
-	tally_segment_name(first, name);
-	result = tally_sys_stat_at(log->log_dir, name, &st);
-	if (result != 0)
-		return tally_fail_os(error, result, "cannot read \"log/%s\"",
-		    name);
-	*out = st.size;
-	return TALLY_OK;
-}
-
 /* On a descriptor of our own; what was written before is durable then. */
 static int
 sync_segment(struct tally_log *log, uint64_t first, struct tally_error *error)
@@ -119,7 +102,8 @@ attach_private(struct tally_log *log, struct tally_error *error)
 	if (result != 0)
 		return result;
 	tail = tally_state_tail(state);
-	result = segment_bytes(log, tail.segment, &log->private_bytes, error);
+	result = tally_segment_bytes(log->log_dir, tail.segment,
+	    &log->private_bytes, error);
 	if (result == 0)
 		result = sync_segment(log, tail.segment, error);
 	if (result != 0) {

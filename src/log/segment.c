@@ -100,6 +100,23 @@ tally_segment_open(int log_dir, uint64_t first_index, bool writable,
 }
 
 int
+tally_segment_bytes(int log_dir, uint64_t first_index, uint64_t *out,
+    struct tally_error *error)
+{
+	char name[TALLY_SEGMENT_NAME_SIZE];
+	struct tally_sys_stat st;
+	int result;
+
+	tally_segment_name(first_index, name);
+	result = tally_sys_stat_at(log_dir, name, &st);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot read \"log/%s\"",
+		    name);
+	*out = st.size;
+	return TALLY_OK;
+}
+
+int
 tally_segment_read(int fd, void *buffer, size_t len, uint64_t offset,
     struct tally_error *error)
 {

@@ -46,6 +46,11 @@ TALLY_MUST_CHECK int
 tally_segment_open(int log_dir, uint64_t first_index, bool writable,
     struct tally_error *error);
 
+/* How long the segment's file is now. */
+TALLY_MUST_CHECK int
+tally_segment_bytes(int log_dir, uint64_t first_index, uint64_t *out,
+    struct tally_error *error);
+
 /*
  * The lines of an open file from an offset on, up to an end.  Zero is closed;
  * the descriptor stays the caller's.
