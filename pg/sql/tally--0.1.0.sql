@@ -1,0 +1,246 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The extension tally; doc/postgresql.md says how to use it,
+-- doc/design/postgresql.md how it works.
+\echo Use "CREATE EXTENSION tally" to load this file. \quit
+
+-- Roles -----------------------------------------------------------------
+
+DO $roles$
+DECLARE
+	name text;
+BEGIN
+	FOREACH name IN ARRAY ARRAY['tally_reader', 'tally_writer', 'tally_admin']
+	LOOP
+		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) THEN
+			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', name);
+		END IF;
+	END LOOP;
+END
+$roles$;
+
+REVOKE ALL ON SCHEMA tally FROM PUBLIC;
+GRANT USAGE ON SCHEMA tally TO tally_reader, tally_writer, tally_admin;
+
+-- Tables ----------------------------------------------------------------
+-- Written by the module, below the executor, and by nobody else.
+
+CREATE TABLE tally.chain (
+	id bigint NOT NULL,
+	name text NOT NULL,
+	CONSTRAINT chain_id PRIMARY KEY (id),
+	CONSTRAINT chain_name UNIQUE (name)
+);
+CREATE SEQUENCE tally.chain_number AS bigint OWNED BY tally.chain.id;
+
+CREATE TABLE tally.event (
+	id bigint NOT NULL,
+	event text NOT NULL,
+	CONSTRAINT event_id PRIMARY KEY (id)
+);
+CREATE SEQUENCE tally.event_number AS bigint CACHE 32 OWNED BY tally.event.id;
+
+-- Wide columns of fixed width first: no padding between them.
+CREATE TABLE tally.record (
+	chain_id bigint NOT NULL,
+	seq bigint NOT NULL,
+	"time" timestamptz NOT NULL,
+	epoch bigint,
+	event_id bigint,
+	digest bytea NOT NULL,
+	prev bytea NOT NULL,
+	hash bytea NOT NULL,
+	key text,
+	id text,
+	salt bytea,
+	CONSTRAINT record_seq PRIMARY KEY (chain_id, seq)
+);
+CREATE UNIQUE INDEX record_id ON tally.record (chain_id, id)
+	WHERE id IS NOT NULL;
+ALTER TABLE tally.record
+	ALTER digest SET STORAGE PLAIN, ALTER prev SET STORAGE PLAIN,
+	ALTER hash SET STORAGE PLAIN, ALTER key SET STORAGE PLAIN,
+	ALTER id SET STORAGE PLAIN, ALTER salt SET STORAGE PLAIN;
+
+CREATE TABLE tally.attachment (
+	relation regclass NOT NULL,
+	epoch bigint NOT NULL,
+	label text NOT NULL,
+	CONSTRAINT attachment_relation PRIMARY KEY (relation),
+	CONSTRAINT attachment_label UNIQUE (label)
+);
+
+-- Guards ----------------------------------------------------------------
+
+CREATE FUNCTION tally.guard() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_guard';
+REVOKE ALL ON FUNCTION tally.guard() FROM PUBLIC;
+
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON tally.chain FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON tally.event FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON tally.record FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON tally.attachment FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
+
+-- Capture ---------------------------------------------------------------
+-- Found by tally.attach by name; nobody else may make triggers of them.
+
+CREATE FUNCTION tally.capture() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_capture';
+REVOKE ALL ON FUNCTION tally.capture() FROM PUBLIC;
+
+CREATE FUNCTION tally.refuse_truncate() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_refuse_truncate';
+REVOKE ALL ON FUNCTION tally.refuse_truncate() FROM PUBLIC;
+
+-- Attach and detach -----------------------------------------------------
+
+CREATE FUNCTION tally.attach(
+	tbl regclass,
+	chain_by name DEFAULT NULL,
+	prefix text DEFAULT NULL,
+	label text DEFAULT NULL,
+	columns name[] DEFAULT NULL,
+	exclude name[] DEFAULT NULL,
+	only_when text DEFAULT NULL,
+	salted boolean DEFAULT false,
+	keep_event boolean DEFAULT false,
+	append_only boolean DEFAULT true
+) RETURNS void
+	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_attach';
+
+CREATE FUNCTION tally.detach(tbl regclass) RETURNS void
+	LANGUAGE c VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_detach';
+
+REVOKE ALL ON FUNCTION tally.attach(regclass, name, text, text, name[], name[],
+	text, boolean, boolean, boolean), tally.detach(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tally.attach(regclass, name, text, text, name[], name[],
+	text, boolean, boolean, boolean), tally.detach(regclass) TO tally_admin;
+
+-- Appending -------------------------------------------------------------
+
+CREATE FUNCTION tally.append(
+	INOUT chain text, event json, INOUT id text DEFAULT NULL,
+	OUT digest bytea
+) RETURNS record
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'tally_sql_append';
+
+CREATE PROCEDURE tally.append_now(
+	chain text, event json, INOUT id text DEFAULT NULL,
+	INOUT seq bigint DEFAULT NULL, INOUT hash bytea DEFAULT NULL,
+	INOUT "time" timestamptz DEFAULT NULL
+)
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'tally_sql_append_now';
+
+CREATE FUNCTION tally.receipt(
+	chain text, id text,
+	OUT seq bigint, OUT hash bytea, OUT "time" timestamptz
+) RETURNS record
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'tally_sql_receipt';
+
+REVOKE ALL ON FUNCTION tally.append(text, json, text),
+	tally.receipt(text, text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE tally.append_now(text, json, text, bigint, bytea,
+	timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tally.append(text, json, text),
+	tally.receipt(text, text) TO tally_writer, tally_admin;
+GRANT EXECUTE ON PROCEDURE tally.append_now(text, json, text, bigint, bytea,
+	timestamptz) TO tally_writer, tally_admin;
+
+-- Heads and records -----------------------------------------------------
+-- Only what is durable leaves: tally.durable() flushes, and waits for the
+-- standby, after the snapshot of the query that it stands in was taken.
+
+CREATE FUNCTION tally.durable() RETURNS boolean
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100000
+	AS 'MODULE_PATHNAME', 'tally_sql_durable';
+
+CREATE FUNCTION tally.head(
+	chain text,
+	OUT seq bigint, OUT hash bytea, OUT "time" timestamptz
+) RETURNS record
+	LANGUAGE c VOLATILE STRICT
+	AS 'MODULE_PATHNAME', 'tally_sql_head';
+
+CREATE FUNCTION tally.head_list(
+	OUT chain text, OUT seq bigint, OUT hash bytea, OUT "time" timestamptz
+) RETURNS SETOF record
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'tally_sql_head_list';
+
+CREATE VIEW tally.heads AS
+	SELECT chain, seq, hash, "time" FROM tally.head_list();
+
+CREATE VIEW tally.log AS
+	SELECT c.name AS chain, r.seq, r."time", a.label AS source, r.key, r.id,
+		r.digest, r.salt, r.prev, r.hash
+	FROM tally.record r
+		LEFT JOIN tally.chain c ON c.id = r.chain_id
+		LEFT JOIN (SELECT e.id,
+				e.event::json -> 'attach' ->> 'label' AS label
+			FROM tally.event e
+			WHERE e.id IN (SELECT x.event_id FROM tally.record x
+				JOIN tally.chain l ON l.id = x.chain_id
+				WHERE l.name = 'tally:log')) a ON a.id = r.epoch
+	WHERE tally.durable();
+
+CREATE FUNCTION tally.status_list(
+	OUT item text, OUT subject text, OUT state text, OUT owner integer,
+	OUT waiters integer[], OUT detail text
+) RETURNS SETOF record
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'tally_sql_status';
+
+CREATE VIEW tally.status AS
+	SELECT item, subject, state, owner, waiters, detail FROM tally.status_list();
+
+REVOKE ALL ON FUNCTION tally.durable(), tally.head(text), tally.head_list(),
+	tally.status_list() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tally.head(text), tally.head_list()
+	TO tally_reader, tally_admin;
+GRANT EXECUTE ON FUNCTION tally.durable(), tally.status_list() TO tally_admin;
+GRANT SELECT ON tally.heads TO tally_reader, tally_admin;
+GRANT SELECT ON tally.log, tally.status TO tally_admin;
+
+-- Verifying -------------------------------------------------------------
+
+CREATE FUNCTION tally.verify(
+	chain text DEFAULT NULL, from_seq bigint DEFAULT NULL,
+	to_seq bigint DEFAULT NULL,
+	OUT kind text, OUT chain text, OUT seq bigint, OUT source text,
+	OUT key text, OUT detail text
+) RETURNS SETOF record
+	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_verify';
+
+CREATE FUNCTION tally.verify_against(
+	heads json,
+	OUT kind text, OUT chain text, OUT seq bigint, OUT source text,
+	OUT key text, OUT detail text
+) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_verify_against';
+
+CREATE FUNCTION tally.verify_summary(
+	chain text DEFAULT NULL, from_seq bigint DEFAULT NULL,
+	to_seq bigint DEFAULT NULL, heads json DEFAULT NULL,
+	OUT verdict text, OUT records bigint, OUT chains bigint,
+	OUT findings bigint, OUT seconds double precision, OUT not_covered text[]
+) RETURNS record
+	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_verify_summary';
+
+REVOKE ALL ON FUNCTION tally.verify(text, bigint, bigint),
+	tally.verify_against(json),
+	tally.verify_summary(text, bigint, bigint, json) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tally.verify(text, bigint, bigint),
+	tally.verify_against(json),
+	tally.verify_summary(text, bigint, bigint, json)
+	TO tally_reader, tally_admin;

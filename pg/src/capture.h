@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Capture: what will be sealed when this transaction commits (P1).
+ */
+#ifndef TALLY_PG_CAPTURE_H
+#define TALLY_PG_CAPTURE_H
+
+#include "postgres.h"
+
+#include <tally/record.h>
+
+/*
+ * Captures an event that is kept whole: stores it in tally.event and
+ * remembers it for the chain.  event is compact JSON that the caller vouches
+ * for; chain is a plain legal name; id may be NULL.  Returns the id of the
+ * row in tally.event.
+ */
+extern int64 tally_capture_event(const char *chain, Size chain_len,
+								 const char *event, Size event_len,
+								 const char *id, Size id_len,
+								 struct tally_hash *out_digest);
+
+/*
+ * The log's own chain; its first record is written if it is not there yet.
+ */
+extern int64 tally_capture_log_event(const char *event);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * only_when: a boolean expression over the one row, of built-in immutable
+ * functions and operators only.  Nothing in it can run a user's code or read
+ * another row, so it runs with no rights but the row's.
+ */
+#ifndef TALLY_PG_CONDITION_H
+#define TALLY_PG_CONDITION_H
+
+#include "postgres.h"
+
+#include "executor/tuptable.h"
+#include "utils/relcache.h"
+
+struct tally_condition;
+
+/*
+ * Judges a user's text and gives its canonical form (as the catalog functions
+ * would print it under pinned settings), palloc'd.  ERROR with a message that
+ * says what is not allowed: a subquery, an aggregate, a function that is not
+ * immutable or not built in, a system column, a whole row, another type than
+ * boolean.
+ */
+extern char *tally_condition_check(const char *text, Relation rel);
+
+/*
+ * Compiles a canonical text for rows of rel, in the current memory context;
+ * judges it again (an adversary may have written it).
+ */
+extern struct tally_condition *tally_condition_new(const char *canonical,
+												   Relation rel);
+
+/* Is it true (not false, not null) of the row in slot? */
+extern bool tally_condition_holds(struct tally_condition *condition,
+								  TupleTableSlot *slot);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An epoch: the whole configuration under which a table's rows are sealed, as
+ * the attach event in tally:log states it (doc/design/postgresql.md).
+ */
+#ifndef TALLY_PG_EPOCH_H
+#define TALLY_PG_EPOCH_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "access/transam.h"
+
+/* A column as attach froze it. */
+struct tally_column
+{
+	char	   *name;			/* in the events of this epoch, for ever */
+	AttrNumber	number;			/* in the attached relation */
+	char	   *type_name;		/* format_type, fully qualified, no modifier */
+	int32		typmod;
+};
+
+struct tally_epoch
+{
+	int64		id;				/* tally.event.id of the attach event */
+	Oid			relation;
+	char	   *table;			/* "schema.name", quoted as SQL has it */
+	char	   *label;
+	char	   *prefix;
+	int			ncolumns;
+	struct tally_column *columns;	/* by number */
+	int			nkeys;
+	int		   *keys;			/* positions in columns, in the key's order */
+	int			chain_by;		/* position in columns, or -1 */
+	char	   *only_when;		/* canonical text, or NULL */
+	bool		append_only;
+	bool		keep_event;
+	bool		salted;
+	FullTransactionId xid;		/* older row versions were there before */
+};
+
+/* A detach event; its epoch ends where it begins. */
+struct tally_detach
+{
+	Oid			relation;
+	char	   *table;
+	char	   *label;
+	FullTransactionId xid;
+};
+
+/*
+ * The canonical event text (JCS) of an attach, or of a detach; palloc'd.
+ */
+extern char *tally_epoch_encode(const struct tally_epoch *epoch);
+extern char *tally_detach_encode(const struct tally_detach *detach);
+
+/*
+ * Reads what encode wrote, strictly; all of it palloc'd in the current memory
+ * context.  Returns NULL if the event is of another kind, or malformed (the
+ * text may be an adversary's: never an error, never a crash).
+ */
+extern struct tally_epoch *tally_epoch_parse(int64 id, const char *event);
+extern struct tally_detach *tally_detach_parse(const char *event);
+
+#endif
