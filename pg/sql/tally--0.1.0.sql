@@ -124,8 +124,8 @@ GRANT EXECUTE ON FUNCTION tally.attach(regclass, name, text, text, name[], name[
 -- Appending -------------------------------------------------------------
 
 CREATE FUNCTION tally.append(
-	INOUT chain text, event json, INOUT id text DEFAULT NULL,
-	OUT digest bytea
+	chain text, event json, id text DEFAULT NULL,
+	OUT chain text, OUT digest bytea, OUT id text
 ) RETURNS record
 	LANGUAGE c VOLATILE
 	AS 'MODULE_PATHNAME', 'tally_sql_append';
