@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The extension's own tables, read and written below the executor: no
+ * trigger fires, no right is asked for, no search_path matters.
+ */
+#ifndef TALLY_PG_STORE_H
+#define TALLY_PG_STORE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+#include <tally/record.h>
+
+#define TALLY_SCHEMA "tally"
+#define TALLY_LOG_CHAIN "tally:log"
+
+/* Columns of tally.record, of the others in their order in the script. */
+enum
+{
+	TALLY_RECORD_CHAIN_ID = 1,
+	TALLY_RECORD_SEQ,
+	TALLY_RECORD_TIME,
+	TALLY_RECORD_EPOCH,
+	TALLY_RECORD_EVENT_ID,
+	TALLY_RECORD_DIGEST,
+	TALLY_RECORD_PREV,
+	TALLY_RECORD_HASH,
+	TALLY_RECORD_KEY,
+	TALLY_RECORD_ID,
+	TALLY_RECORD_SALT,
+	TALLY_RECORD_COLUMNS = TALLY_RECORD_SALT
+};
+
+enum
+{
+	TALLY_CHAIN_ID = 1,
+	TALLY_CHAIN_NAME,
+	TALLY_CHAIN_COLUMNS = TALLY_CHAIN_NAME
+};
+
+enum
+{
+	TALLY_EVENT_ID = 1,
+	TALLY_EVENT_EVENT,
+	TALLY_EVENT_COLUMNS = TALLY_EVENT_EVENT
+};
+
+enum
+{
+	TALLY_ATTACHMENT_RELATION = 1,
+	TALLY_ATTACHMENT_EPOCH,
+	TALLY_ATTACHMENT_LABEL,
+	TALLY_ATTACHMENT_COLUMNS = TALLY_ATTACHMENT_LABEL
+};
+
+struct tally_tables
+{
+	Oid			chain;
+	Oid			chain_id;		/* index (id) */
+	Oid			chain_name;		/* index (name) */
+	Oid			chain_number;	/* sequence */
+	Oid			event;
+	Oid			event_id;		/* index (id) */
+	Oid			event_number;	/* sequence */
+	Oid			record;
+	Oid			record_seq;		/* index (chain_id, seq) */
+	Oid			record_id;		/* index (chain_id, id) where id is not null */
+	Oid			attachment;
+	Oid			attachment_relation;	/* index (relation) */
+	Oid			attachment_label;	/* index (label) */
+};
+
+/* The head of a chain; seq 0 and a zero hash where it has no record yet. */
+struct tally_stored_head
+{
+	uint64		seq;
+	struct tally_hash hash;
+	TimestampTz time;
+};
+
+/* A record to insert; key and id may be NULL, salt too. */
+struct tally_stored_record
+{
+	int64		chain_id;
+	uint64		seq;
+	TimestampTz time;
+	int64		epoch;			/* 0: no row */
+	int64		event_id;		/* 0: its event is not kept */
+	const struct tally_hash *digest;
+	const struct tally_hash *prev;
+	const struct tally_hash *hash;
+	const char *key;
+	Size		key_len;
+	const char *id;
+	Size		id_len;
+	const uint8 *salt;
+};
+
+/* From _PG_init, once. */
+extern void tally_store_init(void);
+
+/*
+ * The oids of the tables, cached.  ERROR (undefined_object) if the extension
+ * is not created in this database.
+ */
+extern const struct tally_tables *tally_store_tables(void);
+
+/*
+ * Takes the locks that sealing will need, for the rest of the transaction,
+ * so that nobody waits for one while holding a chain; ERROR if there is a
+ * trigger, an index or a rule on tally.record that we did not make.
+ */
+extern void tally_store_prepare(void);
+
+/* Inserts an event that is kept; gives its tally.event.id. */
+extern int64 tally_store_event(const char *event, Size len);
+
+/* Takes back an event that this transaction stored. */
+extern void tally_store_forget_event(int64 id);
+
+/* The text of an event under snapshot, palloc'd, or NULL. */
+extern char *tally_store_read_event(int64 id, Snapshot snapshot);
+
+/*
+ * The id of a chain by its plain name under snapshot, or 0.  Chains are made
+ * only under their lock.
+ */
+extern int64 tally_store_find_chain(const char *name, Size len,
+									Snapshot snapshot);
+extern int64 tally_store_make_chain(const char *name, Size len);
+
+extern void tally_store_read_head(int64 chain_id, Snapshot snapshot,
+								  struct tally_stored_head *out);
+
+/*
+ * The record of an id in a chain under snapshot; false if there is none.
+ * out_digest may be NULL.
+ */
+extern bool tally_store_find_id(int64 chain_id, const char *id, Size len,
+								Snapshot snapshot,
+								struct tally_stored_head *out,
+								struct tally_hash *out_digest);
+
+/*
+ * Inserting records: open once, append any number, close.  Records are
+ * written in batches; flush writes what is waiting.
+ */
+struct tally_store_writer;
+extern struct tally_store_writer *tally_store_open(void);
+extern void tally_store_append(struct tally_store_writer *writer,
+							   const struct tally_stored_record *record);
+extern void tally_store_flush(struct tally_store_writer *writer);
+extern void tally_store_close(struct tally_store_writer *writer);
+
+/*
+ * The configuration table: one row per attached relation.  Both send the
+ * relation's invalidation, so that every backend looks again.  remove
+ * returns false if there was no row.
+ */
+extern void tally_store_add_attachment(Oid relation, int64 epoch,
+									   const char *label);
+extern bool tally_store_remove_attachment(Oid relation);
+
+/*
+ * The attachment of exactly this relation under snapshot; false if there is
+ * none.  out_label (may be NULL) is palloc'd.
+ */
+extern bool tally_store_find_attachment(Oid relation, Snapshot snapshot,
+										int64 *out_epoch, char **out_label);
+
+/* The relation that has this label under snapshot, or InvalidOid. */
+extern Oid	tally_store_find_label(const char *label, Snapshot snapshot);
+
+#endif
