@@ -25,6 +25,8 @@ struct tally_epoch
 	int64		id;				/* tally.event.id of the attach event */
 	Oid			relation;
 	char	   *table;			/* "schema.name", quoted as SQL has it */
+	uint64		cluster;		/* system identifier: where it was attached */
+	char	   *database;
 	char	   *label;
 	char	   *prefix;
 	int			ncolumns;

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The events of attach and detach, written.  Of each there is one spelling
+ * (RFC 8785), with the members in the order that the standard asks for.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "core/jcs.h"
+#include "epoch.h"
+
+static void
+add_string(StringInfo out, const char *value)
+{
+	size_t		len = strlen(value);
+	size_t		quoted;
+
+	enlargeStringInfo(out, tally_jcs_measure(value, len));
+	quoted = tally_jcs_quote(value, len, out->data + out->len);
+	if (quoted == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				 errmsg("a name of the configuration is not valid UTF-8")));
+	out->len += quoted;
+	out->data[out->len] = '\0';
+}
+
+/* before: what stands in front of the value, such as ",\"label\":". */
+static void
+add_member(StringInfo out, const char *before, const char *value)
+{
+	appendStringInfoString(out, before);
+	add_string(out, value);
+}
+
+static void
+add_bool(StringInfo out, const char *before, bool value)
+{
+	appendStringInfoString(out, before);
+	appendStringInfoString(out, value ? "true" : "false");
+}
+
+static void
+add_columns(StringInfo out, const struct tally_epoch *epoch)
+{
+	const struct tally_column *column;
+	int			i;
+
+	for (i = 0; i < epoch->ncolumns; i++)
+	{
+		column = &epoch->columns[i];
+		add_member(out, i == 0 ? "{\"name\":" : ",{\"name\":", column->name);
+		appendStringInfo(out, ",\"number\":%d", column->number);
+		add_member(out, ",\"type\":", column->type_name);
+		appendStringInfo(out, ",\"typmod\":%d}", column->typmod);
+	}
+}
+
+static void
+add_key(StringInfo out, const struct tally_epoch *epoch)
+{
+	int			i;
+
+	for (i = 0; i < epoch->nkeys; i++)
+		add_member(out, i == 0 ? "" : ",",
+				   epoch->columns[epoch->keys[i]].name);
+}
+
+char *
+tally_epoch_encode(const struct tally_epoch *epoch)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	add_bool(&out, "{\"attach\":{\"append_only\":", epoch->append_only);
+	if (epoch->chain_by >= 0)
+		add_member(&out, ",\"chain_by\":",
+				   epoch->columns[epoch->chain_by].name);
+	appendStringInfo(&out, ",\"cluster\":\"" UINT64_FORMAT "\",\"columns\":[",
+					 epoch->cluster);
+	add_columns(&out, epoch);
+	add_member(&out, "],\"database\":", epoch->database);
+	add_bool(&out, ",\"keep_event\":", epoch->keep_event);
+	appendStringInfoString(&out, ",\"key\":[");
+	add_key(&out, epoch);
+	add_member(&out, "],\"label\":", epoch->label);
+	if (epoch->only_when != NULL)
+		add_member(&out, ",\"only_when\":", epoch->only_when);
+	add_member(&out, ",\"prefix\":", epoch->prefix);
+	appendStringInfo(&out, ",\"relation\":%u", epoch->relation);
+	add_bool(&out, ",\"salted\":", epoch->salted);
+	add_member(&out, ",\"table\":", epoch->table);
+	appendStringInfo(&out, ",\"xid\":\"" UINT64_FORMAT "\"}}",
+					 U64FromFullTransactionId(epoch->xid));
+	return out.data;
+}
+
+char *
+tally_detach_encode(const struct tally_detach *detach)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	add_member(&out, "{\"detach\":{\"label\":", detach->label);
+	appendStringInfo(&out, ",\"relation\":%u", detach->relation);
+	add_member(&out, ",\"table\":", detach->table);
+	appendStringInfo(&out, ",\"xid\":\"" UINT64_FORMAT "\"}}",
+					 U64FromFullTransactionId(detach->xid));
+	return out.data;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The events of attach and detach, read.
+ *
+ * They may be an adversary's, and the verifier has to go on whatever they
+ * hold, so PostgreSQL's JSON functions, which raise errors, are out of the
+ * question.  Nor are they needed: of each event there is one spelling.  The
+ * reader knows the one order of members; what it is lax about (the spelling
+ * of strings and numbers) shows when the event is encoded again and does not
+ * come out the same.
+ *
+ * Each function below moves the reader behind what it read and returns true,
+ * or returns false and leaves it anywhere.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+
+#include "core/json.h"
+#include "core/text.h"
+#include "epoch.h"
+
+struct reader
+{
+	const char *p;
+	const char *end;			/* at a NUL */
+};
+
+static bool
+skip(struct reader *reader, const char *literal)
+{
+	size_t		len = strlen(literal);
+
+	if (strncmp(reader->p, literal, len) != 0)
+		return false;
+	reader->p += len;
+	return true;
+}
+
+static bool
+read_string(struct reader *reader, const char *before, char **out)
+{
+	const uint8_t *p;
+	const char *stop;
+	char	   *to;
+	int32_t		c;
+
+	if (!skip(reader, before) || !skip(reader, "\""))
+		return false;
+	for (stop = reader->p; stop < reader->end && *stop != '"'; stop++)
+	{
+		if (*stop == '\\')
+			stop++;
+	}
+	if (stop >= reader->end)
+		return false;
+	to = *out = palloc(stop - reader->p + 1);
+	p = (const uint8_t *) reader->p;
+	while (p < (const uint8_t *) stop)
+	{
+		if (*p != '\\')
+		{
+			*to++ = *p++;
+			continue;
+		}
+		c = tally_json_escape(&p, (const uint8_t *) stop);
+		if (c < 0)
+			return false;
+		to += tally_utf8_encode(c, (uint8_t *) to);
+	}
+	*to = '\0';
+	reader->p = stop + 1;
+	return true;
+}
+
+/* A string that may be left out, with what stands before it. */
+static bool
+read_optional(struct reader *reader, const char *before, char **out)
+{
+	*out = NULL;
+	if (strncmp(reader->p, before, strlen(before)) != 0)
+		return true;
+	return read_string(reader, before, out);
+}
+
+static bool
+read_bool(struct reader *reader, const char *before, bool *out)
+{
+	if (!skip(reader, before))
+		return false;
+	*out = *reader->p == 't';
+	return skip(reader, *out ? "true" : "false");
+}
+
+/* A number from -1 to max. */
+static bool
+read_number(struct reader *reader, const char *before, int64 max, int64 *out)
+{
+	size_t		digits;
+	uint64_t	value;
+
+	if (!skip(reader, before))
+		return false;
+	if (skip(reader, "-1"))
+	{
+		*out = -1;
+		return true;
+	}
+	digits = strspn(reader->p, "0123456789");
+	if (tally_decimal_parse(reader->p, digits, max, &value) != 0)
+		return false;
+	*out = value;
+	reader->p += digits;
+	return true;
+}
+
+/* A number of 64 bits, which JSON has to write as a string. */
+static bool
+read_uint64(struct reader *reader, const char *before, uint64 *out)
+{
+	char	   *digits;
+	uint64_t	value;
+
+	if (!read_string(reader, before, &digits) ||
+		tally_decimal_parse(digits, strlen(digits), PG_UINT64_MAX, &value) != 0)
+		return false;
+	*out = value;
+	return true;
+}
+
+static bool
+read_relation(struct reader *reader, Oid *out)
+{
+	int64		number;
+
+	if (!read_number(reader, ",\"relation\":", PG_UINT32_MAX, &number) ||
+		number <= 0)
+		return false;
+	*out = number;
+	return true;
+}
+
+/* The position of a column by name, or -1. */
+static int
+find_column(const struct tally_epoch *epoch, const char *name)
+{
+	int			i;
+
+	for (i = 0; i < epoch->ncolumns; i++)
+	{
+		if (strcmp(epoch->columns[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static bool
+read_column(struct reader *reader, struct tally_column *column)
+{
+	int64		number,
+				typmod;
+
+	if (!read_string(reader, "{\"name\":", &column->name) ||
+		!read_number(reader, ",\"number\":", MaxHeapAttributeNumber,
+					 &number) ||
+		number < 1 ||
+		!read_string(reader, ",\"type\":", &column->type_name) ||
+		!read_number(reader, ",\"typmod\":", PG_INT32_MAX, &typmod) ||
+		!skip(reader, "}"))
+		return false;
+	column->number = number;
+	column->typmod = typmod;
+	return true;
+}
+
+/* Columns have distinct names and ascending numbers. */
+static bool
+read_columns(struct reader *reader, struct tally_epoch *epoch)
+{
+	int			capacity = 8;
+	struct tally_column *column;
+
+	if (!skip(reader, ",\"columns\":["))
+		return false;
+	epoch->columns = palloc(capacity * sizeof(*epoch->columns));
+	do
+	{
+		if (epoch->ncolumns == capacity)
+		{
+			capacity *= 2;
+			epoch->columns = repalloc(epoch->columns,
+									  capacity * sizeof(*epoch->columns));
+		}
+		column = &epoch->columns[epoch->ncolumns];
+		if (!read_column(reader, column) ||
+			find_column(epoch, column->name) >= 0 ||
+			(epoch->ncolumns > 0 && column->number <= column[-1].number))
+			return false;
+		epoch->ncolumns++;
+	} while (skip(reader, ","));
+	return skip(reader, "]");
+}
+
+static bool
+read_key(struct reader *reader, struct tally_epoch *epoch)
+{
+	char	   *name;
+
+	if (!skip(reader, ",\"key\":["))
+		return false;
+	epoch->keys = palloc(INDEX_MAX_KEYS * sizeof(*epoch->keys));
+	do
+	{
+		if (epoch->nkeys == INDEX_MAX_KEYS ||
+			!read_string(reader, "", &name))
+			return false;
+		epoch->keys[epoch->nkeys] = find_column(epoch, name);
+		if (epoch->keys[epoch->nkeys] < 0)
+			return false;
+		epoch->nkeys++;
+	} while (skip(reader, ","));
+	return skip(reader, "]");
+}
+
+static bool
+read_attach(struct reader *reader, struct tally_epoch *epoch)
+{
+	char	   *chain_by;
+	uint64		xid;
+
+	if (!read_bool(reader, "{\"attach\":{\"append_only\":",
+				   &epoch->append_only) ||
+		!read_optional(reader, ",\"chain_by\":", &chain_by) ||
+		!read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
+		!read_columns(reader, epoch) ||
+		!read_string(reader, ",\"database\":", &epoch->database) ||
+		!read_bool(reader, ",\"keep_event\":", &epoch->keep_event) ||
+		!read_key(reader, epoch) ||
+		!read_string(reader, ",\"label\":", &epoch->label) ||
+		!read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
+		!read_string(reader, ",\"prefix\":", &epoch->prefix) ||
+		!read_relation(reader, &epoch->relation) ||
+		!read_bool(reader, ",\"salted\":", &epoch->salted) ||
+		!read_string(reader, ",\"table\":", &epoch->table) ||
+		!read_uint64(reader, ",\"xid\":", &xid) ||
+		!skip(reader, "}}"))
+		return false;
+	epoch->xid = FullTransactionIdFromU64(xid);
+	epoch->chain_by = chain_by == NULL ? -1 : find_column(epoch, chain_by);
+	return reader->p == reader->end &&
+		(chain_by == NULL || epoch->chain_by >= 0);
+}
+
+/* Is the text of a length and an encoding that an event can have? */
+static bool
+is_plausible(const char *event, struct reader *out_reader)
+{
+	size_t		len = strnlen(event, TALLY_EVENT_MAX + 1);
+
+	out_reader->p = event;
+	out_reader->end = event + len;
+	return len <= TALLY_EVENT_MAX && tally_is_utf8(event, len);
+}
+
+struct tally_epoch *
+tally_epoch_parse(int64 id, const char *event)
+{
+	struct tally_epoch *epoch = palloc0(sizeof(*epoch));
+	struct reader reader;
+	char	   *again;
+	bool		same;
+
+	epoch->id = id;
+	if (!is_plausible(event, &reader) || !read_attach(&reader, epoch))
+		return NULL;
+	again = tally_epoch_encode(epoch);
+	same = strcmp(again, event) == 0;
+	pfree(again);
+	return same ? epoch : NULL;
+}
+
+struct tally_detach *
+tally_detach_parse(const char *event)
+{
+	struct tally_detach *detach = palloc0(sizeof(*detach));
+	struct reader reader;
+	uint64		xid;
+	char	   *again;
+	bool		same;
+
+	if (!is_plausible(event, &reader) ||
+		!read_string(&reader, "{\"detach\":{\"label\":", &detach->label) ||
+		!read_relation(&reader, &detach->relation) ||
+		!read_string(&reader, ",\"table\":", &detach->table) ||
+		!read_uint64(&reader, ",\"xid\":", &xid) ||
+		!skip(&reader, "}}"))
+		return NULL;
+	detach->xid = FullTransactionIdFromU64(xid);
+	again = tally_detach_encode(detach);
+	same = strcmp(again, event) == 0;
+	pfree(again);
+	return same ? detach : NULL;
+}
