@@ -9,6 +9,8 @@
 
 #include "postgres.h"
 
+#include "epoch.h"
+
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
 
@@ -16,18 +18,24 @@ struct tally_condition;
 
 /*
  * Judges a user's text and gives its canonical form (as the catalog functions
- * would print it under pinned settings), palloc'd.  ERROR with a message that
- * says what is not allowed: a subquery, an aggregate, a function that is not
- * immutable or not built in, a system column, a whole row, another type than
- * boolean.
+ * would print it under pinned settings), palloc'd; rel is the epoch's relation
+ * and epoch->columns is there, epoch->only_when is not looked at.
+ *
+ * ERROR with a message that says what is not allowed: a subquery, an
+ * aggregate, a function that is not immutable or not built in, a system
+ * column, a whole row, a column that is not in the event (whoever changed it
+ * would change what is sealed, unseen), another type than boolean.
  */
-extern char *tally_condition_check(const char *text, Relation rel);
+extern char *tally_condition_check(const char *text, Relation rel,
+								   const struct tally_epoch *epoch);
 
 /*
- * Compiles a canonical text for rows of rel, in the current memory context;
- * judges it again (an adversary may have written it).
+ * Compiles epoch->only_when for rows of rel (the epoch's relation or a
+ * partition of it), in the current memory context; judges it again (an
+ * adversary may have written it).  Names are those of the epoch: columns that
+ * were renamed since are found, and no other column takes their place.
  */
-extern struct tally_condition *tally_condition_new(const char *canonical,
+extern struct tally_condition *tally_condition_new(const struct tally_epoch *epoch,
 												   Relation rel);
 
 /* Is it true (not false, not null) of the row in slot? */
