@@ -26,17 +26,17 @@ GRANT USAGE ON SCHEMA tally TO tally_reader, tally_writer, tally_admin;
 
 CREATE TABLE tally.chain (
 	id bigint NOT NULL,
-	name text NOT NULL,
+	name text COLLATE "C" NOT NULL,
 	CONSTRAINT chain_id PRIMARY KEY (id),
 	CONSTRAINT chain_name UNIQUE (name)
-);
+) USING heap;
 CREATE SEQUENCE tally.chain_number AS bigint OWNED BY tally.chain.id;
 
 CREATE TABLE tally.event (
 	id bigint NOT NULL,
 	event text NOT NULL,
 	CONSTRAINT event_id PRIMARY KEY (id)
-);
+) USING heap;
 CREATE SEQUENCE tally.event_number AS bigint CACHE 32 OWNED BY tally.event.id;
 
 -- Wide columns of fixed width first: no padding between them.
@@ -49,25 +49,26 @@ CREATE TABLE tally.record (
 	digest bytea NOT NULL,
 	prev bytea NOT NULL,
 	hash bytea NOT NULL,
-	key text,
-	id text,
+	key text COLLATE "C",
+	id text COLLATE "C",
 	salt bytea,
 	CONSTRAINT record_seq PRIMARY KEY (chain_id, seq)
-);
+) USING heap;
 CREATE UNIQUE INDEX record_id ON tally.record (chain_id, id)
 	WHERE id IS NOT NULL;
+-- Hashes do not compress; and no record is long enough to be TOASTed.
 ALTER TABLE tally.record
-	ALTER digest SET STORAGE PLAIN, ALTER prev SET STORAGE PLAIN,
-	ALTER hash SET STORAGE PLAIN, ALTER key SET STORAGE PLAIN,
-	ALTER id SET STORAGE PLAIN, ALTER salt SET STORAGE PLAIN;
+	ALTER digest SET STORAGE EXTERNAL, ALTER prev SET STORAGE EXTERNAL,
+	ALTER hash SET STORAGE EXTERNAL, ALTER key SET STORAGE EXTERNAL,
+	ALTER id SET STORAGE EXTERNAL, ALTER salt SET STORAGE EXTERNAL;
 
 CREATE TABLE tally.attachment (
 	relation regclass NOT NULL,
 	epoch bigint NOT NULL,
-	label text NOT NULL,
+	label text COLLATE "C" NOT NULL,
 	CONSTRAINT attachment_relation PRIMARY KEY (relation),
 	CONSTRAINT attachment_label UNIQUE (label)
-);
+) USING heap;
 
 -- Guards ----------------------------------------------------------------
 

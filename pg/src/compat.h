@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What differs between PostgreSQL 15 and newer versions, and nothing else.
+ */
+#ifndef TALLY_PG_COMPAT_H
+#define TALLY_PG_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "PostgreSQL 15 or newer is needed"
+#endif
+
+#include "replication/syncrep.h"
+#include "replication/walsender_private.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+
+#if PG_VERSION_NUM >= 170000
+#define TALLY_MY_PROC_NUMBER MyProcNumber
+#else
+#define TALLY_MY_PROC_NUMBER MyProc->pgprocno
+#endif
+
+/*
+ * Is there a list of synchronous standbys, as far as this server knows?  In
+ * minor releases from 2025 on the flag says nothing until it was initialised.
+ */
+#ifdef SYNC_STANDBY_INIT
+#define TALLY_STANDBYS_DEFINED() \
+	((WalSndCtl->sync_standbys_status & SYNC_STANDBY_INIT) != 0 ? \
+	 (WalSndCtl->sync_standbys_status & SYNC_STANDBY_DEFINED) != 0 : \
+	 SyncRepStandbyNames != NULL && SyncRepStandbyNames[0] != '\0')
+#else
+#define TALLY_STANDBYS_DEFINED() \
+	(((volatile WalSndCtlData *) WalSndCtl)->sync_standbys_defined)
+#endif
+
+#if PG_VERSION_NUM < 170000
+#define GetPGProcByNumber(n) (&ProcGlobal->allProcs[(n)])
+#define GetNumberFromPGProc(proc) ((proc)->pgprocno)
+#endif
+
+#ifndef palloc_array
+#define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
+#define palloc0_array(type, count) ((type *) palloc0(sizeof(type) * (count)))
+#define palloc_object(type) ((type *) palloc(sizeof(type)))
+#define palloc0_object(type) ((type *) palloc0(sizeof(type)))
+#endif
+
+#endif

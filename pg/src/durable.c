@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Only what is durable leaves.
+ *
+ * With early release, and with synchronous_commit = off, a record is visible
+ * before it is durable.  A head that was shown, written down outside, and then
+ * lost with the power would look like a truncation for ever.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "durable.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "storage/lwlock.h"
+#include "utils/guc.h"
+
+/* Has the standby confirmed this position in the mode of this session? */
+static bool
+is_confirmed(XLogRecPtr lsn)
+{
+	int			mode = synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_APPLY ?
+		SYNC_REP_WAIT_APPLY : SYNC_REP_WAIT_FLUSH;
+	bool		confirmed;
+
+	LWLockAcquire(SyncRepLock, LW_SHARED);
+	confirmed = WalSndCtl->lsn[mode] >= lsn;
+	LWLockRelease(SyncRepLock);
+	return confirmed;
+}
+
+/*
+ * The end of what was inserted into the WAL so far.  The insert position may
+ * stand behind the header of a page that has nothing on it yet; nobody flushes
+ * or confirms that far until somebody writes there.
+ */
+static XLogRecPtr
+inserted_end(void)
+{
+	XLogRecPtr	lsn = GetXLogInsertRecPtr();
+	uint64		header = XLogSegmentOffset(lsn, wal_segment_size) < XLOG_BLCKSZ ?
+		SizeOfXLogLongPHD : SizeOfXLogShortPHD;
+
+	return lsn % XLOG_BLCKSZ == header ? lsn - header : lsn;
+}
+
+static void
+wait_for_standby(XLogRecPtr lsn)
+{
+	int			level = NewGUCNestLevel();
+
+	/*
+	 * At least a flush on the standby, also for a session that commits
+	 * without waiting for one.  remote_apply is kept: it says more.
+	 */
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
+		(void) set_config_option("synchronous_commit", "on", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
+	if (!is_confirmed(lsn))
+	{
+		/* As at a commit: whoever cancels ends the wait, without an error. */
+		HOLD_INTERRUPTS();
+		SyncRepWaitForLSN(lsn, false);
+		RESUME_INTERRUPTS();
+	}
+	if (!is_confirmed(lsn) && TALLY_STANDBYS_DEFINED())
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the synchronous standby has not confirmed what would be shown"),
+				 errdetail("A head that is not durable must not leave: it might be lost, and would then look truncated.")));
+	AtEOXact_GUC(true, level);
+}
+
+void
+tally_durable_wait_for(XLogRecPtr lsn)
+{
+	XLogFlush(lsn);
+	if (max_wal_senders > 0 && TALLY_STANDBYS_DEFINED())
+		wait_for_standby(lsn);
+}
+
+void
+tally_durable_wait(void)
+{
+	if (!RecoveryInProgress())
+		tally_durable_wait_for(inserted_end());
+}
+
+PG_FUNCTION_INFO_V1(tally_sql_durable);
+
+/*
+ * True.  In the WHERE clause of a view it is evaluated once, when the query
+ * begins to run, so after its snapshot was taken.
+ */
+Datum
+tally_sql_durable(PG_FUNCTION_ARGS)
+{
+	tally_durable_wait();
+	PG_RETURN_BOOL(true);
+}

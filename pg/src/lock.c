@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The chains' locks.
+ *
+ * A slot is free (owner 0) or held by the backend whose entry in the proc
+ * array is owner - 1.  Whoever finds it free takes it, also before those who
+ * wait: a waiter that was woken looks again and may have to sleep once more.
+ * That is on purpose.  Handing the slot to the longest waiter would make
+ * every commit of a busy chain wait until the kernel has woken a process.
+ *
+ * A waiter is woken through the slot's condition variable.  One that dies
+ * after it was woken passes the wake-up on (ConditionVariableCancelSleep), so
+ * a free slot with sleepers and nobody awake does not exist.
+ *
+ * Taken only at PRE_COMMIT, all slots of a transaction in ascending order, so
+ * waiting for slots alone never makes a cycle.  A cycle needs something else
+ * that a holder waits for, which only a PRE_COMMIT callback of another
+ * extension can bring (P3); find_cycle looks for it.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "lock.h"
+
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/array.h"
+#include "utils/fmgrprotos.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+/* SQL's advisory locks have 1 or 2 here. */
+#define ADVISORY_FIELD4 0x7a11
+
+/* A cycle through more backends than these is found by one of them. */
+#define CYCLE_MAX 64
+
+struct slot
+{
+	pg_atomic_uint32 owner;		/* proc number + 1; 0: free */
+	ConditionVariable freed;
+	char		pad[PG_CACHE_LINE_SIZE - sizeof(pg_atomic_uint32) -
+					sizeof(ConditionVariable)];
+};
+
+struct shared
+{
+	struct slot slots[TALLY_LOCK_SLOTS];
+	/* By proc number: the slot that it waits for, + 1; 0: none. */
+	pg_atomic_uint32 waits_for[FLEXIBLE_ARRAY_MEMBER];
+};
+
+static struct shared *shared;
+static shmem_startup_hook_type previous_startup;
+static shmem_request_hook_type previous_request;
+
+/* What this backend holds, or is about to. */
+static int	held[TALLY_LOCK_SLOTS];
+static int	nheld;
+
+/* Number of entries in the proc array, prepared transactions left out. */
+static int
+proc_count(void)
+{
+	return MaxBackends + NUM_AUXILIARY_PROCS;
+}
+
+static Size
+shared_size(void)
+{
+	return add_size(offsetof(struct shared, waits_for),
+					mul_size(proc_count(), sizeof(pg_atomic_uint32)));
+}
+
+static void
+request_shared(void)
+{
+	if (previous_request)
+		previous_request();
+	RequestAddinShmemSpace(shared_size());
+}
+
+static void
+start_shared(void)
+{
+	bool		found;
+	int			i;
+
+	if (previous_startup)
+		previous_startup();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("tally locks", shared_size(), &found);
+	if (!found)
+	{
+		for (i = 0; i < TALLY_LOCK_SLOTS; i++)
+		{
+			pg_atomic_init_u32(&shared->slots[i].owner, 0);
+			ConditionVariableInit(&shared->slots[i].freed);
+		}
+		for (i = 0; i < proc_count(); i++)
+			pg_atomic_init_u32(&shared->waits_for[i], 0);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+tally_lock_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	previous_request = shmem_request_hook;
+	shmem_request_hook = request_shared;
+	previous_startup = shmem_startup_hook;
+	shmem_startup_hook = start_shared;
+}
+
+bool
+tally_lock_is_preloaded(void)
+{
+	return shared != NULL;
+}
+
+int
+tally_lock_slot(uint64 chain_hash)
+{
+	/* Chains of one name in two databases need not meet. */
+	chain_hash ^= (uint64) MyDatabaseId * UINT64CONST(0x9e3779b97f4a7c15);
+	return (int) ((chain_hash >> 32) % TALLY_LOCK_SLOTS);
+}
+
+static bool
+try_slot(struct slot *slot)
+{
+	uint32		free = 0;
+
+	if (pg_atomic_read_u32(&slot->owner) != 0)
+		return false;
+	return pg_atomic_compare_exchange_u32(&slot->owner, &free,
+										  (uint32) TALLY_MY_PROC_NUMBER + 1);
+}
+
+static int
+slot_owner(int slot)
+{
+	uint32		owner = pg_atomic_read_u32(&shared->slots[slot].owner);
+
+	return owner == 0 ? 0 : GetPGProcByNumber((int) owner - 1)->pid;
+}
+
+/* Appends pid to pids unless it is there; false if it is this backend. */
+static bool
+visit(int *pids, int *npids, int pid)
+{
+	int			i;
+
+	if (pid == MyProcPid)
+		return false;
+	for (i = 0; i < *npids; i++)
+	{
+		if (pids[i] == pid)
+			return true;
+	}
+	if (pid != 0 && *npids < CYCLE_MAX)
+		pids[(*npids)++] = pid;
+	return true;
+}
+
+/* The slot that the backend pid waits for, or -1. */
+static int
+waits_for(int pid)
+{
+	PGPROC	   *proc = BackendPidGetProc(pid);
+	uint32		slot;
+
+	if (proc == NULL)
+		return -1;
+	slot = pg_atomic_read_u32(&shared->waits_for[GetNumberFromPGProc(proc)]);
+	return (int) slot - 1;
+}
+
+/*
+ * Does the owner of the slot, through whomever it waits for, wait for this
+ * backend?  What is looked at changes meanwhile; but a real cycle does not go
+ * away by itself, and a backend that waits keeps what it holds, so what looks
+ * like a cycle twice in a row is one.
+ */
+static bool
+find_cycle(int slot)
+{
+	int			pids[CYCLE_MAX];
+	int			npids = 0;
+	int			i;
+
+	if (!visit(pids, &npids, slot_owner(slot)))
+		return true;
+	for (i = 0; i < npids; i++)
+	{
+		int			next = waits_for(pids[i]);
+		ArrayType  *array;
+		int			nblockers;
+		int			k;
+
+		if (next >= 0 && !visit(pids, &npids, slot_owner(next)))
+			return true;
+		array = DatumGetArrayTypeP(DirectFunctionCall1(pg_blocking_pids,
+													   Int32GetDatum(pids[i])));
+		nblockers = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+		for (k = 0; k < nblockers; k++)
+		{
+			if (!visit(pids, &npids, ((int32 *) ARR_DATA_PTR(array))[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* How long to sleep at most, in milliseconds; ERROR if lock_timeout is over. */
+static long
+next_sleep(TimestampTz began)
+{
+	long		sleep = DeadlockTimeout;
+	long		left;
+
+	if (LockTimeout <= 0)
+		return sleep;
+	left = LockTimeout - TimestampDifferenceMilliseconds(began,
+														 GetCurrentTimestamp());
+	if (left <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("canceling statement due to lock timeout"),
+				 errdetail("The transaction waited for the lock of a chain; nothing was committed.")));
+	return Min(sleep, left);
+}
+
+static void
+wait_for_slot(int number)
+{
+	struct slot *slot = &shared->slots[number];
+	TimestampTz began = 0;
+	int			suspicions = 0;
+
+	ConditionVariablePrepareToSleep(&slot->freed);
+	while (!try_slot(slot))
+	{
+		if (began == 0)
+			began = GetCurrentTimestamp();
+		if (!ConditionVariableTimedSleep(&slot->freed, next_sleep(began),
+										 PG_WAIT_EXTENSION))
+			continue;
+		suspicions = find_cycle(number) ? suspicions + 1 : 0;
+		if (suspicions >= 2)
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
+					 errmsg("deadlock detected"),
+					 errdetail("The owner of a chain's lock, process %d, waits for this transaction; nothing was committed.",
+							   slot_owner(number))));
+	}
+	ConditionVariableCancelSleep();
+}
+
+static void
+acquire_slot(int number)
+{
+	pg_atomic_uint32 *mine = &shared->waits_for[TALLY_MY_PROC_NUMBER];
+
+	if (try_slot(&shared->slots[number]))
+		return;
+	pg_atomic_write_u32(mine, (uint32) number + 1);
+	PG_TRY();
+	{
+		wait_for_slot(number);
+	}
+	PG_FINALLY();
+	{
+		pg_atomic_write_u32(mine, 0);
+	}
+	PG_END_TRY();
+}
+
+static void
+advisory_tag(LOCKTAG *tag, int slot)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, 0, slot, ADVISORY_FIELD4);
+}
+
+/*
+ * The locks belong to the top transaction, whichever resource owner is
+ * current: a subtransaction that ends must not release them (P5).
+ */
+static void
+advisory_each(bool acquire, int from, int to)
+{
+	ResourceOwner saved = CurrentResourceOwner;
+	LOCKTAG		tag;
+	int			i;
+
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	PG_TRY();
+	{
+		for (i = from; i < to; i++)
+		{
+			advisory_tag(&tag, held[i]);
+			if (acquire)
+			{
+				(void) LockAcquire(&tag, ExclusiveLock, false, false);
+				nheld = i + 1;
+			}
+			else
+				(void) LockRelease(&tag, ExclusiveLock, false);
+		}
+	}
+	PG_FINALLY();
+	{
+		CurrentResourceOwner = saved;
+	}
+	PG_END_TRY();
+}
+
+void
+tally_lock_acquire(const int *slots, int count)
+{
+	int			i;
+
+	Assert(nheld == 0 && count <= TALLY_LOCK_SLOTS);
+#ifndef TALLY_NO_LOCK			/* a test takes the lock out and must see forks */
+	memcpy(held, slots, (Size) count * sizeof(int));
+	if (shared == NULL)
+	{
+		advisory_each(true, 0, count);
+		return;
+	}
+	for (i = 0; i < count; i++)
+	{
+		Assert(i == 0 || slots[i - 1] < slots[i]);
+		acquire_slot(slots[i]);
+		nheld = i + 1;
+	}
+#endif
+}
+
+void
+tally_lock_release(void)
+{
+	int			count = nheld;
+	int			i;
+
+	nheld = 0;
+	if (shared == NULL)
+	{
+		advisory_each(false, 0, count);
+		return;
+	}
+	for (i = 0; i < count; i++)
+	{
+		struct slot *slot = &shared->slots[held[i]];
+
+		/* A full barrier: whoever takes the slot sees what we did. */
+		pg_atomic_exchange_u32(&slot->owner, 0);
+		ConditionVariableSignal(&slot->freed);
+	}
+}
+
+static void
+add_waiters(struct tally_lock_holder *holder)
+{
+	int			i;
+
+	holder->waiters = palloc_array(int, proc_count());
+	holder->nwaiters = 0;
+	for (i = 0; i < proc_count(); i++)
+	{
+		if (pg_atomic_read_u32(&shared->waits_for[i]) ==
+			(uint32) holder->slot + 1)
+			holder->waiters[holder->nwaiters++] = GetPGProcByNumber(i)->pid;
+	}
+}
+
+struct tally_lock_holder *
+tally_lock_holders(int *out_count)
+{
+	struct tally_lock_holder *holders;
+	int			count = 0;
+	int			i;
+
+	holders = palloc_array(struct tally_lock_holder, TALLY_LOCK_SLOTS);
+	for (i = 0; shared != NULL && i < TALLY_LOCK_SLOTS; i++)
+	{
+		int			owner = slot_owner(i);
+
+		if (owner == 0)
+			continue;
+		holders[count].slot = i;
+		holders[count].owner = owner;
+		add_waiters(&holders[count]);
+		count++;
+	}
+	*out_count = count;
+	return holders;
+}

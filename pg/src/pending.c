@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What this transaction captured and has not sealed.
+ */
+#include "postgres.h"
+
+#include "pending.h"
+#include "settings.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "utils/memutils.h"
+
+/* Where a savepoint of this nesting level began. */
+struct mark
+{
+	int			level;
+	uint64		count;
+	uint64		used;
+};
+
+/* Everything lives in one context, a child of TopTransactionContext. */
+static MemoryContext context;
+
+static struct tally_pending *entries;
+static uint64 count;
+static uint64 capacity;
+
+static uint8 *bytes;
+static uint64 used;
+static uint64 size;
+
+static struct tally_pending_chain *chains;
+static uint32 nchains;
+static uint32 chains_capacity;
+static uint32 last_chain;
+
+/* Open addressing: position among the chains + 1; 0: free. */
+static uint32 *buckets;
+static uint32 nbuckets;
+
+static struct mark *marks;
+static int	nmarks;
+static int	marks_capacity;
+
+static void
+begin(void)
+{
+	context = AllocSetContextCreate(TopTransactionContext, "tally pending",
+									ALLOCSET_DEFAULT_SIZES);
+	capacity = 64;
+	entries = MemoryContextAlloc(context, capacity * sizeof(*entries));
+	size = 4096;
+	bytes = MemoryContextAlloc(context, size);
+	chains_capacity = 8;
+	chains = MemoryContextAlloc(context, chains_capacity * sizeof(*chains));
+	nbuckets = 32;
+	buckets = MemoryContextAllocZero(context, nbuckets * sizeof(*buckets));
+	marks_capacity = 8;
+	marks = MemoryContextAlloc(context, marks_capacity * sizeof(*marks));
+}
+
+void
+tally_pending_reset(void)
+{
+	if (context == NULL)
+		return;
+	MemoryContextDelete(context);
+	context = NULL;
+	count = used = 0;
+	nchains = last_chain = 0;
+	nmarks = 0;
+}
+
+static void
+put_bucket(uint32 position)
+{
+	uint32		at = (uint32) chains[position].hash & (nbuckets - 1);
+
+	while (buckets[at] != 0)
+		at = (at + 1) & (nbuckets - 1);
+	buckets[at] = position + 1;
+}
+
+static void
+grow_chains(void)
+{
+	uint32		i;
+
+	chains_capacity *= 2;
+	chains = repalloc_huge(chains, chains_capacity * sizeof(*chains));
+	pfree(buckets);
+	nbuckets = chains_capacity * 4;
+	buckets = MemoryContextAllocExtended(context,
+										 nbuckets * sizeof(*buckets),
+										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (i = 0; i < nchains; i++)
+		put_bucket(i);
+}
+
+static bool
+is_chain(const struct tally_pending_chain *chain, const char *name, Size len)
+{
+	return chain->name_len == len && memcmp(chain->name, name, len) == 0;
+}
+
+static uint32
+add_chain(const char *name, Size len, uint64 hash)
+{
+	struct tally_pending_chain *chain;
+
+	if (nchains == chains_capacity)
+		grow_chains();
+	chain = &chains[nchains];
+	memset(chain, 0, sizeof(*chain));
+	chain->name = MemoryContextAlloc(context, len);
+	memcpy(chain->name, name, len);
+	chain->name_len = len;
+	chain->hash = hash;
+	put_bucket(nchains);
+	return nchains++;
+}
+
+static uint32
+find_chain(const char *name, Size len)
+{
+	uint64		hash;
+	uint32		at;
+
+	/* Rows of one statement mostly go to the chain of the one before. */
+	if (last_chain < nchains && is_chain(&chains[last_chain], name, len))
+		return last_chain;
+	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) name,
+											(int) len, 0));
+	for (at = (uint32) hash & (nbuckets - 1); buckets[at] != 0;
+		 at = (at + 1) & (nbuckets - 1))
+	{
+		if (is_chain(&chains[buckets[at] - 1], name, len))
+			return buckets[at] - 1;
+	}
+	return add_chain(name, len, hash);
+}
+
+/* Remembers where a savepoint began whose first capture this is. */
+static void
+mark_level(void)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (level == 1 || (nmarks > 0 && marks[nmarks - 1].level == level))
+		return;
+	if (nmarks == marks_capacity)
+	{
+		marks_capacity *= 2;
+		marks = repalloc(marks, marks_capacity * sizeof(*marks));
+	}
+	marks[nmarks].level = level;
+	marks[nmarks].count = count;
+	marks[nmarks].used = used;
+	nmarks++;
+}
+
+static void
+put_bytes(const void *from, Size len)
+{
+	if (len > 0)
+		memcpy(bytes + used, from, len);
+	used += len;
+}
+
+static void
+reserve(Size len)
+{
+	if (count == capacity)
+	{
+		capacity *= 2;
+		entries = repalloc_huge(entries, capacity * sizeof(*entries));
+	}
+	if (size - used < len)
+	{
+		size = Max(size * 2, used + len);
+		bytes = repalloc_huge(bytes, size);
+	}
+}
+
+void
+tally_pending_add(const struct tally_pending_request *request)
+{
+	struct tally_pending *entry;
+
+	if (count >= (uint64) tally_max_rows_per_transaction)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a transaction seals at most %d rows",
+						tally_max_rows_per_transaction),
+				 errhint("Commit in between, or have a superuser raise tally.max_rows_per_transaction; each row takes some 120 bytes of memory until the commit.")));
+	if (context == NULL)
+		begin();
+	mark_level();
+	reserve(TALLY_SALT_SIZE + request->key_len + request->id_len);
+	entry = &entries[count];
+	memset(entry, 0, sizeof(*entry));
+	entry->chain = last_chain = find_chain(request->chain, request->chain_len);
+	entry->epoch = request->epoch;
+	entry->event_id = request->event_id;
+	entry->only_first = request->only_first;
+	entry->digest = *request->digest;
+	entry->bytes = used;
+	entry->has_salt = request->salt != NULL;
+	entry->has_key = request->key != NULL;
+	entry->has_id = request->id != NULL;
+	entry->key_len = (uint16) request->key_len;
+	entry->id_len = (uint16) request->id_len;
+	if (entry->has_salt)
+		put_bytes(request->salt, TALLY_SALT_SIZE);
+	put_bytes(request->key, request->key_len);
+	put_bytes(request->id, request->id_len);
+	count++;
+}
+
+uint64
+tally_pending_count(void)
+{
+	return count;
+}
+
+struct tally_pending *
+tally_pending_get(uint64 position)
+{
+	Assert(position < count);
+	return &entries[position];
+}
+
+struct tally_pending_chain *
+tally_pending_chains(uint32 *out_count)
+{
+	*out_count = nchains;
+	return chains;
+}
+
+void
+tally_pending_count_chains(void)
+{
+	uint64		i;
+
+	for (i = 0; i < nchains; i++)
+		chains[i].count = 0;
+	for (i = 0; i < count; i++)
+		chains[entries[i].chain].count++;
+}
+
+const uint8 *
+tally_pending_salt(const struct tally_pending *entry)
+{
+	return entry->has_salt ? bytes + entry->bytes : NULL;
+}
+
+const char *
+tally_pending_key(const struct tally_pending *entry)
+{
+	Size		before = entry->has_salt ? TALLY_SALT_SIZE : 0;
+
+	return entry->has_key ? (const char *) bytes + entry->bytes + before : NULL;
+}
+
+const char *
+tally_pending_id(const struct tally_pending *entry)
+{
+	Size		before = entry->has_salt ? TALLY_SALT_SIZE : 0;
+
+	before += entry->key_len;
+	return entry->has_id ? (const char *) bytes + entry->bytes + before : NULL;
+}
+
+void
+tally_pending_commit_sub(int level)
+{
+	if (nmarks == 0 || marks[nmarks - 1].level < level)
+		return;
+	/* What the savepoint captured now belongs to the one around it. */
+	if (level - 1 <= 1 ||
+		(nmarks > 1 && marks[nmarks - 2].level == level - 1))
+		nmarks--;
+	else
+		marks[nmarks - 1].level = level - 1;
+}
+
+void
+tally_pending_abort_sub(int level)
+{
+	while (nmarks > 0 && marks[nmarks - 1].level >= level)
+	{
+		nmarks--;
+		count = marks[nmarks].count;
+		used = marks[nmarks].used;
+	}
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The settings tally.*.
+ */
+#include "postgres.h"
+
+#include "settings.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+int			tally_early_release = TALLY_RELEASE_LOCAL;
+int			tally_max_rows_per_transaction = 2000000;
+
+static const struct config_enum_entry early_release_options[] = {
+	{"off", TALLY_RELEASE_OFF, false},
+	{"local", TALLY_RELEASE_LOCAL, false},
+	{"full", TALLY_RELEASE_FULL, false},
+	{NULL, 0, false}
+};
+
+void
+tally_settings_init(void)
+{
+	DefineCustomEnumVariable("tally.early_release",
+							 "When a commit lets the next one into its chain.",
+							 "\"local\": before its own flush, unless it waits for a standby; "
+							 "\"full\": also before the standby; \"off\": after both.",
+							 &tally_early_release, TALLY_RELEASE_LOCAL,
+							 early_release_options, PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("tally.max_rows_per_transaction",
+							"How many rows one transaction may seal.",
+							"Each takes some 120 bytes of memory until the commit.",
+							&tally_max_rows_per_transaction, 2000000,
+							1, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("tally");
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The extension's own tables: where they are, and single rows of them.
+ * Records in bulk are written by store_writer.c.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "store.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_collation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "executor/tuptable.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+static struct tally_tables tables;
+static bool tables_known;
+static bool record_judged;		/* nothing on it that is not ours */
+
+/* Any change of tally.record, or of everything: look again. */
+static void
+on_relcache(Datum arg, Oid relation)
+{
+	if (relation == InvalidOid || relation == tables.record)
+		tables_known = record_judged = false;
+}
+
+void
+tally_store_init(void)
+{
+	CacheRegisterRelcacheCallback(on_relcache, (Datum) 0);
+}
+
+static Oid
+find_relation(const char *name, Oid schema)
+{
+	Oid			oid = get_relname_relid(name, schema);
+
+	if (!OidIsValid(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("\"%s.%s\" does not exist", TALLY_SCHEMA, name),
+				 errhint("Use CREATE EXTENSION tally in this database.")));
+	return oid;
+}
+
+const struct tally_tables *
+tally_store_tables(void)
+{
+	struct tally_tables found;
+	Oid			schema;
+
+	if (tables_known)
+		return &tables;
+	schema = get_namespace_oid(TALLY_SCHEMA, true);
+	if (!OidIsValid(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the extension \"tally\" does not exist in this database"),
+				 errhint("Use CREATE EXTENSION tally.")));
+	found.chain = find_relation("chain", schema);
+	found.chain_id = find_relation("chain_id", schema);
+	found.chain_name = find_relation("chain_name", schema);
+	found.chain_number = find_relation("chain_number", schema);
+	found.event = find_relation("event", schema);
+	found.event_id = find_relation("event_id", schema);
+	found.event_number = find_relation("event_number", schema);
+	found.record = find_relation("record", schema);
+	found.record_seq = find_relation("record_seq", schema);
+	found.record_id = find_relation("record_id", schema);
+	found.attachment = find_relation("attachment", schema);
+	found.attachment_relation = find_relation("attachment_relation", schema);
+	found.attachment_label = find_relation("attachment_label", schema);
+	tables = found;
+	tables_known = true;
+	return &tables;
+}
+
+/*
+ * We write below the executor: what stands on the table by somebody else's
+ * hand would not be run, or not be kept up to date.
+ */
+static void
+judge_record(Relation record)
+{
+	TriggerDesc *triggers = record->trigdesc;
+	ListCell   *cell;
+	int			i;
+
+	foreach(cell, RelationGetIndexList(record))
+	{
+		Oid			index = lfirst_oid(cell);
+
+		if (index != tables.record_seq && index != tables.record_id)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"tally.record\" has an index \"%s\" that is not its own",
+							get_rel_name(index)),
+					 errhint("Drop it: records are written without it.")));
+	}
+	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		if (strcmp(triggers->triggers[i].tgname, "guard") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"tally.record\" has a trigger \"%s\" that is not its own",
+							triggers->triggers[i].tgname),
+					 errhint("Drop it: records are written without it.")));
+	}
+	if (record->rd_rules != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"tally.record\" has a rule"),
+				 errhint("Drop it: records are written without it.")));
+	if (record->rd_rel->relam != HEAP_TABLE_AM_OID)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"tally.record\" is not a heap table")));
+}
+
+void
+tally_store_prepare(void)
+{
+	Relation	record;
+
+	record = table_open(tally_store_tables()->record, RowExclusiveLock);
+	if (!record_judged)
+	{
+		judge_record(record);
+		record_judged = true;
+	}
+	table_close(record, NoLock);
+	LockRelationOid(tables.chain, RowExclusiveLock);
+}
+
+/* Inserts one row with its indexes. */
+static void
+insert_row(Oid table, Datum *values, bool *nulls)
+{
+	Relation	rel = table_open(table, RowExclusiveLock);
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+
+	CatalogTupleInsert(rel, tuple);
+	heap_freetuple(tuple);
+	table_close(rel, NoLock);
+}
+
+/*
+ * The first row that the index gives for the keys (which name columns of the
+ * index), in a slot to be dropped, or NULL.  Backward: the last one.
+ */
+static TupleTableSlot *
+find_row(Relation rel, Oid index, Snapshot snapshot, ScanKey keys, int nkeys,
+		 ScanDirection direction)
+{
+	Relation	indexrel = index_open(index, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc scan = index_beginscan(rel, indexrel, snapshot, nkeys, 0);
+	bool		found;
+
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	found = index_getnext_slot(scan, direction, slot);
+	if (found)
+		ExecMaterializeSlot(slot);
+	index_endscan(scan);
+	index_close(indexrel, NoLock);
+	if (found)
+		return slot;
+	ExecDropSingleTupleTableSlot(slot);
+	return NULL;
+}
+
+static void
+key_int8(ScanKey key, AttrNumber column, int64 value)
+{
+	ScanKeyInit(key, column, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(value));
+}
+
+static void
+key_text(ScanKey key, AttrNumber column, const char *value, Size len)
+{
+	ScanKeyEntryInitialize(key, 0, column, BTEqualStrategyNumber, InvalidOid,
+						   C_COLLATION_OID, F_TEXTEQ,
+						   PointerGetDatum(cstring_to_text_with_len(value,
+																	(int) len)));
+}
+
+static Datum
+get(TupleTableSlot *slot, AttrNumber column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("column %d of a row of the extension's tables is null",
+						column),
+				 errhint("Somebody has changed the table; tally.verify() says more.")));
+	return value;
+}
+
+static void
+get_hash(TupleTableSlot *slot, AttrNumber column, struct tally_hash *out)
+{
+	bytea	   *value = DatumGetByteaPP(get(slot, column));
+
+	if (VARSIZE_ANY_EXHDR(value) != sizeof(out->b))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a hash in table \"tally.record\" is not 32 bytes long"),
+				 errhint("Somebody has changed the table; tally.verify() says more.")));
+	memcpy(out->b, VARDATA_ANY(value), sizeof(out->b));
+}
+
+static void
+get_head(TupleTableSlot *slot, struct tally_stored_head *out)
+{
+	out->seq = (uint64) DatumGetInt64(get(slot, TALLY_RECORD_SEQ));
+	out->time = DatumGetTimestampTz(get(slot, TALLY_RECORD_TIME));
+	get_hash(slot, TALLY_RECORD_HASH, &out->hash);
+}
+
+/* Events */
+
+int64
+tally_store_event(const char *event, Size len)
+{
+	Datum		values[TALLY_EVENT_COLUMNS];
+	bool		nulls[TALLY_EVENT_COLUMNS] = {false};
+	int64		id;
+
+	id = nextval_internal(tally_store_tables()->event_number, false);
+	values[TALLY_EVENT_ID - 1] = Int64GetDatum(id);
+	values[TALLY_EVENT_EVENT - 1] =
+		PointerGetDatum(cstring_to_text_with_len(event, (int) len));
+	insert_row(tables.event, values, nulls);
+	pfree(DatumGetPointer(values[TALLY_EVENT_EVENT - 1]));
+	return id;
+}
+
+void
+tally_store_forget_event(int64 id)
+{
+	Relation	rel = table_open(tally_store_tables()->event, RowExclusiveLock);
+	TupleTableSlot *slot;
+	ScanKeyData key;
+
+	key_int8(&key, 1, id);
+	slot = find_row(rel, tables.event_id, SnapshotSelf, &key, 1,
+					ForwardScanDirection);
+	if (slot != NULL)
+	{
+		CatalogTupleDelete(rel, &slot->tts_tid);
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(rel, NoLock);
+}
+
+char *
+tally_store_read_event(int64 id, Snapshot snapshot)
+{
+	Relation	rel = table_open(tally_store_tables()->event, AccessShareLock);
+	TupleTableSlot *slot;
+	char	   *event = NULL;
+	ScanKeyData key;
+
+	key_int8(&key, 1, id);
+	slot = find_row(rel, tables.event_id, snapshot, &key, 1,
+					ForwardScanDirection);
+	if (slot != NULL)
+	{
+		event = TextDatumGetCString(get(slot, TALLY_EVENT_EVENT));
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(rel, NoLock);
+	return event;
+}
+
+/* Chains */
+
+int64
+tally_store_find_chain(const char *name, Size len, Snapshot snapshot)
+{
+	Relation	rel = table_open(tally_store_tables()->chain, AccessShareLock);
+	TupleTableSlot *slot;
+	int64		id = 0;
+	ScanKeyData key;
+
+	key_text(&key, 1, name, len);
+	slot = find_row(rel, tables.chain_name, snapshot, &key, 1,
+					ForwardScanDirection);
+	if (slot != NULL)
+	{
+		id = DatumGetInt64(get(slot, TALLY_CHAIN_ID));
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(rel, NoLock);
+	return id;
+}
+
+int64
+tally_store_make_chain(const char *name, Size len)
+{
+	Datum		values[TALLY_CHAIN_COLUMNS];
+	bool		nulls[TALLY_CHAIN_COLUMNS] = {false};
+	int64		id;
+
+	id = nextval_internal(tally_store_tables()->chain_number, false);
+	values[TALLY_CHAIN_ID - 1] = Int64GetDatum(id);
+	values[TALLY_CHAIN_NAME - 1] =
+		PointerGetDatum(cstring_to_text_with_len(name, (int) len));
+	insert_row(tables.chain, values, nulls);
+	return id;
+}
+
+/* Records, read */
+
+void
+tally_store_read_head(int64 chain_id, Snapshot snapshot,
+					  struct tally_stored_head *out)
+{
+	Relation	rel = table_open(tally_store_tables()->record, AccessShareLock);
+	TupleTableSlot *slot;
+	ScanKeyData key;
+
+	memset(out, 0, sizeof(*out));
+	key_int8(&key, 1, chain_id);
+	slot = find_row(rel, tables.record_seq, snapshot, &key, 1,
+					BackwardScanDirection);
+	if (slot != NULL)
+	{
+		get_head(slot, out);
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(rel, NoLock);
+}
+
+bool
+tally_store_find_id(int64 chain_id, const char *id, Size len,
+					Snapshot snapshot, struct tally_stored_head *out,
+					struct tally_hash *out_digest)
+{
+	Relation	rel = table_open(tally_store_tables()->record, AccessShareLock);
+	TupleTableSlot *slot;
+	ScanKeyData keys[2];
+
+	key_int8(&keys[0], 1, chain_id);
+	key_text(&keys[1], 2, id, len);
+	slot = find_row(rel, tables.record_id, snapshot, keys, 2,
+					ForwardScanDirection);
+	if (slot != NULL)
+	{
+		get_head(slot, out);
+		if (out_digest != NULL)
+			get_hash(slot, TALLY_RECORD_DIGEST, out_digest);
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(rel, NoLock);
+	return slot != NULL;
+}
+
+/* Attachments */
+
+void
+tally_store_add_attachment(Oid relation, int64 epoch, const char *label)
+{
+	Datum		values[TALLY_ATTACHMENT_COLUMNS];
+	bool		nulls[TALLY_ATTACHMENT_COLUMNS] = {false};
+
+	values[TALLY_ATTACHMENT_RELATION - 1] = ObjectIdGetDatum(relation);
+	values[TALLY_ATTACHMENT_EPOCH - 1] = Int64GetDatum(epoch);
+	values[TALLY_ATTACHMENT_LABEL - 1] = CStringGetTextDatum(label);
+	insert_row(tally_store_tables()->attachment, values, nulls);
+	CacheInvalidateRelcacheByRelid(relation);
+}
+
+static TupleTableSlot *
+find_attachment(Relation rel, Oid relation, Snapshot snapshot)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
+	return find_row(rel, tables.attachment_relation, snapshot, &key, 1,
+					ForwardScanDirection);
+}
+
+bool
+tally_store_remove_attachment(Oid relation)
+{
+	Relation	rel;
+	TupleTableSlot *slot;
+
+	rel = table_open(tally_store_tables()->attachment, RowExclusiveLock);
+	slot = find_attachment(rel, relation, SnapshotSelf);
+	if (slot != NULL)
+	{
+		CatalogTupleDelete(rel, &slot->tts_tid);
+		ExecDropSingleTupleTableSlot(slot);
+		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)))
+			CacheInvalidateRelcacheByRelid(relation);
+	}
+	table_close(rel, NoLock);
+	return slot != NULL;
+}
+
+bool
+tally_store_find_attachment(Oid relation, Snapshot snapshot,
+							int64 *out_epoch, char **out_label)
+{
+	Relation	rel;
+	TupleTableSlot *slot;
+
+	rel = table_open(tally_store_tables()->attachment, AccessShareLock);
+	slot = find_attachment(rel, relation, snapshot);
+	if (slot != NULL)
+	{
+		*out_epoch = DatumGetInt64(get(slot, TALLY_ATTACHMENT_EPOCH));
+		if (out_label != NULL)
+			*out_label = TextDatumGetCString(get(slot,
+												 TALLY_ATTACHMENT_LABEL));
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(rel, NoLock);
+	return slot != NULL;
+}
+
+Oid
+tally_store_find_label(const char *label, Snapshot snapshot)
+{
+	Relation	rel;
+	TupleTableSlot *slot;
+	Oid			found = InvalidOid;
+	ScanKeyData key;
+
+	rel = table_open(tally_store_tables()->attachment, AccessShareLock);
+	key_text(&key, 1, label, strlen(label));
+	slot = find_row(rel, tables.attachment_label, snapshot, &key, 1,
+					ForwardScanDirection);
+	if (slot != NULL)
+	{
+		found = DatumGetObjectId(get(slot, TALLY_ATTACHMENT_RELATION));
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(rel, NoLock);
+	return found;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records in bulk.
+ *
+ * Only the sealer writes here, with the chains locked, so what counts is how
+ * long it takes: no executor, no TOAST (no record is long enough), tuples of a batch with one WAL record a
+ * page, then their index entries.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "store.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "executor/tuptable.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#define BATCH 256
+
+/* From this many on, one WAL record a page is worth its preparation. */
+#define MULTI_FROM 4
+
+struct tally_store_writer
+{
+	Relation	rel;
+	Relation	by_seq;
+	Relation	by_id;
+	IndexInfo  *by_seq_info;
+	IndexInfo  *by_id_info;		/* made with the first id */
+	MemoryContext batch;		/* of the tuples; reset with each flush */
+	int			count;
+	HeapTuple	tuples[BATCH];
+	TupleTableSlot *slots[BATCH];	/* made as they are needed */
+};
+
+struct tally_store_writer *
+tally_store_open(void)
+{
+	struct tally_store_writer *writer = palloc0_object(struct tally_store_writer);
+	const struct tally_tables *tables = tally_store_tables();
+
+	writer->rel = table_open(tables->record, RowExclusiveLock);
+	writer->by_seq = index_open(tables->record_seq, RowExclusiveLock);
+	writer->by_id = index_open(tables->record_id, RowExclusiveLock);
+	writer->by_seq_info = BuildIndexInfo(writer->by_seq);
+	writer->batch = AllocSetContextCreate(CurrentMemoryContext, "tally batch",
+										  ALLOCSET_DEFAULT_SIZES);
+	return writer;
+}
+
+/* A bytea that lives as long as the statement around: header and bytes. */
+struct short_bytes
+{
+	char		data[VARHDRSZ + TALLY_HASH_SIZE];
+};
+
+static Datum
+make_bytes(struct short_bytes *space, const uint8 *bytes, Size len)
+{
+	SET_VARSIZE(space->data, VARHDRSZ + len);
+	memcpy(VARDATA(space->data), bytes, len);
+	return PointerGetDatum(space->data);
+}
+
+static Datum
+make_text(const char *text, Size len, bool *isnull)
+{
+	*isnull = text == NULL;
+	if (text == NULL)
+		return (Datum) 0;
+	return PointerGetDatum(cstring_to_text_with_len(text, (int) len));
+}
+
+static HeapTuple
+make_tuple(Relation rel, const struct tally_stored_record *record)
+{
+	Datum		values[TALLY_RECORD_COLUMNS];
+	bool		nulls[TALLY_RECORD_COLUMNS] = {false};
+	struct short_bytes digest pg_attribute_aligned(MAXIMUM_ALIGNOF);
+	struct short_bytes prev pg_attribute_aligned(MAXIMUM_ALIGNOF);
+	struct short_bytes hash pg_attribute_aligned(MAXIMUM_ALIGNOF);
+	struct short_bytes salt pg_attribute_aligned(MAXIMUM_ALIGNOF);
+
+	values[TALLY_RECORD_CHAIN_ID - 1] = Int64GetDatum(record->chain_id);
+	values[TALLY_RECORD_SEQ - 1] = Int64GetDatum((int64) record->seq);
+	values[TALLY_RECORD_TIME - 1] = TimestampTzGetDatum(record->time);
+	values[TALLY_RECORD_EPOCH - 1] = Int64GetDatum(record->epoch);
+	nulls[TALLY_RECORD_EPOCH - 1] = record->epoch == 0;
+	values[TALLY_RECORD_EVENT_ID - 1] = Int64GetDatum(record->event_id);
+	nulls[TALLY_RECORD_EVENT_ID - 1] = record->event_id == 0;
+	values[TALLY_RECORD_DIGEST - 1] =
+		make_bytes(&digest, record->digest->b, TALLY_HASH_SIZE);
+	values[TALLY_RECORD_PREV - 1] =
+		make_bytes(&prev, record->prev->b, TALLY_HASH_SIZE);
+	values[TALLY_RECORD_HASH - 1] =
+		make_bytes(&hash, record->hash->b, TALLY_HASH_SIZE);
+	values[TALLY_RECORD_KEY - 1] =
+		make_text(record->key, record->key_len, &nulls[TALLY_RECORD_KEY - 1]);
+	values[TALLY_RECORD_ID - 1] =
+		make_text(record->id, record->id_len, &nulls[TALLY_RECORD_ID - 1]);
+	nulls[TALLY_RECORD_SALT - 1] = record->salt == NULL;
+	values[TALLY_RECORD_SALT - 1] = record->salt == NULL ? (Datum) 0 :
+		make_bytes(&salt, record->salt, TALLY_SALT_SIZE);
+	return heap_form_tuple(RelationGetDescr(rel), values, nulls);
+}
+
+void
+tally_store_append(struct tally_store_writer *writer,
+				   const struct tally_stored_record *record)
+{
+	MemoryContext saved = MemoryContextSwitchTo(writer->batch);
+
+	writer->tuples[writer->count++] = make_tuple(writer->rel, record);
+	MemoryContextSwitchTo(saved);
+	if (writer->count == BATCH)
+		tally_store_flush(writer);
+}
+
+static void
+insert_one_by_one(struct tally_store_writer *writer)
+{
+	int			i;
+
+	for (i = 0; i < writer->count; i++)
+		heap_insert(writer->rel, writer->tuples[i], GetCurrentCommandId(true),
+					0, NULL);
+}
+
+static void
+insert_at_once(struct tally_store_writer *writer)
+{
+	int			i;
+
+	for (i = 0; i < writer->count; i++)
+	{
+		if (writer->slots[i] == NULL)
+			writer->slots[i] =
+				MakeSingleTupleTableSlot(RelationGetDescr(writer->rel),
+										 &TTSOpsHeapTuple);
+		ExecStoreHeapTuple(writer->tuples[i], writer->slots[i], false);
+	}
+	heap_multi_insert(writer->rel, writer->slots, writer->count,
+					  GetCurrentCommandId(true), 0, NULL);
+	for (i = 0; i < writer->count; i++)
+	{
+		writer->tuples[i]->t_self = writer->slots[i]->tts_tid;
+		ExecClearTuple(writer->slots[i]);
+	}
+}
+
+/*
+ * The index entries of one tuple.  The checks of uniqueness never wait: with
+ * the chain's lock in hand there is no other transaction that could hold the
+ * same keys.
+ */
+static void
+insert_entries(struct tally_store_writer *writer, HeapTuple tuple)
+{
+	TupleDesc	desc = RelationGetDescr(writer->rel);
+	Datum		values[2];
+	bool		nulls[2];
+
+	values[0] = heap_getattr(tuple, TALLY_RECORD_CHAIN_ID, desc, &nulls[0]);
+	values[1] = heap_getattr(tuple, TALLY_RECORD_SEQ, desc, &nulls[1]);
+	(void) index_insert(writer->by_seq, values, nulls, &tuple->t_self,
+						writer->rel, UNIQUE_CHECK_YES, false,
+						writer->by_seq_info);
+	values[1] = heap_getattr(tuple, TALLY_RECORD_ID, desc, &nulls[1]);
+	if (nulls[1])
+		return;					/* the index is partial */
+	if (writer->by_id_info == NULL)
+		writer->by_id_info = BuildIndexInfo(writer->by_id);
+	(void) index_insert(writer->by_id, values, nulls, &tuple->t_self,
+						writer->rel, UNIQUE_CHECK_YES, false,
+						writer->by_id_info);
+}
+
+void
+tally_store_flush(struct tally_store_writer *writer)
+{
+	int			i;
+
+	if (writer->count == 0)
+		return;
+	if (writer->count < MULTI_FROM)
+		insert_one_by_one(writer);
+	else
+		insert_at_once(writer);
+	for (i = 0; i < writer->count; i++)
+		insert_entries(writer, writer->tuples[i]);
+	writer->count = 0;
+	MemoryContextReset(writer->batch);
+}
+
+void
+tally_store_close(struct tally_store_writer *writer)
+{
+	int			i;
+
+	tally_store_flush(writer);
+	for (i = 0; i < BATCH && writer->slots[i] != NULL; i++)
+		ExecDropSingleTupleTableSlot(writer->slots[i]);
+	index_close(writer->by_id, NoLock);
+	index_close(writer->by_seq, NoLock);
+	table_close(writer->rel, NoLock);
+	MemoryContextDelete(writer->batch);
+	pfree(writer);
+}

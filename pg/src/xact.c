@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of callbacks around a commit.
+ *
+ *     PRE_COMMIT          seal: chains locked, records inserted       (P3, P4)
+ *                         the commit becomes asynchronous             (P6)
+ *     the commit record is in the WAL; the proc array is left
+ *     COMMIT              chains unlocked                             (P5)
+ *     PostgreSQL's locks are released
+ *     AFTER_LOCKS         wait for the flush, and for the standby     (P6, P7)
+ *     the client is answered
+ *
+ * Waiting in COMMIT itself would hold row, table and NOTIFY locks through the
+ * flush.
+ *
+ * Sealing is the last thing that this module does before the commit record,
+ * but other modules' PRE_COMMIT callbacks may run after it.  One that writes
+ * to an attached table gets an error from tally_xact_begin (P8); one that
+ * rolls back a subtransaction of its own finds that what was sealed stays
+ * sealed.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "lock.h"
+#include "pending.h"
+#include "seal.h"
+#include "settings.h"
+#include "store.h"
+#include "xact.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "utils/resowner.h"
+
+enum state
+{
+	IDLE,						/* nothing was captured */
+	CAPTURING,
+	SEALED,
+};
+
+static enum state state = IDLE;
+
+/* Is synchronous_commit changed, and what was it? */
+static bool is_asynchronous;
+static int	asked_level;
+
+/* Up to where the client's answer has to wait; invalid: nowhere. */
+static XLogRecPtr awaited = InvalidXLogRecPtr;
+static int	awaited_level;
+
+void
+tally_xact_begin(void)
+{
+	if (state == SEALED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("this transaction is sealed already"),
+				 errdetail("Something wrote to an attached table after the transaction's records were sealed, probably another extension's commit callback."),
+				 errhint("List \"tally\" before that extension in shared_preload_libraries: callbacks run in reverse order.")));
+	if (state == CAPTURING)
+		return;
+	if (IsInParallelMode())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("cannot seal rows during a parallel operation")));
+	tally_store_prepare();
+	state = CAPTURING;
+}
+
+/* Does this session wait for a synchronous standby when it commits? */
+static bool
+awaits_standby(void)
+{
+	return max_wal_senders > 0 &&
+		synchronous_commit > SYNCHRONOUS_COMMIT_LOCAL_FLUSH &&
+		TALLY_STANDBYS_DEFINED();
+}
+
+static bool
+may_release_early(void)
+{
+	if (tally_early_release == TALLY_RELEASE_OFF ||
+		synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		return false;
+	if (!awaits_standby())
+		return true;
+	/* Its commit record asks for feedback; an asynchronous one cannot (P7). */
+	if (synchronous_commit >= SYNCHRONOUS_COMMIT_REMOTE_APPLY)
+		return false;
+	return tally_early_release == TALLY_RELEASE_FULL;
+}
+
+static void
+before_commit(void)
+{
+	if (state != CAPTURING)
+		return;
+	state = SEALED;
+	tally_seal();
+	if (!may_release_early())
+		return;
+	asked_level = synchronous_commit;
+	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+	is_asynchronous = true;
+}
+
+/* Back to the level that the session asked for. */
+static void
+restore_level(void)
+{
+	if (is_asynchronous)
+		synchronous_commit = asked_level;
+	is_asynchronous = false;
+}
+
+static void
+finish(void)
+{
+	tally_lock_release();
+	tally_pending_reset();
+	state = IDLE;
+}
+
+static void
+at_commit(void)
+{
+	if (state == IDLE)
+		return;
+	if (is_asynchronous)
+	{
+		awaited = XactLastCommitEnd;
+		awaited_level = asked_level;
+	}
+	restore_level();
+	finish();
+}
+
+static void
+on_xact(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			before_commit();
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			if (state != IDLE)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot PREPARE a transaction that has rows to seal"),
+						 errdetail("Its place in the chain is decided at the commit, and would have to be locked from now on until then.")));
+			break;
+		case XACT_EVENT_COMMIT:
+			at_commit();
+			break;
+		case XACT_EVENT_ABORT:
+			restore_level();
+			finish();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+on_subxact(SubXactEvent event, SubTransactionId sub, SubTransactionId parent,
+		   void *arg)
+{
+	/* After the seal nothing is pending that could come or go. */
+	if (state != CAPTURING)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		tally_pending_commit_sub(GetCurrentTransactionNestLevel());
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+		tally_pending_abort_sub(GetCurrentTransactionNestLevel());
+}
+
+/*
+ * PostgreSQL's locks are gone, the client is not answered.  As in PostgreSQL
+ * itself, somebody who cancels now gets a warning that the commit is done
+ * here and perhaps not on the standby.
+ */
+static void
+on_release(ResourceReleasePhase phase, bool is_commit, bool is_top, void *arg)
+{
+	XLogRecPtr	lsn = awaited;
+
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_commit || !is_top ||
+		XLogRecPtrIsInvalid(lsn))
+		return;
+	/* Called once for each resource owner: the first call waits. */
+	awaited = InvalidXLogRecPtr;
+	XLogFlush(lsn);
+	if (awaited_level > SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
+		SyncRepWaitForLSN(lsn, true);
+}
+
+void
+tally_xact_init(void)
+{
+	RegisterXactCallback(on_xact, NULL);
+	RegisterSubXactCallback(on_subxact, NULL);
+	RegisterResourceReleaseCallback(on_release, NULL);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of callbacks around a commit (P3 to P8).
+ */
+#ifndef TALLY_PG_XACT_H
+#define TALLY_PG_XACT_H
+
+#include "postgres.h"
+
+/* From _PG_init: registers the callbacks. */
+extern void tally_xact_init(void);
+
+/*
+ * To be called before anything is captured: ERROR if this transaction cannot
+ * seal (it has sealed already, it is parallel, the server is in recovery);
+ * takes the locks that sealing will need.
+ */
+extern void tally_xact_begin(void);
+
+#endif
