@@ -21,4 +21,10 @@
  */
 extern bool tally_type_is_stable(Oid type, int *out_needs, char **out_why);
 
+/*
+ * The type's name as epochs have it, palloc'd: fully qualified, without a
+ * modifier.
+ */
+extern char *tally_type_name(Oid type);
+
 #endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which types can be rendered.
+ *
+ * An explicit list of built-in types, each decided after reading its output
+ * function: what reads a catalog, or prints what another version of
+ * PostgreSQL prints otherwise, is not on it.  A type that is on neither list
+ * is refused; a newer PostgreSQL's are, until somebody has looked.
+ *
+ * No output function of an accepted type runs a user's code.  Pinning the
+ * settings depends on that (pin.c).
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "types.h"
+
+/* Composites in composites; a bound that nobody meets. */
+#define DEPTH_MAX 64
+
+static bool type_is_stable(Oid type, int depth, int *needs, char **out_why);
+
+/* What a built-in base type needs, or -1 if it is not on the list. */
+static int
+base_needs(Oid type)
+{
+	switch (type)
+	{
+		case BOOLOID:
+		case CHAROID:
+		case NAMEOID:
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case NUMERICOID:
+		case OIDOID:
+		case XIDOID:
+		case XID8OID:
+		case CIDOID:
+		case TIDOID:
+		case INT2VECTOROID:
+		case OIDVECTOROID:
+		case BITOID:
+		case VARBITOID:
+		case UUIDOID:
+		case INETOID:
+		case CIDROID:
+		case MACADDROID:
+		case MACADDR8OID:
+		case JSONOID:
+		case JSONBOID:
+		case JSONPATHOID:
+		case XMLOID:
+		case TSVECTOROID:
+		case TSQUERYOID:
+		case PG_LSNOID:
+		case PG_SNAPSHOTOID:
+		case TXID_SNAPSHOTOID:
+		case REFCURSOROID:
+			return TALLY_NEEDS_NOTHING;
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case BYTEAOID:
+		case DATEOID:
+		case TIMEOID:
+		case TIMETZOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+		case INTERVALOID:
+		case POINTOID:
+		case LSEGOID:
+		case PATHOID:
+		case BOXOID:
+		case POLYGONOID:
+		case LINEOID:
+		case CIRCLEOID:
+			return TALLY_NEEDS_SETTINGS;
+		case MONEYOID:
+			return TALLY_NEEDS_MONETARY;
+		default:
+			return -1;
+	}
+}
+
+/* Why a base type is refused. */
+static char *
+refusal(Oid type)
+{
+	char	   *name = format_type_be(type);
+	Oid			extension;
+
+	switch (type)
+	{
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+		case REGOPEROID:
+		case REGOPERATOROID:
+		case REGCLASSOID:
+		case REGCOLLATIONOID:
+		case REGTYPEOID:
+		case REGROLEOID:
+		case REGNAMESPACEOID:
+		case REGCONFIGOID:
+		case REGDICTIONARYOID:
+			return psprintf("type \"%s\" prints the names of objects, which can change",
+							name);
+		case ACLITEMOID:
+			return psprintf("type \"%s\" prints the names of roles, which can change",
+							name);
+		case PG_NODE_TREEOID:
+		case PG_NDISTINCTOID:
+		case PG_DEPENDENCIESOID:
+		case PG_MCV_LISTOID:
+		case PG_BRIN_BLOOM_SUMMARYOID:
+		case PG_BRIN_MINMAX_MULTI_SUMMARYOID:
+		case GTSVECTOROID:
+			return psprintf("type \"%s\" is for PostgreSQL's own use, and its text differs between versions",
+							name);
+	}
+	if (type < FirstNormalObjectId)
+		return psprintf("type \"%s\" is not known to this version of tally",
+						name);
+	extension = getExtensionOfObject(TypeRelationId, type);
+	if (OidIsValid(extension))
+		return psprintf("type \"%s\" of extension \"%s\" has an output function that can change",
+						name, get_extension_name(extension));
+	return psprintf("type \"%s\" has an output function of its own, which can change",
+					name);
+}
+
+static bool
+base_is_stable(Oid type, int *needs, char **out_why)
+{
+	int			base = base_needs(type);
+
+	if (base < 0)
+	{
+		*out_why = refusal(type);
+		return false;
+	}
+	*needs |= base;
+	return true;
+}
+
+static bool
+composite_is_stable(Oid type, int depth, int *needs, char **out_why)
+{
+	TupleDesc	columns = lookup_rowtype_tupdesc(type, -1);
+	bool		is_stable = true;
+	int			i;
+
+	for (i = 0; i < columns->natts && is_stable; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		if (!column->attisdropped)
+			is_stable = type_is_stable(column->atttypid, depth + 1, needs,
+									   out_why);
+	}
+	ReleaseTupleDesc(columns);
+	return is_stable;
+}
+
+/*
+ * The type that values of a container are made of, or InvalidOid.  out_output
+ * is the output function that PostgreSQL gives to containers of that kind: a
+ * base type of a user's could subscript as an array does and print as it likes.
+ */
+static Oid
+contained_type(Oid type, char kind, Oid *out_output)
+{
+	switch (kind)
+	{
+		case TYPTYPE_RANGE:
+			*out_output = F_RANGE_OUT;
+			return get_range_subtype(type);
+		case TYPTYPE_MULTIRANGE:
+			*out_output = F_MULTIRANGE_OUT;
+			return get_multirange_range(type);
+		case TYPTYPE_BASE:
+			*out_output = F_ARRAY_OUT;
+			return get_element_type(type);
+		default:
+			return InvalidOid;
+	}
+}
+
+static bool
+type_is_stable(Oid type, int depth, int *needs, char **out_why)
+{
+	char		kind;
+	Oid			contained;
+	Oid			output,
+				wanted;
+	bool		is_varlena;
+
+	check_stack_depth();
+	type = getBaseType(type);
+	kind = get_typtype(type);
+	if (depth > DEPTH_MAX)
+	{
+		*out_why = psprintf("type \"%s\" is nested too deeply",
+							format_type_be(type));
+		return false;
+	}
+	if (kind == TYPTYPE_PSEUDO || kind == '\0')
+	{
+		*out_why = psprintf("type \"%s\" is a pseudo-type",
+							format_type_be(type));
+		return false;
+	}
+	if (kind == TYPTYPE_ENUM)
+		return true;
+	if (kind == TYPTYPE_COMPOSITE)
+		return composite_is_stable(type, depth, needs, out_why);
+
+	contained = contained_type(type, kind, &wanted);
+	getTypeOutputInfo(type, &output, &is_varlena);
+	if (OidIsValid(contained) && output == wanted)
+		return type_is_stable(contained, depth + 1, needs, out_why);
+	return base_is_stable(type, needs, out_why);
+}
+
+bool
+tally_type_is_stable(Oid type, int *out_needs, char **out_why)
+{
+	int			needs = TALLY_NEEDS_NOTHING;
+
+	if (!type_is_stable(type, 0, &needs, out_why))
+		return false;
+	*out_needs = needs;
+	return true;
+}
+
+char *
+tally_type_name(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+}
