@@ -90,8 +90,7 @@ prepare_chains(struct tally_pending_chain *chains, uint32 nchains)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_NAME),
 					 errmsg("the chain's name %s", what)));
-		chain->id = tally_store_find_chain(chain->name, chain->name_len,
-										   SnapshotSelf);
+		chain->id = tally_store_known_chain(chain->name, chain->name_len);
 	}
 }
 

@@ -24,6 +24,7 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -34,12 +35,27 @@ static struct tally_tables tables;
 static bool tables_known;
 static bool record_judged;		/* nothing on it that is not ours */
 
-/* Any change of tally.record, or of everything: look again. */
+/* A chain whose id is known. */
+struct known_chain
+{
+	char		name[TALLY_CHAIN_MAX + 1];	/* the key, padded with zeros */
+	int64		id;
+};
+
+/* More would be memory for chains that this backend will not see again. */
+#define KNOWN_CHAINS_MAX 8192
+
+static HTAB *known_chains;
+static bool known_chains_stale;
+
+/* Any change of our tables, or of everything: look again. */
 static void
 on_relcache(Datum arg, Oid relation)
 {
 	if (relation == InvalidOid || relation == tables.record)
 		tables_known = record_judged = false;
+	if (relation == InvalidOid || relation == tables.chain)
+		known_chains_stale = true;
 }
 
 void
@@ -314,6 +330,44 @@ tally_store_find_chain(const char *name, Size len, Snapshot snapshot)
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(rel, NoLock);
+	return id;
+}
+
+static void
+begin_known_chains(void)
+{
+	HASHCTL		control = {0};
+
+	if (known_chains != NULL)
+		hash_destroy(known_chains);
+	control.keysize = sizeof(((struct known_chain *) 0)->name);
+	control.entrysize = sizeof(struct known_chain);
+	known_chains = hash_create("tally chains", 64, &control,
+							   HASH_ELEM | HASH_BLOBS);
+	known_chains_stale = false;
+}
+
+int64
+tally_store_known_chain(const char *name, Size len)
+{
+	char		key[sizeof(((struct known_chain *) 0)->name)] = {0};
+	struct known_chain *known;
+	int64		id;
+
+	Assert(len < sizeof(key));
+	if (known_chains == NULL || known_chains_stale ||
+		hash_get_num_entries(known_chains) >= KNOWN_CHAINS_MAX)
+		begin_known_chains();
+	memcpy(key, name, len);
+	known = hash_search(known_chains, key, HASH_FIND, NULL);
+	if (known != NULL)
+		return known->id;
+	id = tally_store_find_chain(name, len, SnapshotSelf);
+	if (id != 0)
+	{
+		known = hash_search(known_chains, key, HASH_ENTER, NULL);
+		known->id = id;
+	}
 	return id;
 }
 

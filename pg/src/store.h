@@ -131,6 +131,14 @@ extern char *tally_store_read_event(int64 id, Snapshot snapshot);
  */
 extern int64 tally_store_find_chain(const char *name, Size len,
 									Snapshot snapshot);
+
+/*
+ * The same for committed chains, from the backend's cache if it knows: a
+ * chain is never taken back.  Not to be asked after this transaction may have
+ * made chains itself.
+ */
+extern int64 tally_store_known_chain(const char *name, Size len);
+
 extern int64 tally_store_make_chain(const char *name, Size len);
 
 extern void tally_store_read_head(int64 chain_id, Snapshot snapshot,
