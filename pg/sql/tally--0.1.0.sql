@@ -179,17 +179,14 @@ CREATE FUNCTION tally.head_list(
 CREATE VIEW tally.heads AS
 	SELECT chain, seq, hash, "time" FROM tally.head_list();
 
+CREATE FUNCTION tally.source(epoch bigint) RETURNS text
+	LANGUAGE c STABLE STRICT COST 100
+	AS 'MODULE_PATHNAME', 'tally_sql_source';
+
 CREATE VIEW tally.log AS
-	SELECT c.name AS chain, r.seq, r."time", a.label AS source, r.key, r.id,
-		r.digest, r.salt, r.prev, r.hash
-	FROM tally.record r
-		LEFT JOIN tally.chain c ON c.id = r.chain_id
-		LEFT JOIN (SELECT e.id,
-				e.event::json -> 'attach' ->> 'label' AS label
-			FROM tally.event e
-			WHERE e.id IN (SELECT x.event_id FROM tally.record x
-				JOIN tally.chain l ON l.id = x.chain_id
-				WHERE l.name = 'tally:log')) a ON a.id = r.epoch
+	SELECT c.name AS chain, r.seq, r."time", tally.source(r.epoch) AS source,
+		r.key, r.id, r.digest, r.salt, r.prev, r.hash
+	FROM tally.record r LEFT JOIN tally.chain c ON c.id = r.chain_id
 	WHERE tally.durable();
 
 CREATE FUNCTION tally.status_list(
@@ -203,10 +200,11 @@ CREATE VIEW tally.status AS
 	SELECT item, subject, state, owner, waiters, detail FROM tally.status_list();
 
 REVOKE ALL ON FUNCTION tally.durable(), tally.head(text), tally.head_list(),
-	tally.status_list() FROM PUBLIC;
+	tally.source(bigint), tally.status_list() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tally.head(text), tally.head_list()
 	TO tally_reader, tally_admin;
-GRANT EXECUTE ON FUNCTION tally.durable(), tally.status_list() TO tally_admin;
+GRANT EXECUTE ON FUNCTION tally.durable(), tally.source(bigint),
+	tally.status_list() TO tally_admin;
 GRANT SELECT ON tally.heads TO tally_reader, tally_admin;
 GRANT SELECT ON tally.log, tally.status TO tally_admin;
 
