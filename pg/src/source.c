@@ -38,16 +38,19 @@ tally_sql_source(PG_FUNCTION_ARGS)
 {
 	struct answer *answer = fcinfo->flinfo->fn_extra;
 	int64		epoch = PG_GETARG_INT64(0);
+	text	   *label;
 	MemoryContext saved;
 
 	if (answer == NULL || answer->epoch != epoch)
 	{
+		label = find_label(epoch);
 		saved = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 		if (answer == NULL)
 			fcinfo->flinfo->fn_extra = answer = palloc0(sizeof(*answer));
 		if (answer->label != NULL)
 			pfree(answer->label);
-		answer->label = find_label(epoch);
+		answer->label = label == NULL ? NULL :
+			DatumGetTextPCopy(PointerGetDatum(label));
 		answer->epoch = epoch;
 		MemoryContextSwitchTo(saved);
 	}
