@@ -48,15 +48,15 @@ begin(void)
 {
 	context = AllocSetContextCreate(TopTransactionContext, "tally pending",
 									ALLOCSET_DEFAULT_SIZES);
-	capacity = 64;
+	capacity = 8;
 	entries = MemoryContextAlloc(context, capacity * sizeof(*entries));
-	size = 4096;
+	size = 512;
 	bytes = MemoryContextAlloc(context, size);
-	chains_capacity = 8;
+	chains_capacity = 2;
 	chains = MemoryContextAlloc(context, chains_capacity * sizeof(*chains));
-	nbuckets = 32;
+	nbuckets = 8;
 	buckets = MemoryContextAllocZero(context, nbuckets * sizeof(*buckets));
-	marks_capacity = 8;
+	marks_capacity = 4;
 	marks = MemoryContextAlloc(context, marks_capacity * sizeof(*marks));
 }
 
