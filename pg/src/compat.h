@@ -41,6 +41,13 @@
 #define GetNumberFromPGProc(proc) ((proc)->pgprocno)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define TALLY_OWNS_RELATION(oid, role) \
+	object_ownercheck(RelationRelationId, oid, role)
+#else
+#define TALLY_OWNS_RELATION(oid, role) pg_class_ownercheck(oid, role)
+#endif
+
 #ifndef palloc_array
 #define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
 #define palloc0_array(type, count) ((type *) palloc0(sizeof(type) * (count)))

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tally.attach and tally.detach: an epoch begins, an epoch ends.
+ *
+ * Both run with the caller's rights; what the caller may not do by himself is
+ * done below the executor (store.c) or as the extension's owner
+ * (attach_trigger.c).  Neither touches what this transaction has captured: it
+ * is sealed under the epoch under which it was captured, also if that has
+ * ended meanwhile.
+ */
+#include "postgres.h"
+
+#include "attach.h"
+#include "capture.h"
+#include "chain.h"
+#include "compat.h"
+#include "condition.h"
+#include "store.h"
+
+#include "core/text.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "commands/tablecmds.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* So that with '/' and a hash of a value a chain's name is not too long. */
+#define LABEL_MAX 190
+
+/* Arguments of tally.attach, in their order in SQL. */
+enum
+{
+	ARG_TBL,
+	ARG_CHAIN_BY,
+	ARG_PREFIX,
+	ARG_LABEL,
+	ARG_COLUMNS,
+	ARG_EXCLUDE,
+	ARG_ONLY_WHEN,
+	ARG_SALTED,
+	ARG_KEEP_EVENT,
+	ARG_APPEND_ONLY,
+};
+
+static const char *const argument_names[] = {
+	"tbl", "chain_by", "prefix", "label", "columns", "exclude", "only_when",
+	"salted", "keep_event", "append_only",
+};
+
+static void
+refuse_null(int argument)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("argument \"%s\" must not be null",
+					argument_names[argument])));
+}
+
+static char *
+get_text(FunctionCallInfo fcinfo, int argument)
+{
+	if (PG_ARGISNULL(argument))
+		return NULL;
+	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+static bool
+get_bool(FunctionCallInfo fcinfo, int argument)
+{
+	if (PG_ARGISNULL(argument))
+		refuse_null(argument);
+	return PG_GETARG_BOOL(argument);
+}
+
+/* The elements of a name[], as strings. */
+static List *
+get_names(FunctionCallInfo fcinfo, int argument)
+{
+	List	   *names = NIL;
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+	int			i;
+
+	if (PG_ARGISNULL(argument))
+		return NIL;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), NAMEOID, NAMEDATALEN,
+					  false, TYPALIGN_CHAR, &values, &nulls, &count);
+	for (i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			refuse_null(argument);
+		names = lappend(names, NameStr(*DatumGetName(values[i])));
+	}
+	return names;
+}
+
+static void
+get_request(FunctionCallInfo fcinfo, struct tally_attach_request *request)
+{
+	memset(request, 0, sizeof(*request));
+	if (PG_ARGISNULL(ARG_TBL))
+		refuse_null(ARG_TBL);
+	request->relation = PG_GETARG_OID(ARG_TBL);
+	if (!PG_ARGISNULL(ARG_CHAIN_BY))
+		request->chain_by = NameStr(*PG_GETARG_NAME(ARG_CHAIN_BY));
+	request->prefix = get_text(fcinfo, ARG_PREFIX);
+	request->label = get_text(fcinfo, ARG_LABEL);
+	request->some_columns = !PG_ARGISNULL(ARG_COLUMNS);
+	request->columns = get_names(fcinfo, ARG_COLUMNS);
+	request->exclude = get_names(fcinfo, ARG_EXCLUDE);
+	request->only_when = get_text(fcinfo, ARG_ONLY_WHEN);
+	request->salted = get_bool(fcinfo, ARG_SALTED);
+	request->keep_event = get_bool(fcinfo, ARG_KEEP_EVENT);
+	request->append_only = get_bool(fcinfo, ARG_APPEND_ONLY);
+	if (request->some_columns && !PG_ARGISNULL(ARG_EXCLUDE))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("columns and exclude cannot be used together"),
+				 errhint("Name either the columns that are sealed, or those that are not.")));
+}
+
+/* What is no matter of the table. */
+static void
+check_database(const char *command)
+{
+	PreventCommandIfReadOnly(command);
+	PreventCommandDuringRecovery(command);
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the encoding of database \"%s\" is %s, not UTF8",
+						get_database_name(MyDatabaseId),
+						GetDatabaseEncodingName()),
+				 errhint("Sealed events are UTF-8.  Move the data to a database that was created with ENCODING 'UTF8'.")));
+}
+
+static void
+refuse_missing(Oid relation)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("table with oid %u does not exist", relation)));
+}
+
+static void
+check_label_free(const char *label)
+{
+	Oid			other = tally_store_find_label(label, SnapshotSelf);
+	char	   *name;
+
+	if (!OidIsValid(other))
+		return;
+	name = get_rel_name(other);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("label \"%s\" belongs to a table that was dropped while it was attached",
+						label),
+				 errhint("Detach that one first: SELECT tally.detach(%u::regclass)",
+						 other)));
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("label \"%s\" belongs to \"%s\"", label,
+					tally_attach_name(other)),
+			 errhint("Choose another: label => '...'")));
+}
+
+static char *
+choose_label(const struct tally_attach_request *request)
+{
+	char	   *label = request->label;
+	char		escaped[2 * LABEL_MAX];
+	size_t		escaped_len;
+	const char *what;
+
+	if (label == NULL)
+		label = get_rel_name(request->relation);
+	if (strlen(label) > LABEL_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("the label is longer than %d bytes", LABEL_MAX)));
+	if (tally_name_escape(label, strlen(label), LABEL_MAX, escaped,
+						  &escaped_len, &what) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("the label %s", what),
+				 request->label == NULL ?
+				 errhint("Choose another than the table's name: label => '...'") :
+				 0));
+	check_label_free(label);
+	return label;
+}
+
+/* Everything that the event will say.  The locks are held. */
+static void
+make_epoch(struct tally_epoch *epoch, Relation rel,
+		   const struct tally_attach_request *request)
+{
+	memset(epoch, 0, sizeof(*epoch));
+	epoch->relation = request->relation;
+	epoch->table = tally_attach_name(request->relation);
+	epoch->cluster = GetSystemIdentifier();
+	epoch->database = get_database_name(MyDatabaseId);
+	epoch->label = choose_label(request);
+	epoch->prefix = request->prefix != NULL ? request->prefix : epoch->label;
+	tally_chain_check_prefix(epoch->prefix);
+	epoch->salted = request->salted;
+	epoch->keep_event = request->keep_event;
+	epoch->append_only = request->append_only;
+	tally_attach_choose_columns(epoch, rel, request);
+	if (request->only_when != NULL)
+		epoch->only_when = tally_condition_check(request->only_when, rel,
+												 epoch);
+	epoch->xid = ReadNextFullTransactionId();
+}
+
+PG_FUNCTION_INFO_V1(tally_sql_attach);
+
+Datum
+tally_sql_attach(PG_FUNCTION_ARGS)
+{
+	struct tally_attach_request request;
+	struct tally_epoch epoch;
+	Relation	rel;
+	List	   *members;
+
+	check_database("tally.attach()");
+	get_request(fcinfo, &request);
+	/* Before there is a lock: not everybody may lock every table. */
+	if (!tally_attach_check_owner(request.relation))
+		refuse_missing(request.relation);
+	members = tally_attach_lock(request.relation, ShareRowExclusiveLock);
+	/* And after it, for meanwhile it may have gone, to whomever. */
+	if (!tally_attach_check_owner(request.relation))
+		refuse_missing(request.relation);
+	rel = relation_open(request.relation, NoLock);
+	tally_attach_check_table(rel, members);
+	make_epoch(&epoch, rel, &request);
+	relation_close(rel, NoLock);
+
+	epoch.id = tally_capture_log_event(tally_epoch_encode(&epoch));
+	tally_store_add_attachment(epoch.relation, epoch.id, epoch.label);
+	/* Restored from a dump, a table has the triggers of where it was. */
+	tally_attach_drop_triggers(epoch.relation);
+	tally_attach_make_triggers(epoch.relation);
+	PG_RETURN_VOID();
+}
+
+/* The epoch that a detach ends. */
+static void
+find_epoch_to_end(Oid relation, int64 *out_epoch, char **out_label)
+{
+	Oid			attached;
+
+	if (tally_store_find_attachment(relation, SnapshotSelf, out_epoch,
+									out_label))
+		return;
+	if (get_rel_name(relation) == NULL)
+		refuse_missing(relation);
+	attached = tally_attach_find(relation);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("\"%s\" is not attached", tally_attach_name(relation)),
+			 OidIsValid(attached) ?
+			 errdetail("It is a partition of \"%s\", which is attached.",
+					   tally_attach_name(attached)) : 0));
+}
+
+/* The name that a table has, or had when it was attached. */
+static char *
+find_table_name(Oid relation, int64 id)
+{
+	struct tally_epoch *epoch;
+	char	   *event;
+
+	if (get_rel_name(relation) != NULL)
+		return tally_attach_name(relation);
+	event = tally_store_read_event(id, SnapshotSelf);
+	epoch = event == NULL ? NULL : tally_epoch_parse(id, event);
+	return epoch != NULL ? epoch->table : psprintf("%u", relation);
+}
+
+static void
+check_members_not_in_use(List *members)
+{
+	ListCell   *cell;
+
+	foreach(cell, members)
+	{
+		Relation	rel = table_open(lfirst_oid(cell), NoLock);
+
+		CheckTableNotInUse(rel, "detach");
+		table_close(rel, NoLock);
+	}
+}
+
+PG_FUNCTION_INFO_V1(tally_sql_detach);
+
+/*
+ * Works also where somebody else was faster: with triggers that are gone,
+ * and with a table that is gone, which then whoever may detach can detach.
+ *
+ * The lock is the one that dropping a trigger takes anyway; to begin with a
+ * weaker one would be to ask for a deadlock.
+ */
+Datum
+tally_sql_detach(PG_FUNCTION_ARGS)
+{
+	struct tally_detach detach = {0};
+	List	   *members;
+	int64		epoch;
+	bool		exists;
+
+	check_database("tally.detach()");
+	detach.relation = PG_GETARG_OID(0);
+	(void) tally_attach_check_owner(detach.relation);
+	members = tally_attach_lock(detach.relation, AccessExclusiveLock);
+	exists = tally_attach_check_owner(detach.relation);
+	find_epoch_to_end(detach.relation, &epoch, &detach.label);
+	detach.table = find_table_name(detach.relation, epoch);
+	detach.xid = ReadNextFullTransactionId();
+	if (exists)
+		check_members_not_in_use(members);
+
+	(void) tally_capture_log_event(tally_detach_encode(&detach));
+	(void) tally_store_remove_attachment(detach.relation);
+	if (exists)
+		tally_attach_drop_triggers(detach.relation);
+	PG_RETURN_VOID();
+}

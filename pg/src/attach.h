@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parts of tally.attach and tally.detach; for attach*.c only.
+ *
+ * Both take, in this order: tally.attachment, so that one of them runs at a
+ * time and what it finds there stays so; then the table; then its partitions.
+ * After that no row trigger of the table is running anywhere.
+ */
+#ifndef TALLY_PG_ATTACH_H
+#define TALLY_PG_ATTACH_H
+
+#include "epoch.h"
+
+#include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
+
+/* What the caller of tally.attach asked for; NULL: not given. */
+struct tally_attach_request
+{
+	Oid			relation;
+	char	   *chain_by;
+	char	   *prefix;
+	char	   *label;
+	char	   *only_when;
+	bool		some_columns;	/* columns was given, perhaps empty */
+	List	   *columns;		/* of char * */
+	List	   *exclude;		/* of char * */
+	bool		salted;
+	bool		keep_event;
+	bool		append_only;
+};
+
+/* The relation's name with its schema, quoted as SQL has it. */
+extern char *tally_attach_name(Oid relation);
+
+/*
+ * Is there such a relation?  ERROR if it is not the caller's.
+ */
+extern bool tally_attach_check_owner(Oid relation);
+
+/*
+ * The locks, in the mode that is given for the table; returns the table and
+ * all its partitions.  A table that is gone is locked by its oid alone.
+ */
+extern List *tally_attach_lock(Oid relation, LOCKMODE mode);
+
+/* ERROR, which says why, if rows of this table cannot be sealed. */
+extern void tally_attach_check_table(Relation rel, List *members);
+
+/*
+ * Fills in columns, keys and chain_by; ERROR, which says what to do, if they
+ * cannot be as the request has them.
+ */
+extern void tally_attach_choose_columns(struct tally_epoch *epoch, Relation rel,
+										const struct tally_attach_request *request);
+
+/*
+ * The attached relation itself, or the attached ancestor, or InvalidOid.
+ */
+extern Oid	tally_attach_find(Oid relation);
+
+/* The triggers, made as the extension's owner; dropped whatever their names. */
+extern void tally_attach_make_triggers(Oid relation);
+extern void tally_attach_drop_triggers(Oid relation);
+
+#endif

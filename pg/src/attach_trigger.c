@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Attaching and detaching: the triggers.
+ *
+ * They are made by oid and not by a command's text, so nothing has to be
+ * quoted and no name can be taken for another.  The right to execute the
+ * trigger functions has the extension's owner alone (whoever could make
+ * triggers of them could make inserts fail on tables that are not attached),
+ * so for this moment we are the owner.  Should there be an error, the end of
+ * the (sub)transaction gives the caller his own rights back.
+ */
+#include "postgres.h"
+
+#include "attach.h"
+#include "attachment.h"
+#include "store.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+static Oid
+find_function(const char *name)
+{
+	return LookupFuncName(list_make2(makeString(pstrdup(TALLY_SCHEMA)),
+									 makeString(pstrdup(name))),
+						  0, NULL, false);
+}
+
+static Oid
+function_owner(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/* As the function's owner. */
+static void
+make_trigger(Oid relation, CreateTrigStmt *trigger, Oid function)
+{
+	Oid			user;
+	int			context;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(function_owner(function),
+						   context | SECURITY_LOCAL_USERID_CHANGE);
+	(void) CreateTrigger(trigger, NULL, relation, InvalidOid, InvalidOid,
+						 InvalidOid, function, InvalidOid, NULL, false, false);
+	SetUserIdAndSecContext(user, context);
+}
+
+/* PostgreSQL makes one for each partition too, also for those to come. */
+static void
+make_row_trigger(Oid relation)
+{
+	CreateTrigStmt *trigger = makeNode(CreateTrigStmt);
+
+	trigger->trigname = pstrdup(TALLY_TRIGGER_ROW);
+	trigger->row = true;
+	trigger->timing = TRIGGER_TYPE_AFTER;
+	trigger->events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+		TRIGGER_TYPE_DELETE;
+	make_trigger(relation, trigger, find_function("capture"));
+}
+
+static void
+make_truncate_trigger(Oid relation)
+{
+	CreateTrigStmt *trigger = makeNode(CreateTrigStmt);
+
+	trigger->trigname = pstrdup(TALLY_TRIGGER_TRUNCATE);
+	trigger->timing = TRIGGER_TYPE_BEFORE;
+	trigger->events = TRIGGER_TYPE_TRUNCATE;
+	make_trigger(relation, trigger, find_function("refuse_truncate"));
+}
+
+void
+tally_attach_make_triggers(Oid relation)
+{
+	make_row_trigger(relation);
+	make_truncate_trigger(relation);
+	CommandCounterIncrement();
+}
+
+/* The table's own triggers of ours; those of its partitions go with them. */
+static List *
+find_triggers(Oid relation)
+{
+	Relation	rel = table_open(relation, NoLock);
+	TriggerDesc *triggers = rel->trigdesc;
+	Oid			capture = find_function("capture");
+	Oid			refuse = find_function("refuse_truncate");
+	List	   *found = NIL;
+	int			i;
+
+	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if ((trigger->tgfoid == capture || trigger->tgfoid == refuse) &&
+			!trigger->tgisclone)
+			found = lappend_oid(found, trigger->tgoid);
+	}
+	table_close(rel, NoLock);
+	return found;
+}
+
+void
+tally_attach_drop_triggers(Oid relation)
+{
+	ObjectAddress address;
+	ListCell   *cell;
+
+	foreach(cell, find_triggers(relation))
+	{
+		ObjectAddressSet(address, TriggerRelationId, lfirst_oid(cell));
+		performDeletion(&address, DROP_RESTRICT, 0);
+	}
+	CommandCounterIncrement();
+}
