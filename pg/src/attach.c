@@ -158,12 +158,10 @@ static void
 check_label_free(const char *label)
 {
 	Oid			other = tally_store_find_label(label, SnapshotSelf);
-	char	   *name;
 
 	if (!OidIsValid(other))
 		return;
-	name = get_rel_name(other);
-	if (name == NULL)
+	if (get_rel_name(other) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("label \"%s\" belongs to a table that was dropped while it was attached",
@@ -289,7 +287,7 @@ find_table_name(Oid relation, int64 id)
 		return tally_attach_name(relation);
 	event = tally_store_read_event(id, SnapshotSelf);
 	epoch = event == NULL ? NULL : tally_epoch_parse(id, event);
-	return epoch != NULL ? epoch->table : psprintf("%u", relation);
+	return epoch != NULL ? epoch->table : tally_attach_name(relation);
 }
 
 static void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parts of tally.attach and tally.detach; for attach*.c only.
+ * The parts of tally.attach and tally.detach; for them and for tally.status.
  *
  * Both take, in this order: tally.attachment, so that one of them runs at a
  * time and what it finds there stays so; then the table; then its partitions.
@@ -31,7 +31,7 @@ struct tally_attach_request
 	bool		append_only;
 };
 
-/* The relation's name with its schema, quoted as SQL has it. */
+/* A relation's name with its schema, quoted as SQL has it; else its oid. */
 extern char *tally_attach_name(Oid relation);
 
 /*
@@ -59,6 +59,9 @@ extern void tally_attach_choose_columns(struct tally_epoch *epoch, Relation rel,
  * The attached relation itself, or the attached ancestor, or InvalidOid.
  */
 extern Oid	tally_attach_find(Oid relation);
+
+/* A function of the extension without arguments. */
+extern Oid	tally_attach_find_function(const char *name);
 
 /* The triggers, made as the extension's owner; dropped whatever their names. */
 extern void tally_attach_make_triggers(Oid relation);

@@ -29,8 +29,12 @@
 char *
 tally_attach_name(Oid relation)
 {
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
+	char	   *name = get_rel_name(relation);
+	char	   *schema = get_namespace_name(get_rel_namespace(relation));
+
+	if (name == NULL || schema == NULL)
+		return psprintf("%u", relation);
+	return quote_qualified_identifier(schema, name);
 }
 
 bool

@@ -28,8 +28,8 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-static Oid
-find_function(const char *name)
+Oid
+tally_attach_find_function(const char *name)
 {
 	return LookupFuncName(list_make2(makeString(pstrdup(TALLY_SCHEMA)),
 									 makeString(pstrdup(name))),
@@ -75,7 +75,7 @@ make_row_trigger(Oid relation)
 	trigger->timing = TRIGGER_TYPE_AFTER;
 	trigger->events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
 		TRIGGER_TYPE_DELETE;
-	make_trigger(relation, trigger, find_function("capture"));
+	make_trigger(relation, trigger, tally_attach_find_function("capture"));
 }
 
 static void
@@ -86,7 +86,7 @@ make_truncate_trigger(Oid relation)
 	trigger->trigname = pstrdup(TALLY_TRIGGER_TRUNCATE);
 	trigger->timing = TRIGGER_TYPE_BEFORE;
 	trigger->events = TRIGGER_TYPE_TRUNCATE;
-	make_trigger(relation, trigger, find_function("refuse_truncate"));
+	make_trigger(relation, trigger, tally_attach_find_function("refuse_truncate"));
 }
 
 void
@@ -103,8 +103,8 @@ find_triggers(Oid relation)
 {
 	Relation	rel = table_open(relation, NoLock);
 	TriggerDesc *triggers = rel->trigdesc;
-	Oid			capture = find_function("capture");
-	Oid			refuse = find_function("refuse_truncate");
+	Oid			capture = tally_attach_find_function("capture");
+	Oid			refuse = tally_attach_find_function("refuse_truncate");
 	List	   *found = NIL;
 	int			i;
 

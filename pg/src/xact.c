@@ -72,22 +72,21 @@ tally_xact_begin(void)
 	state = CAPTURING;
 }
 
-/* Does this session wait for a synchronous standby when it commits? */
-static bool
-awaits_standby(void)
+bool
+tally_xact_awaits_standby(void)
 {
 	return max_wal_senders > 0 &&
 		synchronous_commit > SYNCHRONOUS_COMMIT_LOCAL_FLUSH &&
 		TALLY_STANDBYS_DEFINED();
 }
 
-static bool
-may_release_early(void)
+bool
+tally_xact_releases_early(void)
 {
 	if (tally_early_release == TALLY_RELEASE_OFF ||
 		synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
 		return false;
-	if (!awaits_standby())
+	if (!tally_xact_awaits_standby())
 		return true;
 	/* Its commit record asks for feedback; an asynchronous one cannot (P7). */
 	if (synchronous_commit >= SYNCHRONOUS_COMMIT_REMOTE_APPLY)
@@ -102,7 +101,7 @@ before_commit(void)
 		return;
 	state = SEALED;
 	tally_seal();
-	if (!may_release_early())
+	if (!tally_xact_releases_early())
 		return;
 	asked_level = synchronous_commit;
 	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;

@@ -17,4 +17,10 @@ extern void tally_xact_init(void);
  */
 extern void tally_xact_begin(void);
 
+/* Does a commit of this session wait for a synchronous standby? */
+extern bool tally_xact_awaits_standby(void);
+
+/* Would it release its chains before it waits (P6, P7)? */
+extern bool tally_xact_releases_early(void);
+
 #endif
