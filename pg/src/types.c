@@ -197,6 +197,24 @@ contained_type(Oid type, char kind, Oid *out_output)
 	}
 }
 
+/*
+ * Does making a value call a user's function?  A domain does for the sake of
+ * its constraints, where it stands in another type (that of a whole value is
+ * an expression of its own), and a range to bring itself into one form.
+ */
+static bool
+may_call(Oid type, int depth)
+{
+	TypeCacheEntry *entry;
+
+	if (depth > 0 && get_typtype(type) == TYPTYPE_DOMAIN)
+		return true;
+	if (get_typtype(type) != TYPTYPE_RANGE)
+		return false;
+	entry = lookup_type_cache(type, TYPECACHE_RANGE_INFO);
+	return entry->rng_canonical_finfo.fn_oid >= FirstNormalObjectId;
+}
+
 static bool
 type_is_stable(Oid type, int depth, int *needs, char **out_why)
 {
@@ -207,6 +225,8 @@ type_is_stable(Oid type, int depth, int *needs, char **out_why)
 	bool		is_varlena;
 
 	check_stack_depth();
+	if (may_call(type, depth))
+		*needs |= TALLY_MAY_CALL;
 	type = getBaseType(type);
 	kind = get_typtype(type);
 	if (depth > DEPTH_MAX)

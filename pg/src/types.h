@@ -12,6 +12,8 @@
 #define TALLY_NEEDS_NOTHING 0
 #define TALLY_NEEDS_SETTINGS 1	/* dates, times, intervals, floats, bytea */
 #define TALLY_NEEDS_MONETARY 2	/* lc_monetary, which is dear to set */
+/* Not a need: to make a value, not to print it, may call a user's function. */
+#define TALLY_MAY_CALL 4
 
 /*
  * True if values of the type can be rendered, with what must be pinned; else

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the columns of an epoch are now.
+ */
+#ifndef TALLY_PG_COLUMNS_H
+#define TALLY_PG_COLUMNS_H
+
+#include "epoch.h"
+
+#include "utils/relcache.h"
+
+/*
+ * Finds each column of the epoch in rel, which is the epoch's relation or a
+ * partition of it: by number in the epoch's relation, whatever its name is
+ * now, and from there by the name of now in the partition.
+ *
+ * Returns the numbers in rel, palloc'd; or NULL, and a message in *out_why
+ * (palloc'd), if one is gone or has another type or modifier.
+ */
+extern AttrNumber *tally_columns_find(const struct tally_epoch *epoch,
+									  Relation rel, char **out_why);
+
+/* What to do then; an errhint. */
+#define TALLY_COLUMNS_HINT \
+	"Detach the table and attach it again; that begins a new epoch."
+
+#endif

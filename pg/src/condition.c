@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * only_when: from a text to an expression, and its value for a row.
+ *
+ * What is kept is a text, sealed in the attach event, and it is parsed again
+ * by every backend; so it has to mean the same ever after.  The canonical
+ * form is what PostgreSQL prints of the parsed expression when only built-in
+ * names are in sight and all settings are pinned: constants have types, names
+ * of types their schema.  It is read under the same settings.
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+
+#include "columns.h"
+#include "condition.h"
+#include "condition_judge.h"
+#include "pin.h"
+#include "types.h"
+
+struct tally_condition
+{
+	const struct tally_epoch *epoch;
+	ExprState  *state;
+	ExprContext *context;
+	bool		holds;			/* for the row at hand */
+};
+
+/* What is parsed, and what comes of it. */
+struct reading
+{
+	const struct tally_epoch *epoch;
+	Relation	rel;
+	const AttrNumber *numbers;	/* of the epoch's columns in rel */
+	const char *text;
+	Alias	   *names;			/* the epoch's; NULL: those of now */
+	Node	   *expr;
+	char	   *canonical;
+};
+
+/* ---- from a text to an expression ------------------------------------- */
+
+/*
+ * A place in the condition is no place in the statement that the client sent.
+ */
+static void
+show_place(void *arg)
+{
+	const char *text = arg;
+	int			place = geterrposition();
+
+	if (place > 0)
+	{
+		errposition(0);
+		internalerrposition(place);
+		internalerrquery(text);
+	}
+	errcontext("only_when");
+}
+
+/* The one expression that text must be. */
+static Node *
+parse_one(ParseState *pstate, const char *text)
+{
+	RawStmt    *raw;
+	SelectStmt *select;
+	ResTarget  *target;
+
+	raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
+	select = castNode(SelectStmt, raw->stmt);
+	target = list_length(select->targetList) != 1 ? NULL :
+		linitial_node(ResTarget, select->targetList);
+	if (target == NULL || target->name != NULL ||
+		select->distinctClause != NIL || select->fromClause != NIL ||
+		select->whereClause != NULL || select->groupClause != NIL ||
+		select->havingClause != NULL || select->windowClause != NIL ||
+		select->sortClause != NIL || select->limitOffset != NULL ||
+		select->limitCount != NULL || select->lockingClause != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("only_when is not one expression"),
+				 errdetail("It reads \"%s\".", text),
+				 errhint("Write it as in the WHERE of a query.")));
+	return target->val;
+}
+
+static void
+parse(struct reading *reading)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	ParseNamespaceItem *item;
+	Node	   *expr;
+
+	pstate->p_sourcetext = reading->text;
+	item = addRangeTableEntryForRelation(pstate, reading->rel,
+										 AccessShareLock, reading->names,
+										 false, true);
+	addNSItemToQuery(pstate, item, true, true, true);
+	expr = transformExpr(pstate, parse_one(pstate, reading->text),
+						 EXPR_KIND_OTHER);
+	expr = coerce_to_boolean(pstate, expr, "only_when");
+	assign_expr_collations(pstate, expr);
+	tally_condition_judge(pstate, expr, reading->rel, reading->numbers,
+						  reading->epoch->ncolumns);
+	free_parsestate(pstate);
+	reading->expr = expr;
+}
+
+static void
+parse_with_place(struct reading *reading)
+{
+	ErrorContextCallback place = {
+		.previous = error_context_stack,
+		.callback = show_place,
+		.arg = unconstify(char *, reading->text),
+	};
+
+	error_context_stack = &place;
+	parse(reading);
+	error_context_stack = place.previous;
+}
+
+/*
+ * The names of the epoch for the columns of rel, and none for the others: so
+ * a column that was renamed is found under its old name, and another that
+ * took the name is not.
+ */
+static Alias *
+names_of_epoch(const struct reading *reading)
+{
+	TupleDesc	columns = RelationGetDescr(reading->rel);
+	List	   *names = NIL;
+	const char *name;
+	int			number,
+				i;
+
+	for (number = 1; number <= columns->natts; number++)
+	{
+		if (TupleDescAttr(columns, number - 1)->attisdropped)
+			continue;
+		name = "";
+		for (i = 0; i < reading->epoch->ncolumns; i++)
+		{
+			if (reading->numbers[i] == number)
+				name = reading->epoch->columns[i].name;
+		}
+		names = lappend(names, makeString(pstrdup(name)));
+	}
+	return makeAlias(RelationGetRelationName(reading->rel), names);
+}
+
+static void
+init_reading(struct reading *reading, const struct tally_epoch *epoch,
+			 Relation rel, const char *text)
+{
+	char	   *why;
+
+	memset(reading, 0, sizeof(*reading));
+	reading->epoch = epoch;
+	reading->rel = rel;
+	reading->text = text;
+
+	reading->numbers = tally_columns_find(epoch, rel, &why);
+	if (reading->numbers == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", why),
+				 errhint(TALLY_COLUMNS_HINT)));
+}
+
+/* ---- the canonical form ----------------------------------------------- */
+
+static char *
+print(const struct reading *reading)
+{
+	List	   *context;
+
+	context = deparse_context_for(RelationGetRelationName(reading->rel),
+								  RelationGetRelid(reading->rel));
+	return deparse_expression(reading->expr, context, false, false);
+}
+
+/*
+ * Prints, reads what was printed and prints that, until nothing changes.  At
+ * most one round does: the parser flattens what the user has nested.
+ */
+static void
+canonicalize(void *arg)
+{
+	struct reading *reading = arg;
+	int			rounds;
+
+	for (rounds = 0; rounds < 3; rounds++)
+	{
+		reading->canonical = print(reading);
+		if (strcmp(reading->canonical, reading->text) == 0)
+			return;
+		reading->text = reading->canonical;
+		parse_with_place(reading);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("only_when has no form that lasts"),
+			 errdetail("It reads \"%s\".", reading->text),
+			 errhint("Write it in another way.")));
+}
+
+/* ---- the value for a row ---------------------------------------------- */
+
+static struct tally_condition *
+compile(const struct tally_epoch *epoch, Node *expr)
+{
+	struct tally_condition *condition = palloc0(sizeof(*condition));
+
+	condition->epoch = epoch;
+	condition->state = ExecInitExpr(expression_planner((Expr *) expr), NULL);
+	condition->context = CreateStandaloneExprContext();
+	return condition;
+}
+
+static void
+show_condition(void *arg)
+{
+	const struct tally_condition *condition = arg;
+
+	errcontext("only_when of table \"%s\": %s", condition->epoch->table,
+			   condition->epoch->only_when);
+}
+
+static void
+evaluate(void *arg)
+{
+	struct tally_condition *condition = arg;
+	Datum		value;
+	bool		is_null;
+
+	value = ExecEvalExprSwitchContext(condition->state, condition->context,
+									  &is_null);
+	condition->holds = !is_null && DatumGetBool(value);
+}
+
+bool
+tally_condition_holds(struct tally_condition *condition, TupleTableSlot *slot)
+{
+	ErrorContextCallback place = {
+		.previous = error_context_stack,
+		.callback = show_condition,
+		.arg = condition,
+	};
+
+	error_context_stack = &place;
+	ResetExprContext(condition->context);
+	condition->context->ecxt_scantuple = slot;
+	/* Some immutable functions read settings: the output of numbers does. */
+	tally_pin_call(TALLY_NEEDS_SETTINGS, evaluate, condition);
+	condition->context->ecxt_scantuple = NULL;
+	error_context_stack = place.previous;
+	return condition->holds;
+}
+
+char *
+tally_condition_check(const char *text, Relation rel,
+					  const struct tally_epoch *epoch)
+{
+	struct reading reading;
+
+	init_reading(&reading, epoch, rel, text);
+	parse_with_place(&reading);
+	tally_pin_call_parser(canonicalize, &reading);
+	/* What fails there, such as 1/0, should fail now. */
+	(void) compile(epoch, reading.expr);
+	return reading.canonical;
+}
+
+static void
+parse_pinned(void *arg)
+{
+	parse_with_place(arg);
+}
+
+struct tally_condition *
+tally_condition_new(const struct tally_epoch *epoch, Relation rel)
+{
+	struct reading reading;
+
+	init_reading(&reading, epoch, rel, epoch->only_when);
+	reading.names = names_of_epoch(&reading);
+	tally_pin_call_parser(parse_pinned, &reading);
+	return compile(epoch, reading.expr);
+}
