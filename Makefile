@@ -6,15 +6,15 @@ BENCH_OPTIONS =
 export JOBS
 
 .DEFAULT_GOAL = help
-.PHONY: help deps build run check asan tsan clang valgrind fuzz coverage \
-	bench-build bench-log bench-scale lint format install clean
+.PHONY: help deps build run check pg check-pg install-pg asan tsan clang \
+	valgrind fuzz coverage bench-build bench-log bench-scale lint format install clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' \
 	    Makefile
 
 deps: ## install what building and checking need, from Debian
-	@tools/install-deps build check
+	@tools/install-deps build check pg
 
 build: ## build the library and the command
 	@tools/install-deps build
@@ -26,6 +26,17 @@ run: build ## build, then show the main job on real input
 
 check: deps ## every build, every test, and a line that counts
 	@tools/check
+
+pg: ## build the PostgreSQL extension
+	@tools/install-deps build pg
+	@$(MAKE) -s -C pg
+
+check-pg: ## the tests of the PostgreSQL extension
+	@tools/install-deps build pg
+	@tools/check pg
+
+install-pg: pg ## install the extension; honours PG_CONFIG and DESTDIR
+	@$(MAKE) -s -C pg install
 
 asan: deps ## the tests under AddressSanitizer and UBSan
 	@tools/check asan
@@ -61,16 +72,17 @@ bench-log: bench-build ## the table of the file log beside its peers
 bench-scale: bench-build ## a log of 10 million records beside a short one
 	@tools/bench-scale $(BUILD)/bench/bench_scale $(BENCH_OPTIONS)
 
-lint: ## clang-format, clang-tidy, shellcheck
+lint: ## clang-format, pgindent, clang-tidy, shellcheck
 	@tools/install-deps build check dev
 	@tools/lint
 
-format: ## clang-format over the whole tree, in place
+format: ## clang-format and pgindent over the whole tree, in place
 	@tools/install-deps dev
-	@git ls-files '*.c' '*.h' | xargs -r clang-format-14 -i --style=file
+	@git ls-files '*.c' '*.h' ':!pg' | xargs -r clang-format-14 -i --style=file
+	@tools/pgindent
 
 install: build ## install; honours DESTDIR
 	@meson install --no-rebuild -C $(BUILD)
 
-clean: ## remove build/
-	rm -rf build
+clean: ## remove build/ and what make pg built
+	rm -rf build pg/build pg/tally.so
