@@ -96,7 +96,8 @@ prepare_chains(struct tally_pending_chain *chains, uint32 nchains)
 
 /* With the lock: nobody else can make this chain, or has its head. */
 static void
-open_chain(struct tally_pending_chain *chain)
+open_chain(struct tally_pending_chain *chain,
+		   struct tally_store_writer *writer)
 {
 	struct tally_stored_head head;
 
@@ -110,7 +111,7 @@ open_chain(struct tally_pending_chain *chain)
 		memset(&chain->head, 0, sizeof(chain->head));
 		return;
 	}
-	tally_store_read_head(chain->id, SnapshotSelf, &head);
+	tally_store_writer_head(writer, chain->id, &head);
 	chain->seq = head.seq;
 	chain->head = head.hash;
 }
@@ -138,7 +139,8 @@ open_private_chain(struct tally_pending_chain *chain)
 #endif
 
 static void
-open_chains(struct tally_pending_chain *chains, uint32 nchains)
+open_chains(struct tally_pending_chain *chains, uint32 nchains,
+			struct tally_store_writer *writer)
 {
 	uint32		i;
 
@@ -149,7 +151,7 @@ open_chains(struct tally_pending_chain *chains, uint32 nchains)
 #ifdef TALLY_UNCHAINED
 		open_private_chain(&chains[i]);
 #else
-		open_chain(&chains[i]);
+		open_chain(&chains[i], writer);
 #endif
 		if (i % INTERRUPT_EVERY == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -237,9 +239,9 @@ seal_entry(const struct tally_pending *entry,
 }
 
 static void
-seal_entries(struct tally_pending_chain *chains)
+seal_entries(struct tally_pending_chain *chains,
+			 struct tally_store_writer *writer)
 {
-	struct tally_store_writer *writer = tally_store_open();
 	TimestampTz now = GetCurrentTimestamp();
 	uint64		count = tally_pending_count();
 	uint64		i;
@@ -266,13 +268,13 @@ seal_entries(struct tally_pending_chain *chains)
 	}
 	/* Before anything of it is written for good. */
 	tally_hasher_check();
-	tally_store_close(writer);
 }
 
 void
 tally_seal(void)
 {
 	struct tally_pending_chain *chains;
+	struct tally_store_writer *writer;
 	uint32		nchains;
 	MemoryContext saved;
 	MemoryContext context;
@@ -284,14 +286,16 @@ tally_seal(void)
 									ALLOCSET_DEFAULT_SIZES);
 	saved = MemoryContextSwitchTo(context);
 	tally_pending_count_chains();
+	writer = tally_store_open();
 #ifdef TALLY_UNCHAINED
 	prepare_chains(chains, 0);
 #else
 	prepare_chains(chains, nchains);
 	lock_chains(chains, nchains);
 #endif
-	open_chains(chains, nchains);
-	seal_entries(chains);
+	open_chains(chains, nchains, writer);
+	seal_entries(chains, writer);
+	tally_store_close(writer);
 	MemoryContextSwitchTo(saved);
 	MemoryContextDelete(context);
 	/* The last chance: from here on the commit cannot be taken back (P8). */

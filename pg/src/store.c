@@ -247,8 +247,8 @@ get_hash(TupleTableSlot *slot, AttrNumber column, struct tally_hash *out)
 	memcpy(out->b, VARDATA_ANY(value), sizeof(out->b));
 }
 
-static void
-get_head(TupleTableSlot *slot, struct tally_stored_head *out)
+void
+tally_store_get_head(TupleTableSlot *slot, struct tally_stored_head *out)
 {
 	out->seq = (uint64) DatumGetInt64(get(slot, TALLY_RECORD_SEQ));
 	out->time = DatumGetTimestampTz(get(slot, TALLY_RECORD_TIME));
@@ -402,7 +402,7 @@ tally_store_read_head(int64 chain_id, Snapshot snapshot,
 					BackwardScanDirection);
 	if (slot != NULL)
 	{
-		get_head(slot, out);
+		tally_store_get_head(slot, out);
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(rel, NoLock);
@@ -423,7 +423,7 @@ tally_store_find_id(int64 chain_id, const char *id, Size len,
 					ForwardScanDirection);
 	if (slot != NULL)
 	{
-		get_head(slot, out);
+		tally_store_get_head(slot, out);
 		if (out_digest != NULL)
 			get_hash(slot, TALLY_RECORD_DIGEST, out_digest);
 		ExecDropSingleTupleTableSlot(slot);

@@ -141,6 +141,10 @@ extern int64 tally_store_known_chain(const char *name, Size len);
 
 extern int64 tally_store_make_chain(const char *name, Size len);
 
+/* The head that a record in slot makes; ERROR if it is malformed. */
+extern void tally_store_get_head(struct TupleTableSlot *slot,
+								 struct tally_stored_head *out);
+
 extern void tally_store_read_head(int64 chain_id, Snapshot snapshot,
 								  struct tally_stored_head *out);
 
@@ -154,11 +158,17 @@ extern bool tally_store_find_id(int64 chain_id, const char *id, Size len,
 								struct tally_hash *out_digest);
 
 /*
- * Inserting records: open once, append any number, close.  Records are
- * written in batches; flush writes what is waiting.
+ * Writing records: open before the chains are locked, since it prepares all
+ * that can be; then read heads, append any number, close.  Records are written
+ * in batches; flush writes what is waiting.
  */
 struct tally_store_writer;
 extern struct tally_store_writer *tally_store_open(void);
+
+/* The head of a chain as SnapshotSelf shows it (P4). */
+extern void tally_store_writer_head(struct tally_store_writer *writer,
+									int64 chain_id,
+									struct tally_stored_head *out);
 extern void tally_store_append(struct tally_store_writer *writer,
 							   const struct tally_stored_record *record);
 extern void tally_store_flush(struct tally_store_writer *writer);

@@ -15,12 +15,15 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #define BATCH 256
 
@@ -34,6 +37,8 @@ struct tally_store_writer
 	Relation	by_id;
 	IndexInfo  *by_seq_info;
 	IndexInfo  *by_id_info;		/* made with the first id */
+	IndexScanDesc heads;		/* backward through by_seq */
+	TupleTableSlot *head;
 	MemoryContext batch;		/* of the tuples; reset with each flush */
 	int			count;
 	HeapTuple	tuples[BATCH];
@@ -50,9 +55,27 @@ tally_store_open(void)
 	writer->by_seq = index_open(tables->record_seq, RowExclusiveLock);
 	writer->by_id = index_open(tables->record_id, RowExclusiveLock);
 	writer->by_seq_info = BuildIndexInfo(writer->by_seq);
+	writer->heads = index_beginscan(writer->rel, writer->by_seq, SnapshotSelf,
+									1, 0);
+	writer->head = table_slot_create(writer->rel, NULL);
 	writer->batch = AllocSetContextCreate(CurrentMemoryContext, "tally batch",
 										  ALLOCSET_DEFAULT_SIZES);
 	return writer;
+}
+
+void
+tally_store_writer_head(struct tally_store_writer *writer, int64 chain_id,
+						struct tally_stored_head *out)
+{
+	ScanKeyData key;
+
+	memset(out, 0, sizeof(*out));
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(chain_id));
+	index_rescan(writer->heads, &key, 1, NULL, 0);
+	if (index_getnext_slot(writer->heads, BackwardScanDirection, writer->head))
+		tally_store_get_head(writer->head, out);
+	ExecClearTuple(writer->head);
 }
 
 /* A bytea that lives as long as the statement around: header and bytes. */
@@ -207,6 +230,8 @@ tally_store_close(struct tally_store_writer *writer)
 	tally_store_flush(writer);
 	for (i = 0; i < BATCH && writer->slots[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(writer->slots[i]);
+	index_endscan(writer->heads);
+	ExecDropSingleTupleTableSlot(writer->head);
 	index_close(writer->by_id, NoLock);
 	index_close(writer->by_seq, NoLock);
 	table_close(writer->rel, NoLock);
