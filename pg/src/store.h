@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -142,7 +143,7 @@ extern int64 tally_store_known_chain(const char *name, Size len);
 extern int64 tally_store_make_chain(const char *name, Size len);
 
 /* The head that a record in slot makes; ERROR if it is malformed. */
-extern void tally_store_get_head(struct TupleTableSlot *slot,
+extern void tally_store_get_head(TupleTableSlot *slot,
 								 struct tally_stored_head *out);
 
 extern void tally_store_read_head(int64 chain_id, Snapshot snapshot,
