@@ -43,12 +43,21 @@
 /* A cycle through more backends than these is found by one of them. */
 #define CYCLE_MAX 64
 
+/* Of the slot's last chain; read and written by its holder. */
+struct hint
+{
+	Oid			database;
+	uint64		chain_hash;
+	uint64		seq;
+};
+
 struct slot
 {
 	pg_atomic_uint32 owner;		/* proc number + 1; 0: free */
 	ConditionVariable freed;
+	struct hint hint;
 	char		pad[PG_CACHE_LINE_SIZE - sizeof(pg_atomic_uint32) -
-					sizeof(ConditionVariable)];
+					sizeof(ConditionVariable) - sizeof(struct hint)];
 };
 
 struct shared
@@ -59,6 +68,9 @@ struct shared
 };
 
 static struct shared *shared;
+
+/* Without shared memory each backend has hints of its own. */
+static struct hint own_hints[TALLY_LOCK_SLOTS];
 static shmem_startup_hook_type previous_startup;
 static shmem_request_hook_type previous_request;
 
@@ -104,6 +116,7 @@ start_shared(void)
 		{
 			pg_atomic_init_u32(&shared->slots[i].owner, 0);
 			ConditionVariableInit(&shared->slots[i].freed);
+			memset(&shared->slots[i].hint, 0, sizeof(struct hint));
 		}
 		for (i = 0; i < proc_count(); i++)
 			pg_atomic_init_u32(&shared->waits_for[i], 0);
@@ -134,6 +147,34 @@ tally_lock_slot(uint64 chain_hash)
 	/* Chains of one name in two databases need not meet. */
 	chain_hash ^= (uint64) MyDatabaseId * UINT64CONST(0x9e3779b97f4a7c15);
 	return (int) ((chain_hash >> 32) % TALLY_LOCK_SLOTS);
+}
+
+static struct hint *
+find_hint(uint64 chain_hash)
+{
+	int			slot = tally_lock_slot(chain_hash);
+
+	return shared == NULL ? &own_hints[slot] : &shared->slots[slot].hint;
+}
+
+uint64
+tally_lock_hint(uint64 chain_hash)
+{
+	const struct hint *hint = find_hint(chain_hash);
+
+	if (hint->database != MyDatabaseId || hint->chain_hash != chain_hash)
+		return 0;
+	return hint->seq;
+}
+
+void
+tally_lock_set_hint(uint64 chain_hash, uint64 seq)
+{
+	struct hint *hint = find_hint(chain_hash);
+
+	hint->database = MyDatabaseId;
+	hint->chain_hash = chain_hash;
+	hint->seq = seq;
 }
 
 static bool

@@ -38,6 +38,14 @@ extern void tally_lock_acquire(const int *slots, int count);
 /* Releases all that this backend holds; never fails, holds nothing: no-op. */
 extern void tally_lock_release(void);
 
+/*
+ * Where the head of a chain is about, for whoever holds its slot: a seq that
+ * was its head once, or 0.  Only a hint: it may be of a transaction that
+ * aborted, and whatever it says the head is read from the table.
+ */
+extern uint64 tally_lock_hint(uint64 chain_hash);
+extern void tally_lock_set_hint(uint64 chain_hash, uint64 seq);
+
 /* A held slot, for tally.status. */
 struct tally_lock_holder
 {

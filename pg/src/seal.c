@@ -111,7 +111,8 @@ open_chain(struct tally_pending_chain *chain,
 		memset(&chain->head, 0, sizeof(chain->head));
 		return;
 	}
-	tally_store_writer_head(writer, chain->id, &head);
+	tally_store_writer_head(writer, chain->id, tally_lock_hint(chain->hash),
+							&head);
 	chain->seq = head.seq;
 	chain->head = head.hash;
 }
@@ -270,6 +271,19 @@ seal_entries(struct tally_pending_chain *chains,
 	tally_hasher_check();
 }
 
+/* For the next one who locks these chains. */
+static void
+leave_hints(const struct tally_pending_chain *chains, uint32 nchains)
+{
+	uint32		i;
+
+	for (i = 0; i < nchains; i++)
+	{
+		if (chains[i].count > 0)
+			tally_lock_set_hint(chains[i].hash, chains[i].seq);
+	}
+}
+
 void
 tally_seal(void)
 {
@@ -296,6 +310,7 @@ tally_seal(void)
 	open_chains(chains, nchains, writer);
 	seal_entries(chains, writer);
 	tally_store_close(writer);
+	leave_hints(chains, nchains);
 	MemoryContextSwitchTo(saved);
 	MemoryContextDelete(context);
 	/* The last chance: from here on the commit cannot be taken back (P8). */

@@ -166,9 +166,12 @@ extern bool tally_store_find_id(int64 chain_id, const char *id, Size len,
 struct tally_store_writer;
 extern struct tally_store_writer *tally_store_open(void);
 
-/* The head of a chain as SnapshotSelf shows it (P4). */
+/*
+ * The head of a chain as SnapshotSelf shows it (P4).  hint: a seq that it has
+ * reached, probably, or 0; it saves reading a whole page of the index.
+ */
 extern void tally_store_writer_head(struct tally_store_writer *writer,
-									int64 chain_id,
+									int64 chain_id, uint64 hint,
 									struct tally_stored_head *out);
 extern void tally_store_append(struct tally_store_writer *writer,
 							   const struct tally_stored_record *record);

@@ -56,26 +56,46 @@ tally_store_open(void)
 	writer->by_id = index_open(tables->record_id, RowExclusiveLock);
 	writer->by_seq_info = BuildIndexInfo(writer->by_seq);
 	writer->heads = index_beginscan(writer->rel, writer->by_seq, SnapshotSelf,
-									1, 0);
+									2, 0);
 	writer->head = table_slot_create(writer->rel, NULL);
 	writer->batch = AllocSetContextCreate(CurrentMemoryContext, "tally batch",
 										  ALLOCSET_DEFAULT_SIZES);
 	return writer;
 }
 
-void
-tally_store_writer_head(struct tally_store_writer *writer, int64 chain_id,
-						struct tally_stored_head *out)
+/* The last record of the chain from the seq on; false if there is none. */
+static bool
+find_head(struct tally_store_writer *writer, int64 chain_id, uint64 from,
+		  struct tally_stored_head *out)
 {
-	ScanKeyData key;
+	ScanKeyData keys[2];
+	bool		found;
 
-	memset(out, 0, sizeof(*out));
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ,
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(chain_id));
-	index_rescan(writer->heads, &key, 1, NULL, 0);
-	if (index_getnext_slot(writer->heads, BackwardScanDirection, writer->head))
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE,
+				Int64GetDatum((int64) from));
+	index_rescan(writer->heads, keys, 2, NULL, 0);
+	found = index_getnext_slot(writer->heads, BackwardScanDirection,
+							   writer->head);
+	if (found)
 		tally_store_get_head(writer->head, out);
 	ExecClearTuple(writer->head);
+	return found;
+}
+
+void
+tally_store_writer_head(struct tally_store_writer *writer, int64 chain_id,
+						uint64 hint, struct tally_stored_head *out)
+{
+	/*
+	 * A B-tree scan collects all matches of a page at once, some hundred for
+	 * a chain that is written often; with the hint, those that came since.
+	 */
+	if (hint != 0 && find_head(writer, chain_id, hint, out))
+		return;
+	memset(out, 0, sizeof(*out));
+	(void) find_head(writer, chain_id, 0, out);
 }
 
 /* A bytea that lives as long as the statement around: header and bytes. */
