@@ -24,13 +24,13 @@ static void
 append_hash(StringInfo out, const char *value, Size value_len)
 {
 	struct tally_hash hash;
-	char text[	TALLY_HASH_TEXT_SIZE];
+	char		hex[TALLY_HASH_TEXT_SIZE];
 
 	hash = tally_hash_bytes(tally_hasher_get(), value, value_len);
 	tally_hasher_check();
-	tally_hash_format(&hash, text);
+	tally_hash_format(&hash, hex);
 	appendStringInfoChar(out, '#');
-	appendBinaryStringInfo(out, text, TALLY_HASH_TEXT_SIZE - 1);
+	appendBinaryStringInfo(out, hex, TALLY_HASH_TEXT_SIZE - 1);
 }
 
 void
