@@ -114,7 +114,7 @@ CREATE FUNCTION tally.attach(
 	AS 'MODULE_PATHNAME', 'tally_sql_attach';
 
 CREATE FUNCTION tally.detach(tbl regclass) RETURNS void
-	LANGUAGE c VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'tally_sql_detach';
 
 REVOKE ALL ON FUNCTION tally.attach(regclass, name, text, text, name[], name[],

@@ -187,12 +187,12 @@ choose_label(const struct tally_attach_request *request)
 		label = get_rel_name(request->relation);
 	if (strlen(label) > LABEL_MAX)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the label is longer than %d bytes", LABEL_MAX)));
 	if (tally_name_escape(label, strlen(label), LABEL_MAX, escaped,
 						  &escaped_len, &what) != 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the label %s", what),
 				 request->label == NULL ?
 				 errhint("Choose another than the table's name: label => '...'") :
@@ -217,7 +217,7 @@ make_epoch(struct tally_epoch *epoch, Relation rel,
 	epoch->salted = request->salted;
 	epoch->keep_event = request->keep_event;
 	epoch->append_only = request->append_only;
-	tally_attach_choose_columns(epoch, rel, request);
+	tally_attach_choose(request, rel, epoch);
 	if (request->only_when != NULL)
 		epoch->only_when = tally_condition_check(request->only_when, rel,
 												 epoch);
@@ -322,6 +322,8 @@ tally_sql_detach(PG_FUNCTION_ARGS)
 	bool		exists;
 
 	check_database("tally.detach()");
+	if (PG_ARGISNULL(0))
+		refuse_null(ARG_TBL);
 	detach.relation = PG_GETARG_OID(0);
 	(void) tally_attach_check_owner(detach.relation);
 	members = tally_attach_lock(detach.relation, AccessExclusiveLock);

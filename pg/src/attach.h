@@ -52,8 +52,8 @@ extern void tally_attach_check_table(Relation rel, List *members);
  * Fills in columns, keys and chain_by; ERROR, which says what to do, if they
  * cannot be as the request has them.
  */
-extern void tally_attach_choose_columns(struct tally_epoch *epoch, Relation rel,
-										const struct tally_attach_request *request);
+extern void tally_attach_choose(const struct tally_attach_request *request,
+								Relation rel, struct tally_epoch *out_epoch);
 
 /*
  * The attached relation itself, or the attached ancestor, or InvalidOid.

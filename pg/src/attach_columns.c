@@ -193,6 +193,17 @@ column_fault(Form_pg_attribute column)
 	return tally_type_is_stable(column->atttypid, &needs, &why) ? NULL : why;
 }
 
+/* A name[] as SQL would have it written. */
+static char *
+names_literal(Datum *names, int count)
+{
+	ArrayType  *array = construct_array(names, count, NAMEOID, NAMEDATALEN,
+										false, TYPALIGN_CHAR);
+
+	return quote_literal_cstr(OidOutputFunctionCall(F_ARRAY_OUT,
+													PointerGetDatum(array)));
+}
+
 /*
  * The argument with which attach would not stumble over columns: those that
  * the caller excluded already, and all those that cannot be sealed.
@@ -202,21 +213,19 @@ exclude_argument(const struct choices *choices)
 {
 	int			natts = RelationGetNumberOfAttributes(choices->rel);
 	Datum	   *names = palloc_array(Datum, natts);
+	Form_pg_attribute column;
 	bool		in;
 	int			i,
 				n = 0;
 
 	for (i = 0; i < natts; i++)
 	{
-		Form_pg_attribute column = attribute(choices, i + 1);
-
+		column = attribute(choices, i + 1);
 		in = choices->of[i] == CHOICE_IN && column_fault(column) == NULL;
 		if (!in && !column->attisdropped && choices->of[i] != CHOICE_NEEDED)
 			names[n++] = NameGetDatum(&column->attname);
 	}
-	return quote_literal_cstr(OidOutputFunctionCall(F_ARRAY_OUT,
-													PointerGetDatum(construct_array(names, n, NAMEOID,
-																					NAMEDATALEN, false, TYPALIGN_CHAR))));
+	return names_literal(names, n);
 }
 
 static void
@@ -278,8 +287,8 @@ fill_epoch(const struct choices *choices, struct tally_epoch *epoch)
 }
 
 void
-tally_attach_choose_columns(struct tally_epoch *epoch, Relation rel,
-							const struct tally_attach_request *request)
+tally_attach_choose(const struct tally_attach_request *request, Relation rel,
+					struct tally_epoch *out_epoch)
 {
 	struct choices choices = {0};
 
@@ -289,5 +298,5 @@ tally_attach_choose_columns(struct tally_epoch *epoch, Relation rel,
 	choose_keys(&choices);
 	choose_wanted(&choices);
 	choose_needed(&choices);
-	fill_epoch(&choices, epoch);
+	fill_epoch(&choices, out_epoch);
 }

@@ -256,6 +256,7 @@ static char *
 describe(const struct attached *attached)
 {
 	const struct tally_epoch *epoch = attached->epoch;
+	const struct tally_column *columns = epoch->columns;
 	StringInfoData out;
 	int			i;
 
@@ -264,10 +265,10 @@ describe(const struct attached *attached)
 					 epoch->prefix);
 	if (epoch->chain_by >= 0)
 		appendStringInfo(&out, " by %s",
-						 quote_identifier(epoch->columns[epoch->chain_by].name));
+						 quote_identifier(columns[epoch->chain_by].name));
 	for (i = 0; i < epoch->nkeys; i++)
 		appendStringInfo(&out, "%s%s", i == 0 ? ", key (" : ", ",
-						 quote_identifier(epoch->columns[epoch->keys[i]].name));
+						 quote_identifier(columns[epoch->keys[i]].name));
 	appendStringInfo(&out, "), %d columns", epoch->ncolumns);
 	if (epoch->only_when != NULL)
 		appendStringInfo(&out, ", only when %s", epoch->only_when);
