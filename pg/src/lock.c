@@ -316,15 +316,23 @@ acquire_slot(int number)
 	if (try_slot(&shared->slots[number]))
 		return;
 	pg_atomic_write_u32(mine, (uint32) number + 1);
-	PG_TRY();
-	{
-		wait_for_slot(number);
-	}
-	PG_FINALLY();
-	{
+	wait_for_slot(number);
+	pg_atomic_write_u32(mine, 0);
+}
+
+/*
+ * Whoever leaves the queue with an error, or because the session is ended,
+ * comes by here when the transaction aborts.  Not by PG_FINALLY: the end of a
+ * session does not, and the next backend in this place of the proc array
+ * would be taken for one that waits.
+ */
+static void
+leave_queue(void)
+{
+	pg_atomic_uint32 *mine = &shared->waits_for[TALLY_MY_PROC_NUMBER];
+
+	if (pg_atomic_read_u32(mine) != 0)
 		pg_atomic_write_u32(mine, 0);
-	}
-	PG_END_TRY();
 }
 
 static void
@@ -400,6 +408,7 @@ tally_lock_release(void)
 		advisory_each(false, 0, count);
 		return;
 	}
+	leave_queue();
 	for (i = 0; i < count; i++)
 	{
 		struct slot *slot = &shared->slots[held[i]];
