@@ -311,7 +311,8 @@ PG_FUNCTION_INFO_V1(tally_sql_detach);
  * and with a table that is gone, which then whoever may detach can detach.
  *
  * The lock is the one that dropping a trigger takes anyway; to begin with a
- * weaker one would be to ask for a deadlock.
+ * weaker one would be to ask for a deadlock.  Since it makes readers wait too,
+ * what would be refused is refused before, and judged once more after it.
  */
 Datum
 tally_sql_detach(PG_FUNCTION_ARGS)
@@ -326,6 +327,7 @@ tally_sql_detach(PG_FUNCTION_ARGS)
 		refuse_null(ARG_TBL);
 	detach.relation = PG_GETARG_OID(0);
 	(void) tally_attach_check_owner(detach.relation);
+	find_epoch_to_end(detach.relation, &epoch, &detach.label);
 	members = tally_attach_lock(detach.relation, AccessExclusiveLock);
 	exists = tally_attach_check_owner(detach.relation);
 	find_epoch_to_end(detach.relation, &epoch, &detach.label);

@@ -16,6 +16,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
@@ -25,6 +26,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* A row of tally.attachment, with the record of its event. */
@@ -252,6 +254,48 @@ is_table_broken(Relation rel, struct tally_status_row *row)
 	return false;
 }
 
+/* May this index be why there is at most one row of a key? */
+static bool
+is_unique_over(Oid oid, const struct tally_epoch *epoch)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid));
+	Form_pg_index index;
+	bool		unique;
+	int			i,
+				k;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	index = (Form_pg_index) GETSTRUCT(tuple);
+	unique = index->indisunique && index->indisvalid && index->indimmediate &&
+		heap_attisnull(tuple, Anum_pg_index_indpred, NULL);
+	for (i = 0; unique && i < index->indnkeyatts; i++)
+	{
+		for (k = 0; k < epoch->nkeys; k++)
+		{
+			if (epoch->columns[epoch->keys[k]].number ==
+				index->indkey.values[i])
+				break;
+		}
+		unique = k < epoch->nkeys;
+	}
+	ReleaseSysCache(tuple);
+	return unique;
+}
+
+static bool
+is_key_unique(Relation rel, const struct tally_epoch *epoch)
+{
+	ListCell   *cell;
+
+	foreach(cell, RelationGetIndexList(rel))
+	{
+		if (is_unique_over(lfirst_oid(cell), epoch))
+			return true;
+	}
+	return false;
+}
+
 static char *
 describe(const struct attached *attached)
 {
@@ -297,6 +341,9 @@ judge(const struct attached *attached, Relation rel,
 	else if (tally_columns_find(attached->epoch, rel, &why) == NULL)
 		set(row, "columns changed", psprintf("%s.  %s", why,
 											 TALLY_COLUMNS_HINT));
+	else if (!is_key_unique(rel, attached->epoch))
+		set(row, "key not unique",
+			"No unique index covers the key any more, so several rows could share a record: create one, or detach the table and attach it with another key.");
 	else if (attached->seq == 0)
 		set(row, "not sealed",
 			"The event that attached it is not in " TALLY_LOG_CHAIN ": this transaction has not committed it, or somebody has removed it.");

@@ -131,6 +131,16 @@ SELECT tally.attach('t');
 DROP TRIGGER "!tally_truncate" ON t;
 DROP TRIGGER "!tally_capture" ON t;
 SELECT tally.detach('t');
+-- A key that is none any more.
+SELECT tally.attach('t');
+ALTER TABLE t DROP CONSTRAINT t_pkey;
+CREATE UNIQUE INDEX half ON t (id) WHERE id > 0;
+TABLE table_status;
+CREATE UNIQUE INDEX whole ON t (id);
+SELECT state FROM table_status;
+DROP INDEX whole, half;
+ALTER TABLE t ADD PRIMARY KEY (id);
+SELECT tally.detach('t');
 -- A trigger without an attachment, as a dump restores it.
 CREATE TRIGGER "!tally_capture" AFTER INSERT OR UPDATE OR DELETE ON t
 	FOR EACH ROW EXECUTE FUNCTION tally.capture();
