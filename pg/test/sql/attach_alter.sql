@@ -255,3 +255,32 @@ INSERT INTO r VALUES (1, 101);
 SET CONSTRAINTS ALL IMMEDIATE;
 SELECT tally.attach('r');
 COMMIT;
+
+-- What a backend remembers does not grow with what changes, beyond the
+-- transaction that changes it.
+CREATE TABLE m (id integer PRIMARY KEY);
+SELECT tally.attach('m');
+INSERT INTO m VALUES (1);
+SELECT count(*) AS remembered FROM pg_backend_memory_contexts
+	WHERE name = 'tally attachment' \gset
+BEGIN;
+DO $$
+BEGIN
+	FOR n IN 2 .. 21 LOOP
+		EXECUTE format('ALTER TABLE m ADD c%s integer', n);
+		EXECUTE format('INSERT INTO m VALUES (%s)', n);
+	END LOOP;
+END
+$$;
+SELECT count(*) - :remembered AS more FROM pg_backend_memory_contexts
+	WHERE name = 'tally attachment';
+COMMIT;
+SELECT count(*) - :remembered AS more FROM pg_backend_memory_contexts
+	WHERE name = 'tally attachment';
+SELECT tally.detach('m');
+DROP TABLE m, r;
+SELECT tally.detach(relation) FROM tally.attachment;
+SELECT tally.attach('t');
+INSERT INTO t VALUES (113);
+SELECT count(*) AS remembered FROM pg_backend_memory_contexts
+	WHERE name = 'tally attachment';
