@@ -7,7 +7,8 @@ export JOBS
 
 .DEFAULT_GOAL = help
 .PHONY: help deps build run check pg check-pg install-pg asan tsan clang \
-	valgrind fuzz coverage bench-build bench-log bench-scale lint format install clean
+	valgrind fuzz coverage bench-build bench-log bench-scale bench-pg lint format \
+	install clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' \
@@ -71,6 +72,11 @@ bench-log: bench-build ## the table of the file log beside its peers
 
 bench-scale: bench-build ## a log of 10 million records beside a short one
 	@tools/bench-scale $(BUILD)/bench/bench_scale $(BENCH_OPTIONS)
+
+bench-pg: bench-build ## audit tables in PostgreSQL, chained in several ways
+	@tools/install-deps pg
+	@python3 bench/pg/bench_pg.py \
+	    --shim $(CURDIR)/$(BUILD)/bench/slow_sync.so $(BENCH_OPTIONS)
 
 lint: ## clang-format, pgindent, clang-tidy, shellcheck
 	@tools/install-deps build check dev
