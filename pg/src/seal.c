@@ -36,6 +36,17 @@
 /* Look for interrupts this often while sealing. */
 #define INTERRUPT_EVERY 256
 
+/*
+ * The benchmark's comparator: renders, hashes and writes the same bytes, but
+ * to a chain that no other backend uses, so it needs no lock and reads no
+ * head.  What is left out is what chaining costs.
+ */
+#ifdef TALLY_UNCHAINED
+static const bool is_unchained = true;
+#else
+static const bool is_unchained = false;
+#endif
+
 static struct tally_sealed last;
 
 const struct tally_sealed *
@@ -90,7 +101,8 @@ prepare_chains(struct tally_pending_chain *chains, uint32 nchains)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_NAME),
 					 errmsg("the chain's name %s", what)));
-		chain->id = tally_store_known_chain(chain->name, chain->name_len);
+		if (!is_unchained)
+			chain->id = tally_store_known_chain(chain->name, chain->name_len);
 	}
 }
 
@@ -117,27 +129,23 @@ open_chain(struct tally_pending_chain *chain,
 	chain->head = head.hash;
 }
 
-#ifdef TALLY_UNCHAINED
-/*
- * The benchmark's comparator: renders, hashes and writes the same bytes, but
- * to a chain that no other backend uses, so it needs no lock and reads no
- * head.  What is left out is what chaining costs.
- */
+/* The comparator's; chains of the same backend are not told apart. */
 static void
 open_private_chain(struct tally_pending_chain *chain)
 {
 	static int64 number;
 	static uint64 seq;
+	char	   *name;
 
 	if (number == 0)
-		number = tally_store_make_chain(psprintf("private/%d", MyProcPid),
-										strlen(psprintf("private/%d",
-														MyProcPid)));
+	{
+		name = psprintf("private/%d", MyProcPid);
+		number = tally_store_make_chain(name, strlen(name));
+	}
 	chain->id = number;
 	chain->seq = seq;
 	seq += chain->count;
 }
-#endif
 
 static void
 open_chains(struct tally_pending_chain *chains, uint32 nchains,
@@ -149,11 +157,10 @@ open_chains(struct tally_pending_chain *chains, uint32 nchains,
 	{
 		if (chains[i].count == 0)
 			continue;
-#ifdef TALLY_UNCHAINED
-		open_private_chain(&chains[i]);
-#else
-		open_chain(&chains[i], writer);
-#endif
+		if (is_unchained)
+			open_private_chain(&chains[i]);
+		else
+			open_chain(&chains[i], writer);
 		if (i % INTERRUPT_EVERY == 0)
 			CHECK_FOR_INTERRUPTS();
 	}
@@ -301,12 +308,9 @@ tally_seal(void)
 	saved = MemoryContextSwitchTo(context);
 	tally_pending_count_chains();
 	writer = tally_store_open();
-#ifdef TALLY_UNCHAINED
-	prepare_chains(chains, 0);
-#else
 	prepare_chains(chains, nchains);
-	lock_chains(chains, nchains);
-#endif
+	if (!is_unchained)
+		lock_chains(chains, nchains);
 	open_chains(chains, nchains, writer);
 	seal_entries(chains, writer);
 	tally_store_close(writer);
