@@ -215,8 +215,8 @@ def parse_args(argv):
                         help="where the servers live: a real disk (/var/tmp)")
     parser.add_argument("--budget", type=float,
                         help="seconds for all rounds (900; quick: 60)")
-    parser.add_argument("--seconds", type=int,
-                        help="seconds of one turn (2; quick: 1)")
+    parser.add_argument("--seconds", type=int, default=2,
+                        help="seconds of one turn, connecting included (2)")
     parser.add_argument("--rounds", type=int,
                         help="rounds at the least (3; quick: 1)")
     parser.add_argument("--sessions", type=words,
@@ -232,12 +232,11 @@ def parse_args(argv):
     parser.add_argument("--verify-rows", type=int, default=1_000_000,
                         help="rows to verify (1000000); 0: none")
     parser.add_argument("--quick", action="store_true",
-                        help="what the goals need, short turns: a first look")
+                        help="only what the goals need, one round: a first look")
     parser.add_argument("--json", metavar="FILE",
                         help="write every turn there as well")
     args = parser.parse_args(argv)
-    for name, full, quick in (("seconds", 2, 1), ("budget", 900, 60),
-                              ("rounds", 3, 1)):
+    for name, full, quick in (("budget", 900, 60), ("rounds", 3, 1)):
         if getattr(args, name) is None:
             setattr(args, name, quick if args.quick else full)
     if args.quick and not args.cells:
