@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What doc/format.md says, in Python, for recompute.py.
+
+Bytes into bytes: nothing here talks to a server or reads a file.
+"""
+
+import hashlib
+import json
+import re
+
+NO_HASH = bytes(32)
+NO_SALT = bytes(16)
+LOG = "tally:log"
+NAME_MAX = 255
+ID_MAX = 128
+KEY_MAX = 512
+SEQ_MAX = 2**53 - 1
+EVENT_MAX = 16 << 20
+DEPTH_MAX = 64
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+# A JSON string whole, so that white space inside of it is passed over.
+WHITE = re.compile(r'"(?:[^"\\]|\\.)*"|([ \t\r\n])')
+
+
+class Malformed(Exception):
+    """An event or a configuration that is none."""
+
+
+def jcs_string(text):
+    """A string as RFC 8785 writes it."""
+    short = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}
+    out = []
+    for char in text:
+        code = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif code >= 32:
+            out.append(char)
+        else:
+            out.append(short.get(code) or f"\\u{code:04x}")
+    return '"' + "".join(out) + '"'
+
+
+def jcs(value):
+    """RFC 8785 text of strings, integers, booleans, arrays and objects."""
+    if isinstance(value, str):
+        return jcs_string(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ",".join(jcs(item) for item in value) + "]"
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+        members = [jcs_string(name) + ":" + jcs(value[name]) for name in names]
+        return "{" + ",".join(members) + "}"
+    raise Malformed(f"{value!r} does not occur here")
+
+
+def sha256(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def utf8(text):
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Malformed("an unpaired surrogate") from None
+
+
+def is_name(text, most):
+    return 1 <= len(utf8(text)) <= most and not CONTROLS.search(text)
+
+
+def commitment(event, salt):
+    return sha256(b"\x02", salt or NO_SALT, utf8(event))
+
+
+def header(record):
+    """The header that the record must have had, in its canonical form."""
+    members = {
+        "chain": record.chain,
+        "digest": record.digest.hex(),
+        "prev": record.prev.hex(),
+        "seq": record.seq,
+        "time": record.time,
+        "v": 1,
+    }
+    if record.id is not None:
+        members["id"] = record.id
+    return utf8(jcs(members))
+
+
+def once(pairs):
+    """An object whose members have different names."""
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise Malformed("a member name stands twice")
+    return names
+
+
+def refuse(word):
+    raise Malformed(f"{word} is no JSON")
+
+
+def parse(text):
+    """The value of an event; Malformed unless it is one, and compact."""
+    if len(utf8(text)) > EVENT_MAX:
+        raise Malformed("it is too long")
+    if any(match.group(1) for match in WHITE.finditer(text)):
+        raise Malformed("it is not compact")
+    try:
+        value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(str(error)) from None
+    check_values(value)
+    return value
+
+
+def check_values(value):
+    """No unpaired surrogates, no more than 64 open arrays and objects."""
+    level = [value]
+    depth = 0
+    while level:
+        below = []
+        for item in level:
+            if isinstance(item, str):
+                utf8(item)
+            elif isinstance(item, dict):
+                for name in item:
+                    utf8(name)
+                below += list(item.values())
+            elif isinstance(item, list):
+                below += item
+        if any(isinstance(item, (dict, list)) for item in level):
+            depth += 1
+        level = below
+    if depth > DEPTH_MAX:
+        raise Malformed("it is nested too deep")
+
+
+def row_event(label, row, operation=None):
+    """The event of a row: names and texts, without those that are NULL."""
+    event = {"row": row, "table": label}
+    if operation:
+        event["op"] = operation
+    return jcs(event)
+
+
+def key_text(texts):
+    text = texts[0] if len(texts) == 1 else jcs(texts)
+    if len(utf8(text)) > KEY_MAX:
+        return "#" + sha256(utf8(text)).hex()
+    return text
+
+
+def chain_name(prefix, value):
+    if value is None:
+        return prefix
+    name = f"{prefix}/{value}"
+    if is_name(value, NAME_MAX) and len(utf8(name)) <= NAME_MAX:
+        return name
+    return f"{prefix}#{sha256(utf8(value)).hex()}"
+
+
+class Epoch:
+    """What an attach event says."""
+
+    # Optional members have a default; the others must be there.
+    TYPES = {
+        "append_only": bool, "chain_by": str, "cluster": str, "columns": list,
+        "database": str, "keep_event": bool, "key": list, "label": str,
+        "only_when": str, "prefix": str, "relation": int, "salted": bool,
+        "table": str, "xid": str,
+    }
+    OPTIONAL = {"chain_by", "only_when"}
+    COLUMN = {"name": str, "number": int, "type": str, "typmod": int}
+
+    def __init__(self, number, members):
+        check_members(members, self.TYPES, self.OPTIONAL)
+        self.number = number
+        self.end = None
+        for name in self.TYPES:
+            setattr(self, name, members.get(name))
+        for column in self.columns:
+            if not isinstance(column, dict):
+                raise Malformed("a column is no object")
+            check_members(column, self.COLUMN, ())
+        numbers = [column["number"] for column in self.columns]
+        names = [column["name"] for column in self.columns]
+        if numbers != sorted(set(numbers)):
+            raise Malformed("the columns are not in order")
+        wanted = self.key + ([self.chain_by] if self.chain_by else [])
+        if len(set(names)) != len(names) or set(wanted) - set(names):
+            raise Malformed("the names of columns do not fit together")
+        self.xid = decimal(self.xid)
+        decimal(self.cluster)
+
+    def event(self, row, operation=None):
+        return row_event(self.label, row, operation)
+
+    def covers(self, xid):
+        """Does what this transaction wrote belong to the epoch?"""
+        return self.xid <= xid and (self.end is None or xid < self.end)
+
+    def key_of(self, row):
+        return key_text([row[name] for name in self.key])
+
+    def chain_of(self, row):
+        return chain_name(self.prefix, row.get(self.chain_by))
+
+
+def check_members(value, types, optional):
+    for name in set(types) - set(optional) - set(value):
+        raise Malformed(f"it has no {name}")
+    for name, item in value.items():
+        if name not in types or type(item) is not types[name]:
+            raise Malformed(f"its member {name} is not as it must be")
+
+
+def decimal(text):
+    if not re.fullmatch("0|[1-9][0-9]*", text):
+        raise Malformed(f"{text!r} is no number")
+    return int(text)
