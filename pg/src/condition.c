@@ -67,30 +67,49 @@ show_place(void *arg)
 	errcontext("only_when");
 }
 
-/* The one expression that text must be. */
-static Node *
-parse_one(ParseState *pstate, const char *text)
+/* A list of columns is no expression, and transformExpr must not see it. */
+static bool
+is_star(Node *node)
 {
-	RawStmt    *raw;
-	SelectStmt *select;
+	return IsA(node, ColumnRef) &&
+		IsA(llast(((ColumnRef *) node)->fields), A_Star);
+}
+
+/* The one target of a SELECT that has nothing else, or NULL. */
+static Node *
+only_target(const SelectStmt *select)
+{
 	ResTarget  *target;
 
-	raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
-	select = castNode(SelectStmt, raw->stmt);
-	target = list_length(select->targetList) != 1 ? NULL :
-		linitial_node(ResTarget, select->targetList);
-	if (target == NULL || target->name != NULL ||
+	if (list_length(select->targetList) != 1 ||
 		select->distinctClause != NIL || select->fromClause != NIL ||
 		select->whereClause != NULL || select->groupClause != NIL ||
 		select->havingClause != NULL || select->windowClause != NIL ||
 		select->sortClause != NIL || select->limitOffset != NULL ||
 		select->limitCount != NULL || select->lockingClause != NIL)
+		return NULL;
+	target = linitial_node(ResTarget, select->targetList);
+	if (target->name != NULL || is_star(target->val))
+		return NULL;
+	return target->val;
+}
+
+/* The one expression that text must be. */
+static Node *
+parse_one(const char *text)
+{
+	RawStmt    *raw;
+	Node	   *expr;
+
+	raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
+	expr = only_target(castNode(SelectStmt, raw->stmt));
+	if (expr == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("only_when is not one expression"),
 				 errdetail("It reads \"%s\".", text),
 				 errhint("Write it as in the WHERE of a query.")));
-	return target->val;
+	return expr;
 }
 
 static void
@@ -105,8 +124,9 @@ parse(struct reading *reading)
 										 AccessShareLock, reading->names,
 										 false, true);
 	addNSItemToQuery(pstate, item, true, true, true);
-	expr = transformExpr(pstate, parse_one(pstate, reading->text),
-						 EXPR_KIND_OTHER);
+	expr = parse_one(reading->text);
+	tally_condition_judge_raw(pstate, expr);
+	expr = transformExpr(pstate, expr, EXPR_KIND_OTHER);
 	expr = coerce_to_boolean(pstate, expr, "only_when");
 	assign_expr_collations(pstate, expr);
 	tally_condition_judge(pstate, expr, reading->rel, reading->numbers,

@@ -39,7 +39,7 @@
 
 struct judge
 {
-	ParseState *pstate;
+	ParseState *pstate;			/* for the place of an error */
 	Relation	rel;
 	const AttrNumber *numbers;
 	int			count;
@@ -92,8 +92,6 @@ refused_kind(Node *node)
 		case T_BooleanTest:
 		case T_List:
 			return NULL;
-		case T_SubLink:
-			return "a subquery";
 		case T_Aggref:
 		case T_GroupingFunc:
 			return "an aggregate";
@@ -145,7 +143,7 @@ judge_function(Oid function, void *arg)
 	else
 		return false;
 	refuse(judge, judge->node,
-		   psprintf("function \"%s\", which is %s", format_procedure(function),
+		   psprintf("function %s, which is %s", format_procedure(function),
 					why));
 }
 
@@ -154,7 +152,7 @@ judge_operator(struct judge *judge, Oid operator)
 {
 	if (operator >= FirstNormalObjectId)
 		refuse(judge, judge->node,
-			   psprintf("operator \"%s\", which is not built in",
+			   psprintf("operator %s, which is not built in",
 						format_operator(operator)));
 }
 
@@ -251,4 +249,22 @@ tally_condition_judge(ParseState *pstate, Node *expr, Relation rel,
 	};
 
 	(void) walk(expr, &judge);
+}
+
+static bool
+walk_raw(Node *node, void *arg)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubLink))
+		refuse(arg, node, "a subquery");
+	return raw_expression_tree_walker(node, walk_raw, arg);
+}
+
+void
+tally_condition_judge_raw(ParseState *pstate, Node *raw)
+{
+	struct judge judge = {.pstate = pstate};
+
+	(void) walk_raw(raw, &judge);
 }

@@ -11,6 +11,12 @@
 #include "utils/relcache.h"
 
 /*
+ * ERROR if there is a subquery in what the grammar gives: to be called before
+ * it is transformed, which would look its tables up.
+ */
+extern void tally_condition_judge_raw(ParseState *pstate, Node *raw);
+
+/*
  * ERROR, with the place in the text, unless the transformed expression is made
  * of what can stand there only.  Columns may be those among the count numbers.
  */

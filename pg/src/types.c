@@ -18,7 +18,6 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
@@ -94,12 +93,17 @@ base_needs(Oid type)
 	}
 }
 
-/* Why a base type is refused. */
+/* Why a type is refused. */
 static char *
-refusal(Oid type)
+refusal(Oid type, char kind, int depth)
 {
 	char	   *name = format_type_be(type);
 	Oid			extension;
+
+	if (depth >= DEPTH_MAX)
+		return psprintf("type \"%s\" is nested too deeply", name);
+	if (kind == TYPTYPE_PSEUDO)
+		return psprintf("type \"%s\" is a pseudo-type", name);
 
 	switch (type)
 	{
@@ -141,20 +145,6 @@ refusal(Oid type)
 }
 
 static bool
-base_is_stable(Oid type, int *needs, char **out_why)
-{
-	int			base = base_needs(type);
-
-	if (base < 0)
-	{
-		*out_why = refusal(type);
-		return false;
-	}
-	*needs |= base;
-	return true;
-}
-
-static bool
 composite_is_stable(Oid type, int depth, int *needs, char **out_why)
 {
 	TupleDesc	columns = lookup_rowtype_tupdesc(type, -1);
@@ -173,84 +163,60 @@ composite_is_stable(Oid type, int depth, int *needs, char **out_why)
 	return is_stable;
 }
 
-/*
- * The type that values of a container are made of, or InvalidOid.  out_output
- * is the output function that PostgreSQL gives to containers of that kind: a
- * base type of a user's could subscript as an array does and print as it likes.
- */
+/* The type that values of a container are made of, or InvalidOid. */
 static Oid
-contained_type(Oid type, char kind, Oid *out_output)
+contained_type(Oid type, char kind)
 {
 	switch (kind)
 	{
 		case TYPTYPE_RANGE:
-			*out_output = F_RANGE_OUT;
 			return get_range_subtype(type);
 		case TYPTYPE_MULTIRANGE:
-			*out_output = F_MULTIRANGE_OUT;
 			return get_multirange_range(type);
-		case TYPTYPE_BASE:
-			*out_output = F_ARRAY_OUT;
-			return get_element_type(type);
 		default:
-			return InvalidOid;
+			return get_element_type(type);
 	}
 }
 
-/*
- * Does making a value call a user's function?  A domain does for the sake of
- * its constraints, where it stands in another type (that of a whole value is
- * an expression of its own), and a range to bring itself into one form.
- */
+/* To bring itself into one form, of the many that mean the same. */
 static bool
-may_call(Oid type, int depth)
+has_canonical_function(Oid range)
 {
-	TypeCacheEntry *entry;
+	TypeCacheEntry *entry = lookup_type_cache(range, TYPECACHE_RANGE_INFO);
 
-	if (depth > 0 && get_typtype(type) == TYPTYPE_DOMAIN)
-		return true;
-	if (get_typtype(type) != TYPTYPE_RANGE)
-		return false;
-	entry = lookup_type_cache(type, TYPECACHE_RANGE_INFO);
 	return entry->rng_canonical_finfo.fn_oid >= FirstNormalObjectId;
 }
 
 static bool
 type_is_stable(Oid type, int depth, int *needs, char **out_why)
 {
+	int			base;
 	char		kind;
 	Oid			contained;
-	Oid			output,
-				wanted;
-	bool		is_varlena;
 
 	check_stack_depth();
-	if (may_call(type, depth))
+	/* Its constraints; of a domain by itself, a cast tells. */
+	if (depth > 0 && get_typtype(type) == TYPTYPE_DOMAIN)
 		*needs |= TALLY_MAY_CALL;
 	type = getBaseType(type);
+	base = base_needs(type);
+	if (base >= 0)
+	{
+		*needs |= base;
+		return true;
+	}
 	kind = get_typtype(type);
-	if (depth > DEPTH_MAX)
-	{
-		*out_why = psprintf("type \"%s\" is nested too deeply",
-							format_type_be(type));
-		return false;
-	}
-	if (kind == TYPTYPE_PSEUDO || kind == '\0')
-	{
-		*out_why = psprintf("type \"%s\" is a pseudo-type",
-							format_type_be(type));
-		return false;
-	}
 	if (kind == TYPTYPE_ENUM)
 		return true;
-	if (kind == TYPTYPE_COMPOSITE)
+	if (kind == TYPTYPE_RANGE && has_canonical_function(type))
+		*needs |= TALLY_MAY_CALL;
+	if (kind == TYPTYPE_COMPOSITE && depth < DEPTH_MAX)
 		return composite_is_stable(type, depth, needs, out_why);
-
-	contained = contained_type(type, kind, &wanted);
-	getTypeOutputInfo(type, &output, &is_varlena);
-	if (OidIsValid(contained) && output == wanted)
+	contained = contained_type(type, kind);
+	if (OidIsValid(contained) && depth < DEPTH_MAX)
 		return type_is_stable(contained, depth + 1, needs, out_why);
-	return base_is_stable(type, needs, out_why);
+	*out_why = refusal(type, kind, depth);
+	return false;
 }
 
 bool

@@ -109,8 +109,12 @@ set_timestamp(struct tally_value *value, Timestamp timestamp, bool has_zone)
 	if (TIMESTAMP_NOT_FINITE(timestamp))
 		EncodeSpecialTimestamp(timestamp, value->small);
 	else if (timestamp2tm(timestamp, NULL, &tm, &fraction, NULL, NULL) == 0)
+	{
+		/* Not asked for a zone, it says that it knows none. */
+		tm.tm_isdst = 0;
 		EncodeDateTime(&tm, fraction, has_zone, 0, NULL, USE_ISO_DATES,
 					   value->small);
+	}
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
