@@ -174,15 +174,15 @@ capture_change(const struct tally_attachment *att, TupleTableSlot *old_row,
 	}
 	if (att->epoch->append_only)
 		refuse(att, "change");
-	if (older)
-	{
-		remember(att, &row_now, false);
-		return;
-	}
+	/*
+	 * Also of an older version: a transaction that began before the attach
+	 * may have sealed it, and a deletion too many says nothing false.
+	 */
 	if (!is_same(&row_before.key, &row_now.key) ||
 		!is_same(&row_before.chain, &row_now.chain))
 		capture_deletion(att, old_row);
-	tally_render_row(att->renderer, new_row, TALLY_OP_UPDATE, &row_now);
+	if (!older)
+		tally_render_row(att->renderer, new_row, TALLY_OP_UPDATE, &row_now);
 	remember(att, &row_now, false);
 }
 
@@ -199,7 +199,7 @@ capture_update(const struct tally_attachment *att, TupleTableSlot *old_row,
 		capture_insert(att, new_row);
 	else if (was && att->epoch->append_only)
 		refuse(att, "change");
-	else if (was && !older)
+	else if (was)
 		capture_deletion(att, old_row);
 }
 

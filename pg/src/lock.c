@@ -8,9 +8,18 @@
  * That is on purpose.  Handing the slot to the longest waiter would make
  * every commit of a busy chain wait until the kernel has woken a process.
  *
- * A waiter is woken through the slot's condition variable.  One that dies
- * after it was woken passes the wake-up on (ConditionVariableCancelSleep), so
- * a free slot with sleepers and nobody awake does not exist.
+ * A waiter is woken through the slot's condition variable, one at a time:
+ * until it has looked, no other is woken, however often the slot is released
+ * meanwhile (a process needs many commits' time to wake up on a busy machine;
+ * otherwise the whole queue would soon be awake and go back to sleep).  So
+ * that a free slot with sleepers and nobody awake does not exist:
+ *
+ * - Whoever waits says so (waiters) before it is in the list.  In the list, it
+ *   takes back that somebody is being woken (waking), tries, and only then
+ *   sleeps.  A release frees the slot first and looks at both then: so either
+ *   the try succeeds, or the release comes after it and finds waking 0.
+ * - One that dies after it was woken passes the wake-up on
+ *   (ConditionVariableCancelSleep) and takes waking back (leave_queue).
  *
  * Taken only at PRE_COMMIT, all slots of a transaction in ascending order, so
  * waiting for slots alone never makes a cycle.  A cycle needs something else
@@ -54,9 +63,11 @@ struct hint
 struct slot
 {
 	pg_atomic_uint32 owner;		/* proc number + 1; 0: free */
+	pg_atomic_uint32 waiters;	/* how many wait */
+	pg_atomic_uint32 waking;	/* 1: one of them was woken and has not looked */
 	ConditionVariable freed;
 	struct hint hint;
-	char		pad[PG_CACHE_LINE_SIZE - sizeof(pg_atomic_uint32) -
+	char		pad[PG_CACHE_LINE_SIZE - 3 * sizeof(pg_atomic_uint32) -
 					sizeof(ConditionVariable) - sizeof(struct hint)];
 };
 
@@ -115,6 +126,8 @@ start_shared(void)
 		for (i = 0; i < TALLY_LOCK_SLOTS; i++)
 		{
 			pg_atomic_init_u32(&shared->slots[i].owner, 0);
+			pg_atomic_init_u32(&shared->slots[i].waiters, 0);
+			pg_atomic_init_u32(&shared->slots[i].waking, 0);
 			ConditionVariableInit(&shared->slots[i].freed);
 			memset(&shared->slots[i].hint, 0, sizeof(struct hint));
 		}
@@ -290,8 +303,11 @@ wait_for_slot(int number)
 	int			suspicions = 0;
 
 	ConditionVariablePrepareToSleep(&slot->freed);
-	while (!try_slot(slot))
+	for (;;)
 	{
+		pg_atomic_exchange_u32(&slot->waking, 0);
+		if (try_slot(slot))
+			break;
 		if (began == 0)
 			began = GetCurrentTimestamp();
 		if (!ConditionVariableTimedSleep(&slot->freed, next_sleep(began),
@@ -316,7 +332,9 @@ acquire_slot(int number)
 	if (try_slot(&shared->slots[number]))
 		return;
 	pg_atomic_write_u32(mine, (uint32) number + 1);
+	pg_atomic_fetch_add_u32(&shared->slots[number].waiters, 1);
 	wait_for_slot(number);
+	pg_atomic_fetch_sub_u32(&shared->slots[number].waiters, 1);
 	pg_atomic_write_u32(mine, 0);
 }
 
@@ -331,8 +349,22 @@ leave_queue(void)
 {
 	pg_atomic_uint32 *mine = &shared->waits_for[TALLY_MY_PROC_NUMBER];
 
-	if (pg_atomic_read_u32(mine) != 0)
-		pg_atomic_write_u32(mine, 0);
+	uint32		number = pg_atomic_read_u32(mine);
+
+	if (number == 0)
+		return;
+	pg_atomic_fetch_sub_u32(&shared->slots[number - 1].waiters, 1);
+	pg_atomic_write_u32(&shared->slots[number - 1].waking, 0);
+	pg_atomic_write_u32(mine, 0);
+}
+
+/* Wakes a waiter, unless one is being woken already. */
+static void
+wake(struct slot *slot)
+{
+	if (pg_atomic_read_u32(&slot->waiters) > 0 &&
+		pg_atomic_exchange_u32(&slot->waking, 1) == 0)
+		ConditionVariableSignal(&slot->freed);
 }
 
 static void
@@ -415,7 +447,7 @@ tally_lock_release(void)
 
 		/* A full barrier: whoever takes the slot sees what we did. */
 		pg_atomic_exchange_u32(&slot->owner, 0);
-		ConditionVariableSignal(&slot->freed);
+		wake(slot);
 	}
 }
 
