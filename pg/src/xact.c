@@ -32,18 +32,29 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "miscadmin.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
+#include "tcop/pquery.h"
 #include "utils/resowner.h"
 
 enum state
 {
 	IDLE,						/* nothing was captured */
 	CAPTURING,
-	SEALED,
+	SEALED,						/* PRE_COMMIT is over, with rows or without */
 };
 
 static enum state state = IDLE;
+
+/*
+ * The nesting level that holds the locks which sealing will need; 0: none
+ * does.  They go with a savepoint that is rolled back.
+ */
+static int	prepared_level;
+
+/* Was this module loaded by the transaction that is running? */
+static bool is_new;
 
 /* Is synchronous_commit changed, and what was it? */
 static bool is_asynchronous;
@@ -52,6 +63,18 @@ static int	asked_level;
 /* Up to where the client's answer has to wait; invalid: nowhere. */
 static XLogRecPtr awaited = InvalidXLogRecPtr;
 static int	awaited_level;
+
+/*
+ * Another extension's PRE_COMMIT callback may be the first in a session that
+ * writes to an attached table.  It loads this module, whose own callback,
+ * registered only now, will not be called for this transaction.  A client's
+ * statements run in a portal, callbacks do not.
+ */
+static bool
+came_too_late(void)
+{
+	return is_new && MyBackendType == B_BACKEND && ActivePortal == NULL;
+}
 
 void
 tally_xact_begin(void)
@@ -62,13 +85,20 @@ tally_xact_begin(void)
 				 errmsg("this transaction is sealed already"),
 				 errdetail("Something wrote to an attached table after the transaction's records were sealed, probably another extension's commit callback."),
 				 errhint("List \"tally\" before that extension in shared_preload_libraries: callbacks run in reverse order.")));
-	if (state == CAPTURING)
+	if (prepared_level > 0)
 		return;
+	if (came_too_late())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("tally was loaded too late to seal this transaction"),
+				 errdetail("Its library was loaded by the commit callback of another extension."),
+				 errhint("List \"tally\" before that extension in shared_preload_libraries.")));
 	if (IsInParallelMode())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 				 errmsg("cannot seal rows during a parallel operation")));
 	tally_store_prepare();
+	prepared_level = GetCurrentTransactionNestLevel();
 	state = CAPTURING;
 }
 
@@ -97,9 +127,11 @@ tally_xact_releases_early(void)
 static void
 before_commit(void)
 {
-	if (state != CAPTURING)
-		return;
+	bool		captured = state == CAPTURING;
+
 	state = SEALED;
+	if (!captured)
+		return;
 	tally_seal();
 	if (!tally_xact_releases_early())
 		return;
@@ -123,13 +155,18 @@ finish(void)
 	tally_lock_release();
 	tally_pending_reset();
 	state = IDLE;
+	prepared_level = 0;
+	is_new = false;
 }
 
 static void
 at_commit(void)
 {
-	if (state == IDLE)
-		return;
+	/* If came_too_late did not see it there is no way back. */
+	if (state == CAPTURING && tally_pending_count() > 0)
+		ereport(WARNING,
+				(errmsg("rows were committed that are not sealed"),
+				 errhint("Add tally to shared_preload_libraries.")));
 	if (is_asynchronous)
 	{
 		awaited = XactLastCommitEnd;
@@ -153,6 +190,10 @@ on_xact(XactEvent event, void *arg)
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("cannot PREPARE a transaction that has rows to seal"),
 						 errdetail("Its place in the chain is decided at the commit, and would have to be locked from now on until then.")));
+			state = SEALED;
+			break;
+		case XACT_EVENT_PREPARE:
+			finish();
 			break;
 		case XACT_EVENT_COMMIT:
 			at_commit();
@@ -170,13 +211,23 @@ static void
 on_subxact(SubXactEvent event, SubTransactionId sub, SubTransactionId parent,
 		   void *arg)
 {
+	int			level = GetCurrentTransactionNestLevel();
+
 	/* After the seal nothing is pending that could come or go. */
 	if (state != CAPTURING)
 		return;
 	if (event == SUBXACT_EVENT_COMMIT_SUB)
-		tally_pending_commit_sub(GetCurrentTransactionNestLevel());
+	{
+		tally_pending_commit_sub(level);
+		if (prepared_level == level)
+			prepared_level--;
+	}
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
-		tally_pending_abort_sub(GetCurrentTransactionNestLevel());
+	{
+		tally_pending_abort_sub(level);
+		if (prepared_level >= level)
+			prepared_level = 0;
+	}
 }
 
 /*
@@ -202,6 +253,7 @@ on_release(ResourceReleasePhase phase, bool is_commit, bool is_top, void *arg)
 void
 tally_xact_init(void)
 {
+	is_new = IsTransactionState();
 	RegisterXactCallback(on_xact, NULL);
 	RegisterSubXactCallback(on_subxact, NULL);
 	RegisterResourceReleaseCallback(on_release, NULL);
