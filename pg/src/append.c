@@ -36,11 +36,13 @@ struct event
 	Size		len;
 	const char *id;				/* or NULL */
 	Size		id_len;
+	bool		only_first;		/* if it is the chain's first */
+	bool		wants_receipt;
 	struct tally_hash digest;
 };
 
 static int64
-keep_and_remember(const struct event *event, bool only_first)
+keep_and_remember(const struct event *event)
 {
 	struct tally_pending_request request = {0};
 
@@ -51,7 +53,8 @@ keep_and_remember(const struct event *event, bool only_first)
 	request.digest = &event->digest;
 	request.id = event->id;
 	request.id_len = event->id_len;
-	request.only_first = only_first;
+	request.only_first = event->only_first;
+	request.wants_receipt = event->wants_receipt;
 	tally_pending_add(&request);
 	return request.event_id;
 }
@@ -73,8 +76,9 @@ add_log_event(const char *text, bool only_first)
 	event.chain_len = strlen(TALLY_LOG_CHAIN);
 	event.text = text;
 	event.len = strlen(text);
+	event.only_first = only_first;
 	commit_to(&event);
-	return keep_and_remember(&event, only_first);
+	return keep_and_remember(&event);
 }
 
 /* The first record of the log's own chain (doc/format.md, section 8). */
@@ -227,8 +231,15 @@ tally_sql_append(PG_FUNCTION_ARGS)
 	bool		nulls[3] = {false, false, PG_ARGISNULL(2)};
 
 	take_arguments(fcinfo, &event);
-	if (!find_sealed(&event, &found))
-		(void) keep_and_remember(&event, false);
+
+	/*
+	 * An id that is there already is captured all the same, and dropped by
+	 * the seal.  Session A has committed it, visibly, and waits for its
+	 * flush; if session B took it as done and wrote nothing, B would be
+	 * answered at once, with what a crash may yet take back.
+	 */
+	(void) find_sealed(&event, &found);
+	(void) keep_and_remember(&event);
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = tally_result_hash(&event.digest);
 	values[2] = PG_GETARG_DATUM(2);
@@ -259,13 +270,14 @@ tally_sql_append_now(PG_FUNCTION_ARGS)
 		tally_durable_wait();
 	else
 	{
-		(void) keep_and_remember(&event, false);
+		event.wants_receipt = true;
+		(void) keep_and_remember(&event);
 		SPI_commit();
 		/* A receipt is durable, however this session commits (P9). */
 		tally_durable_wait_for(XactLastCommitEnd);
-		receipt.seq = tally_seal_last()->seq;
-		receipt.hash = tally_seal_last()->hash;
-		receipt.time = tally_seal_last()->time;
+		receipt.seq = tally_seal_receipt()->seq;
+		receipt.hash = tally_seal_receipt()->hash;
+		receipt.time = tally_seal_receipt()->time;
 	}
 	SPI_finish();
 	values[0] = id == NULL ? (Datum) 0 : PointerGetDatum(id);

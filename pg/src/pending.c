@@ -204,6 +204,7 @@ tally_pending_add(const struct tally_pending_request *request)
 	entry->epoch = request->epoch;
 	entry->event_id = request->event_id;
 	entry->only_first = request->only_first;
+	entry->wants_receipt = request->wants_receipt;
 	entry->digest = *request->digest;
 	entry->bytes = used;
 	entry->has_salt = request->salt != NULL;

@@ -37,6 +37,7 @@ struct tally_pending
 	bool		has_id;
 	bool		has_salt;
 	bool		only_first;		/* dropped unless it is the chain's first */
+	bool		wants_receipt;
 	int64		epoch;
 	int64		event_id;
 	uint64		bytes;			/* offset of salt, key and id, in this order */
@@ -57,6 +58,7 @@ struct tally_pending_request
 	const char *id;				/* NULL: none */
 	Size		id_len;
 	bool		only_first;
+	bool		wants_receipt;	/* which tally_seal_receipt will give */
 };
 
 /*

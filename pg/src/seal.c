@@ -47,12 +47,23 @@ static const bool is_unchained = true;
 static const bool is_unchained = false;
 #endif
 
-static struct tally_sealed last;
+static struct tally_sealed receipt;
 
 const struct tally_sealed *
-tally_seal_last(void)
+tally_seal_receipt(void)
 {
-	return &last;
+	return &receipt;
+}
+
+static void
+note_receipt(const struct tally_pending *entry, uint64 seq,
+			 const struct tally_hash *hash, TimestampTz time)
+{
+	if (!entry->wants_receipt)
+		return;
+	receipt.seq = seq;
+	receipt.hash = *hash;
+	receipt.time = time;
 }
 
 static int
@@ -191,9 +202,7 @@ is_there_already(const struct tally_pending *entry,
 				 errmsg("id \"%.*s\" of chain \"%.*s\" has another event already",
 						(int) entry->id_len, id,
 						(int) chain->name_len, chain->name)));
-	last.seq = found.seq;
-	last.hash = found.hash;
-	last.time = found.time;
+	note_receipt(entry, found.seq, &found.hash, found.time);
 	return true;
 }
 
@@ -241,9 +250,7 @@ seal_entry(const struct tally_pending *entry,
 
 	chain->seq = header.seq;
 	chain->head = hash;
-	last.seq = header.seq;
-	last.hash = hash;
-	last.time = now;
+	note_receipt(entry, header.seq, &hash, now);
 }
 
 static void

@@ -19,7 +19,11 @@
  */
 extern void tally_seal(void);
 
-/* What the backend sealed last; survives the transaction. */
+/*
+ * What became of the entry that wanted a receipt; survives the transaction.
+ * Not simply what was sealed last: in the same transaction others may have
+ * come before it and, from other extensions' commit callbacks, after it.
+ */
 struct tally_sealed
 {
 	uint64		seq;
@@ -27,6 +31,6 @@ struct tally_sealed
 	TimestampTz time;
 };
 
-extern const struct tally_sealed *tally_seal_last(void);
+extern const struct tally_sealed *tally_seal_receipt(void);
 
 #endif
