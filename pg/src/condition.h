@@ -30,12 +30,12 @@ extern char *tally_condition_check(const char *text, Relation rel,
 								   const struct tally_epoch *epoch);
 
 /*
- * Compiles epoch->only_when for rows of rel (the epoch's relation or a
+ * Compiles the epoch's only_when for rows of rel (the epoch's relation or a
  * partition of it), in the current memory context; judges it again (an
  * adversary may have written it).  Names are those of the epoch: columns that
  * were renamed since are found, and no other column takes their place.
  */
-extern struct tally_condition *tally_condition_new(const struct tally_epoch *epoch,
+extern struct tally_condition *tally_condition_new(const struct tally_epoch *,
 												   Relation rel);
 
 /* Is it true (not false, not null) of the row in slot? */

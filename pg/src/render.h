@@ -44,7 +44,7 @@ struct tally_rendered
  * its name of the epoch.  With missing_ok, NULL instead of an error, and the
  * reason in *out_why (palloc'd).
  */
-extern struct tally_renderer *tally_renderer_new(const struct tally_epoch *epoch,
+extern struct tally_renderer *tally_renderer_new(const struct tally_epoch *,
 												 Relation rel, bool missing_ok,
 												 char **out_why);
 
