@@ -318,13 +318,19 @@ SELECT tally.detach('gone');
 DELETE FROM gone WHERE id = 3;
 UPDATE gone SET v = 'x' WHERE id = 4;
 ALTER TABLE gone DROP v;
--- One transaction that makes a table, attaches and fills it.
+-- One transaction that makes a table, attaches and fills it: its rows are
+-- older than their own epoch.
 BEGIN;
 CREATE TABLE born (id int PRIMARY KEY, org text, v text);
 SELECT tally.attach('born', append_only => false, chain_by => 'org',
 	only_when => $$v <> 'out'$$);
 INSERT INTO born SELECT n, 'a', 'x' FROM generate_series(1, 9) n;
 COMMIT;
+UPDATE born SET id = 11 WHERE id = 1;
+UPDATE born SET org = 'b' WHERE id = 2;
+UPDATE born SET v = 'out' WHERE id = 3;
+UPDATE born SET v = 'y' WHERE id = 4;
+DELETE FROM born WHERE id = 5;
 };
 database('epochs', $epochs);
 agrees('epochs', 'each record agrees with the epoch under which it was sealed');
