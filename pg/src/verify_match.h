@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records and rows of one key, against each other.
+ */
+#ifndef TALLY_PG_VERIFY_MATCH_H
+#define TALLY_PG_VERIFY_MATCH_H
+
+#include "verify.h"
+#include "verify_chains.h"
+#include "verify_sources.h"
+
+#include "core/hash.h"
+
+/* A record that is of a row. */
+struct tally_match_record
+{
+	const struct tally_use *use;
+	struct tally_chain *chain;
+	int64		seq;
+	ItemPointerData tid;
+	struct tally_hash digest;
+	const uint8 *salt;			/* or NULL */
+	const char *key;
+	Size		key_len;
+	bool		is_deletion;	/* its event, which holds, says so */
+	bool		is_kept;		/* its event holds */
+	bool		is_accused;		/* it was told already, and proves nothing */
+};
+
+/* A row, in one form. */
+struct tally_match_row
+{
+	struct tally_form *form;
+	Oid			relation;
+	ItemPointerData tid;
+	enum tally_age age;
+	const struct tally_use *use;	/* in whose time it was written, or NULL */
+	int			nclasses;		/* of keys that it was rendered with */
+	int64		chain_id;		/* that it belongs to; 0: there is none */
+	struct tally_hash digest;	/* without salt, as an insertion */
+	struct tally_hash update;	/* likewise, as an update */
+	const char *key;
+	Size		key_len;
+	const char *event;			/* NULL unless the form is salted */
+	Size		event_len;
+};
+
+extern void tally_match_open(struct tally_verifier *v);
+extern void tally_match_put_record(struct tally_verifier *v,
+								   const struct tally_match_record *record);
+extern void tally_match_put_row(struct tally_verifier *v,
+								const struct tally_match_row *row);
+
+/* All were put: judges them key by key. */
+extern void tally_match_judge(struct tally_verifier *v);
+
+/* Does the record's digest hold for the row? */
+extern bool tally_match_holds(const struct tally_hash *digest,
+							  const uint8 *salt,
+							  const struct tally_match_row *row);
+
+/* ---- verify_pairs.c ---- */
+
+/* What is left over is told when both sides are known. */
+extern void tally_pairs_open(struct tally_verifier *v);
+
+/*
+ * A record that no row proves; kind and detail (static storage) are what is
+ * told if none of the rows that are left over does.  use may be NULL, or one
+ * that tally:log does not seal: of those only the number is told, with kind
+ * TALLY_NOT_JUDGED.
+ */
+extern void tally_pairs_add_record(struct tally_verifier *v,
+								   const struct tally_match_record *record,
+								   enum tally_finding_kind kind,
+								   const char *detail);
+
+/* A row that no record proves. */
+extern void tally_pairs_add_row(struct tally_verifier *v,
+								const struct tally_match_row *row);
+
+extern void tally_pairs_resolve(struct tally_verifier *v);
+
+#endif

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rows of attached tables, rendered in the forms of their source.
+ *
+ * A form is rendered on the tables that it was sealed of.  Only if none of
+ * them is there any more, every table of the source is tried: it may have been
+ * dropped and restored.
+ */
+#include "postgres.h"
+
+#include "condition.h"
+#include "hasher.h"
+#include "render.h"
+#include "verify_chains.h"
+#include "verify_match.h"
+#include "verify_rows.h"
+
+#include "access/relation.h"
+#include "access/tableam.h"
+#include "catalog/pg_inherits.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+/* A form on a table. */
+struct view
+{
+	struct tally_form *form;
+	struct tally_renderer *renderer;
+};
+
+/* An epoch's only_when on a table. */
+struct cover
+{
+	const struct tally_use *use;
+	struct tally_condition *condition;
+};
+
+/* A walk over one table. */
+struct walk
+{
+	struct tally_verifier *v;
+	struct tally_source *source;
+	Relation	rel;
+	bool		is_sum;
+	int			nviews;
+	struct view *views;
+	int			nclasses;
+	int			ncovers;
+	struct cover *covers;
+	struct tally_rendered row;
+	ItemPointerData tid;		/* of the row at hand */
+};
+
+/* ---- preparing -------------------------------------------------------- */
+
+static bool
+is_root_of(const struct tally_source *source, const struct tally_form *form,
+		   Oid root)
+{
+	bool		has_root = false;
+	ListCell   *cell;
+
+	foreach(cell, source->uses)
+	{
+		const struct tally_use *use = lfirst(cell);
+
+		if (use->form != form || !OidIsValid(use->root))
+			continue;
+		if (use->root == root)
+			return true;
+		has_root = true;
+	}
+	return !has_root;
+}
+
+/* The epoch, as if it were of this table. */
+static struct tally_epoch *
+move_epoch(const struct tally_epoch *epoch, Oid root)
+{
+	struct tally_epoch *moved = palloc(sizeof(*moved));
+
+	*moved = *epoch;
+	moved->relation = root;
+	return moved;
+}
+
+static void
+add_view(struct walk *walk, struct tally_form *form, Oid root)
+{
+	struct tally_renderer *renderer;
+	char	   *why;
+	int			i;
+
+	renderer = tally_renderer_new(move_epoch(form->epoch, root), walk->rel,
+								  true, &why);
+	if (renderer == NULL)
+	{
+		form->why = MemoryContextStrdup(walk->v->context, why);
+		return;
+	}
+	form->is_rendered = true;
+	for (i = 0; i < walk->nviews; i++)
+	{
+		if (walk->views[i].form->key_class == form->key_class)
+			break;
+	}
+	if (i == walk->nviews)
+		walk->nclasses++;
+	walk->views[walk->nviews].form = form;
+	walk->views[walk->nviews++].renderer = renderer;
+}
+
+static void
+prepare(struct walk *walk, Oid root)
+{
+	struct tally_source *source = walk->source;
+	ListCell   *cell;
+
+	walk->views = palloc(list_length(source->forms) * sizeof(*walk->views));
+	walk->covers = palloc(list_length(source->uses) * sizeof(*walk->covers));
+	foreach(cell, source->forms)
+	{
+		if (is_root_of(source, lfirst(cell), root))
+			add_view(walk, lfirst(cell), root);
+	}
+	foreach(cell, source->uses)
+	{
+		const struct tally_use *use = lfirst(cell);
+		struct cover *cover;
+
+		if (use->epoch->only_when == NULL || !use->form->is_rendered ||
+			!is_root_of(source, use->form, root))
+			continue;
+		cover = &walk->covers[walk->ncovers++];
+		cover->use = use;
+		cover->condition = tally_condition_new(move_epoch(use->epoch, root),
+											   walk->rel);
+	}
+	tally_rendered_init(&walk->row);
+}
+
+/* ---- a row ------------------------------------------------------------ */
+
+static bool
+is_left_out(const struct walk *walk, const struct tally_use *use,
+			TupleTableSlot *slot)
+{
+	int			i;
+
+	for (i = 0; i < walk->ncovers; i++)
+	{
+		if (walk->covers[i].use == use)
+			return !tally_condition_holds(walk->covers[i].condition, slot);
+	}
+	return false;
+}
+
+static enum tally_age
+judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
+{
+	bool		should_free;
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
+	enum tally_age age = tally_age_judge(walk->source, tuple, out_use);
+
+	if (should_free)
+		heap_freetuple(tuple);
+	if (age == TALLY_AGE_SEALED && is_left_out(walk, *out_use, slot))
+		return TALLY_AGE_LEFT_OUT;
+	return age;
+}
+
+static struct tally_hash
+hash_update(const StringInfoData *event)
+{
+	static const char head[] = "{\"op\":\"update\",";
+	static const uint8 before[1 + TALLY_SALT_SIZE] = {0x02};
+	struct tally_hasher *hasher = tally_hasher_get();
+
+	tally_hash_begin(hasher);
+	tally_hash_add(hasher, before, sizeof(before));
+	tally_hash_add(hasher, head, sizeof(head) - 1);
+	tally_hash_add(hasher, event->data + 1, event->len - 1);
+	return tally_hash_end(hasher);
+}
+
+static void
+add_up(struct walk *walk, const struct tally_match_row *row)
+{
+	struct tally_sum *sum = &walk->source->rows;
+
+	if (row->age == TALLY_AGE_LEFT_OUT || row->age == TALLY_AGE_AFTER)
+		return;
+	if (row->age == TALLY_AGE_LEGACY)
+		sum = &walk->source->old_rows;
+	tally_sum_add(sum, tally_sources_hash(walk->v, row->chain_id,
+										  &row->digest, row->key,
+										  row->key_len));
+}
+
+static void
+take_row(struct walk *walk, const struct view *view, TupleTableSlot *slot,
+		 struct tally_match_row *row)
+{
+	struct tally_rendered *rendered = &walk->row;
+	const struct tally_chain *chain;
+
+	tally_render_row(view->renderer, slot, TALLY_OP_INSERT, rendered);
+	chain = tally_chains_find(walk->v, rendered->chain.data);
+	row->form = view->form;
+	row->chain_id = chain == NULL ? 0 : chain->id;
+	row->key = rendered->key.data;
+	row->key_len = rendered->key.len;
+	row->event = NULL;
+	row->event_len = rendered->event.len;
+	if (view->form->is_salted)
+		row->event = rendered->event.data;
+	if (view->form->is_unsalted)
+		row->digest = tally_hash_commitment(tally_hasher_get(), NULL,
+											rendered->event.data,
+											rendered->event.len);
+	if (view->form->is_unsalted && view->form->has_updates)
+		row->update = hash_update(&rendered->event);
+	if (walk->is_sum)
+		add_up(walk, row);
+	else
+		tally_match_put_row(walk->v, row);
+}
+
+static void
+walk_rows(struct walk *walk)
+{
+	TupleTableSlot *slot = table_slot_create(walk->rel, NULL);
+	TableScanDesc scan = table_beginscan(walk->rel, walk->v->snapshot, 0,
+										 NULL);
+	MemoryContext saved = MemoryContextSwitchTo(walk->v->scratch);
+	struct tally_match_row row;
+	struct tally_use *use;
+	int			i;
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		walk->tid = slot->tts_tid;
+		memset(&row, 0, sizeof(row));
+		row.relation = RelationGetRelid(walk->rel);
+		row.tid = slot->tts_tid;
+		row.age = judge_age(walk, slot, &use);
+		row.use = use;
+		row.nclasses = walk->nclasses;
+		for (i = 0; i < walk->nviews; i++)
+			take_row(walk, &walk->views[i], slot, &row);
+		MemoryContextReset(walk->v->scratch);
+	}
+	MemoryContextSwitchTo(saved);
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	tally_hasher_check();
+}
+
+/* ---- tables ----------------------------------------------------------- */
+
+/* A row that cannot be rendered ends the verification; this says which. */
+static void
+add_context(void *arg)
+{
+	struct walk *walk = arg;
+
+	errcontext("while rendering the row at (%u,%u) of table \"%s\" to verify it",
+			   ItemPointerGetBlockNumberNoCheck(&walk->tid),
+			   ItemPointerGetOffsetNumberNoCheck(&walk->tid),
+			   RelationGetRelationName(walk->rel));
+}
+
+static void
+walk_table(struct tally_verifier *v, struct tally_source *source, Oid root,
+		   Relation rel, bool is_sum)
+{
+	struct walk walk = {v, source, rel, is_sum};
+	ErrorContextCallback callback = {error_context_stack, add_context, &walk};
+	MemoryContext context = AllocSetContextCreate(v->context, "tally table",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext saved = MemoryContextSwitchTo(context);
+
+	prepare(&walk, root);
+	error_context_stack = &callback;
+	if (walk.nviews > 0)
+		walk_rows(&walk);
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(saved);
+	MemoryContextDelete(context);
+}
+
+static void
+walk_root(struct tally_verifier *v, struct tally_source *source, Oid root,
+		  bool is_sum)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(root, AccessShareLock, NULL))
+	{
+		Relation	rel = try_relation_open(lfirst_oid(cell), AccessShareLock);
+
+		if (rel == NULL)
+			continue;
+		if (rel->rd_rel->relkind == RELKIND_RELATION)
+			walk_table(v, source, root, rel, is_sum);
+		relation_close(rel, NoLock);
+	}
+}
+
+static void
+walk_source(struct tally_verifier *v, struct tally_source *source, bool is_sum)
+{
+	ListCell   *cell;
+
+	foreach(cell, source->roots)
+		walk_root(v, source, lfirst_oid(cell), is_sum);
+}
+
+void
+tally_rows_sum(struct tally_verifier *v, struct tally_source *source)
+{
+	walk_source(v, source, true);
+}
+
+void
+tally_rows_put(struct tally_verifier *v, struct tally_source *source)
+{
+	walk_source(v, source, false);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sources: the tables whose rows are sealed, as tally:log tells.
+ *
+ * Terms.  A source is all epochs that are of one table or have one label; to
+ * the reader it is the label.  A form is a way to render rows: epochs that
+ * differ in nothing that shows in an event, its key or its chain have the same
+ * form.  A root is an attached relation that is still there.
+ */
+#ifndef TALLY_PG_VERIFY_SOURCES_H
+#define TALLY_PG_VERIFY_SOURCES_H
+
+#include "epoch.h"
+#include "render.h"
+#include "verify.h"
+#include "verify_record.h"
+#include "verify_sum.h"
+
+#include "access/htup.h"
+#include "nodes/pg_list.h"
+
+struct tally_source;
+
+struct tally_form
+{
+	int			number;
+	struct tally_source *source;
+	const struct tally_epoch *epoch;	/* one of those that have it */
+	bool		is_salted;		/* some of them are */
+	bool		is_unsalted;	/* some are not */
+	bool		has_updates;	/* some are not append-only */
+	bool		is_rendered;	/* on some root */
+	int			key_class;		/* forms with the same key share it */
+	char	   *why;			/* why not, or NULL */
+	int64		unjudged;		/* records, for that reason */
+};
+
+/* An epoch that tally:log seals or a record names. */
+struct tally_use
+{
+	int64		id;				/* tally.event.id, the key */
+	struct tally_epoch *epoch;	/* NULL: tally:log does not seal it */
+	struct tally_source *source;
+	struct tally_form *form;
+	Oid			root;			/* the table that it is of; invalid: gone */
+	int64		attach_seq;		/* in tally:log */
+	int64		detach_seq;		/* 0: it is in force */
+	FullTransactionId detach_xid;
+	int64		records;		/* that name it, in the scope */
+	struct tally_sum sum;		/* of these */
+};
+
+/* What is known of a row that no record seals. */
+enum tally_age
+{
+	TALLY_AGE_LEGACY = 0,		/* there before the first attach */
+	TALLY_AGE_SEALED,			/* written when it should have been sealed */
+	TALLY_AGE_LEFT_OUT,			/* likewise, but only_when leaves it out */
+	TALLY_AGE_BETWEEN,			/* written while the table was detached */
+	TALLY_AGE_AFTER,			/* likewise, and it is */
+	TALLY_AGE_UNKNOWN,
+};
+
+struct tally_source
+{
+	int			number;
+	const char *label;			/* of its last epoch */
+	List	   *uses;			/* of struct tally_use, in the log's order */
+	List	   *forms;			/* of struct tally_form */
+	List	   *roots;			/* oids */
+	int			nclasses;		/* different keys of its forms */
+	bool		is_here;		/* all epochs began in this database */
+	struct tally_use *live;		/* in force, or NULL */
+	bool		is_sorted;		/* its rows are compared one by one */
+	struct tally_sum rows;		/* that are to have a record */
+	struct tally_sum old_rows;	/* that need none, as old as they are */
+	/* Told once for the source, with their number: */
+	int64		legacy;
+	int64		unknown_age;
+	int64		gone;			/* records without a row, after a detach */
+};
+
+/* A row of tally.attachment. */
+struct tally_attached_row
+{
+	Oid			relation;
+	int64		epoch;
+	const char *label;
+};
+
+extern void tally_sources_open(struct tally_verifier *v);
+
+/* Every record of the scope passes here once. */
+extern void tally_sources_take(struct tally_verifier *v,
+							   const struct tally_sealed *record);
+
+/* Every record of tally:log passes here once. */
+extern void tally_sources_take_log(struct tally_verifier *v,
+								   const struct tally_sealed *record);
+
+/* All records have passed: what do the log's events say? */
+extern void tally_sources_load(struct tally_verifier *v);
+
+extern List *tally_sources_all(struct tally_verifier *v);
+extern struct tally_use *tally_sources_find(struct tally_verifier *v,
+											int64 epoch);
+extern struct tally_form *tally_sources_form(struct tally_verifier *v,
+											 int number);
+extern List *tally_sources_attached(struct tally_verifier *v);
+
+/* Does any record name an epoch that tally:log does not seal? */
+extern bool tally_sources_has_unknown(struct tally_verifier *v);
+
+/* Tells, once for each, of epochs that are not sealed and their records. */
+extern void tally_sources_tell_unknown(struct tally_verifier *v);
+
+/* What has a sum: a record's or row's part in its source. */
+extern uint64 tally_sources_hash(struct tally_verifier *v, int64 chain_id,
+								 const struct tally_hash *digest,
+								 const char *key, Size key_len);
+
+/* ---- verify_age.c ---- */
+
+/*
+ * How old is the row version?  *out_use is the epoch in whose time it was
+ * written, if it was in one.  TALLY_AGE_LEFT_OUT is never returned.
+ */
+extern enum tally_age tally_age_judge(const struct tally_source *source,
+									  HeapTuple tuple,
+									  struct tally_use **out_use);
+
+/* Was it attached in this database?  Else its oids and xids mean nothing. */
+extern bool tally_age_is_here(const struct tally_epoch *epoch);
+
+#endif
