@@ -380,3 +380,14 @@ RESET ALL;
 SELECT l.key, l.digest = digest_of('{"row":{"f":"0.1","id":"1","m":"$1.00","v":"'
 		|| b.v || '"},"table":"big"}') AS digest
 	FROM tally.log l, big b WHERE l.source = 'big';
+
+-- Bytes that are no UTF-8, which only a superuser can bring in.
+CREATE CAST (bytea AS text) WITHOUT FUNCTION;
+CREATE TABLE broken (id text PRIMARY KEY, v text);
+SELECT tally.attach('broken', chain_by => 'v', keep_event => true);
+INSERT INTO broken VALUES ('1', '\xc3'::bytea::text);
+INSERT INTO broken VALUES ('2', '\x61eda08061'::bytea::text);
+INSERT INTO broken VALUES ('\xff'::bytea::text, '');
+INSERT INTO broken VALUES ('3', '\xc3a9'::bytea::text);
+SELECT event FROM tally.event WHERE event LIKE '{"row":%"table":"broken"}';
+DROP CAST (bytea AS text);
