@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_collation.h"
@@ -280,6 +281,12 @@ tally_store_forget_event(int64 id)
 	TupleTableSlot *slot;
 	ScanKeyData key;
 
+	/*
+	 * At PRE_COMMIT the statement that stored it may be the current one still,
+	 * and there is no snapshot, without which nothing TOASTed can be deleted.
+	 */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	key_int8(&key, 1, id);
 	slot = find_row(rel, tables.event_id, SnapshotSelf, &key, 1,
 					ForwardScanDirection);
@@ -288,6 +295,7 @@ tally_store_forget_event(int64 id)
 		CatalogTupleDelete(rel, &slot->tts_tid);
 		ExecDropSingleTupleTableSlot(slot);
 	}
+	PopActiveSnapshot();
 	table_close(rel, NoLock);
 }
 
