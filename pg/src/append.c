@@ -19,7 +19,6 @@
 #include "core/text.h"
 
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -274,7 +273,7 @@ tally_sql_append_now(PG_FUNCTION_ARGS)
 		(void) keep_and_remember(&event);
 		SPI_commit();
 		/* A receipt is durable, however this session commits (P9). */
-		tally_durable_wait_for(XactLastCommitEnd);
+		tally_durable_wait_after_commit();
 		receipt.seq = tally_seal_receipt()->seq;
 		receipt.hash = tally_seal_receipt()->hash;
 		receipt.time = tally_seal_receipt()->time;

@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "durable.h"
+#include "xact.h"
 
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -21,12 +22,22 @@
 #include "storage/lwlock.h"
 #include "utils/guc.h"
 
-/* Has the standby confirmed this position in the mode of this session? */
+/* What a session at this level of synchronous_commit waits for. */
+static int
+wait_mode(int level)
+{
+	if (level >= SYNCHRONOUS_COMMIT_REMOTE_APPLY)
+		return SYNC_REP_WAIT_APPLY;
+	if (level == SYNCHRONOUS_COMMIT_REMOTE_WRITE)
+		return SYNC_REP_WAIT_WRITE;
+	return SYNC_REP_WAIT_FLUSH;
+}
+
+/* Has the standby confirmed this position, in the mode of this session? */
 static bool
 is_confirmed(XLogRecPtr lsn)
 {
-	int			mode = synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_APPLY ?
-		SYNC_REP_WAIT_APPLY : SYNC_REP_WAIT_FLUSH;
+	int			mode = wait_mode(synchronous_commit);
 	bool		confirmed;
 
 	LWLockAcquire(SyncRepLock, LW_SHARED);
@@ -51,6 +62,15 @@ inserted_end(void)
 }
 
 static void
+refuse_to_show(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_QUERY_CANCELED),
+			 errmsg("the synchronous standby has not confirmed what would be shown"),
+			 errdetail("A head that is not durable must not leave: it might be lost, and would then look truncated.")));
+}
+
+static void
 wait_for_standby(XLogRecPtr lsn)
 {
 	int			level = NewGUCNestLevel();
@@ -71,15 +91,12 @@ wait_for_standby(XLogRecPtr lsn)
 		RESUME_INTERRUPTS();
 	}
 	if (!is_confirmed(lsn) && TALLY_STANDBYS_DEFINED())
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("the synchronous standby has not confirmed what would be shown"),
-				 errdetail("A head that is not durable must not leave: it might be lost, and would then look truncated.")));
+		refuse_to_show();
 	AtEOXact_GUC(true, level);
 }
 
-void
-tally_durable_wait_for(XLogRecPtr lsn)
+static void
+wait_for(XLogRecPtr lsn)
 {
 	XLogFlush(lsn);
 	if (max_wal_senders > 0 && TALLY_STANDBYS_DEFINED())
@@ -90,7 +107,19 @@ void
 tally_durable_wait(void)
 {
 	if (!RecoveryInProgress())
-		tally_durable_wait_for(inserted_end());
+		wait_for(inserted_end());
+}
+
+void
+tally_durable_wait_after_commit(void)
+{
+	/*
+	 * If the commit has waited for the standby and is not confirmed, somebody
+	 * has cancelled that, or a timeout that will not come again has.
+	 */
+	if (tally_xact_awaits_standby() && !is_confirmed(XactLastCommitEnd))
+		refuse_to_show();
+	wait_for(XactLastCommitEnd);
 }
 
 PG_FUNCTION_INFO_V1(tally_sql_durable);

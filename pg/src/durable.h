@@ -7,8 +7,6 @@
 
 #include "postgres.h"
 
-#include "access/xlogdefs.h"
-
 /*
  * Waits until everything that any snapshot taken so far can show is on
  * stable storage here, and on the synchronous standby if there is one,
@@ -21,7 +19,10 @@
  */
 extern void tally_durable_wait(void);
 
-/* The same up to a position in the WAL, such as that of a commit. */
-extern void tally_durable_wait_for(XLogRecPtr lsn);
+/*
+ * The same for what this session has just committed.  Does not wait a second
+ * time if the commit's own wait for the standby was ended.
+ */
+extern void tally_durable_wait_after_commit(void);
 
 #endif
