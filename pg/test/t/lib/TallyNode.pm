@@ -107,8 +107,11 @@ sub goes_on
 	for (1 .. 600)
 	{
 		return 1 if (-s $storm->{books} // 0) > $before;
+		$storm->{run}->pump_nb;
+		last if !$storm->{run}->pumpable;
 		sleep 0.1;
 	}
+	diag substr($storm->{err}, 0, 2000);
 	return 0;
 }
 
