@@ -21,6 +21,7 @@
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 
+#include "attempt.h"
 #include "columns.h"
 #include "condition.h"
 #include "condition_judge.h"
@@ -268,9 +269,10 @@ evaluate(void *arg)
 	condition->holds = !is_null && DatumGetBool(value);
 }
 
-bool
-tally_condition_holds(struct tally_condition *condition, TupleTableSlot *slot)
+static void
+evaluate_pinned(void *arg)
 {
+	struct tally_condition *condition = arg;
 	ErrorContextCallback place = {
 		.previous = error_context_stack,
 		.callback = show_condition,
@@ -278,13 +280,27 @@ tally_condition_holds(struct tally_condition *condition, TupleTableSlot *slot)
 	};
 
 	error_context_stack = &place;
-	ResetExprContext(condition->context);
-	condition->context->ecxt_scantuple = slot;
 	/* Some immutable functions read settings: the output of numbers does. */
 	tally_pin_call(TALLY_NEEDS_SETTINGS, evaluate, condition);
-	condition->context->ecxt_scantuple = NULL;
 	error_context_stack = place.previous;
+}
+
+bool
+tally_condition_holds(struct tally_condition *condition, TupleTableSlot *slot)
+{
+	ResetExprContext(condition->context);
+	condition->context->ecxt_scantuple = slot;
+	evaluate_pinned(condition);
 	return condition->holds;
+}
+
+bool
+tally_condition_leaves_out(struct tally_condition *condition,
+						   TupleTableSlot *slot)
+{
+	ResetExprContext(condition->context);
+	condition->context->ecxt_scantuple = slot;
+	return tally_attempt(evaluate_pinned, condition) && !condition->holds;
 }
 
 char *

@@ -38,8 +38,18 @@ extern char *tally_condition_check(const char *text, Relation rel,
 extern struct tally_condition *tally_condition_new(const struct tally_epoch *,
 												   Relation rel);
 
-/* Is it true (not false, not null) of the row in slot? */
+/*
+ * Is it true (not false, not null) of the row in slot?  ERROR if it cannot be
+ * evaluated, as when it divides by zero.
+ */
 extern bool tally_condition_holds(struct tally_condition *condition,
 								  TupleTableSlot *slot);
+
+/*
+ * Does it leave out the row, for certain?  Not if it cannot be evaluated: then
+ * the row did not come in under this condition.
+ */
+extern bool tally_condition_leaves_out(struct tally_condition *condition,
+									   TupleTableSlot *slot);
 
 #endif

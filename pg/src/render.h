@@ -14,6 +14,9 @@
 #include "lib/stringinfo.h"
 #include "utils/relcache.h"
 
+/* What a row that cannot be sealed is rendered to; no row's event. */
+#define TALLY_EVENT_OF_NONE "{}"
+
 /* A key's text that is longer becomes "#" and its SHA-256. */
 #define TALLY_KEY_MAX 512
 
@@ -54,7 +57,8 @@ extern void tally_rendered_init(struct tally_rendered *rendered);
 /*
  * Renders the row in slot; what out held before is overwritten.  Temporary
  * memory is the renderer's own and is reset with each call.  ERROR if the
- * event is longer than TALLY_EVENT_MAX, or an output function fails.
+ * event is longer than TALLY_EVENT_MAX, or not UTF-8, or an output function
+ * fails; if the renderer was made with missing_ok, TALLY_EVENT_OF_NONE instead.
  */
 extern void tally_render_row(struct tally_renderer *renderer,
 							 TupleTableSlot *slot, enum tally_op op,
