@@ -17,6 +17,7 @@ struct mark
 	int			level;
 	uint64		count;
 	uint64		used;
+	uint32		nchains;
 };
 
 /* Everything lives in one context, a child of TopTransactionContext. */
@@ -43,21 +44,28 @@ static struct mark *marks;
 static int	nmarks;
 static int	marks_capacity;
 
+/*
+ * Whoever runs out of memory inside a savepoint may go on after it: here and
+ * where something grows, nothing is said to be there before it is.
+ */
 static void
 begin(void)
 {
-	context = AllocSetContextCreate(TopTransactionContext, "tally pending",
-									ALLOCSET_DEFAULT_SIZES);
+	MemoryContext fresh = AllocSetContextCreate(TopTransactionContext,
+												"tally pending",
+												ALLOCSET_DEFAULT_SIZES);
+
 	capacity = 8;
-	entries = MemoryContextAlloc(context, capacity * sizeof(*entries));
+	entries = MemoryContextAlloc(fresh, capacity * sizeof(*entries));
 	size = 512;
-	bytes = MemoryContextAlloc(context, size);
+	bytes = MemoryContextAlloc(fresh, size);
 	chains_capacity = 2;
-	chains = MemoryContextAlloc(context, chains_capacity * sizeof(*chains));
+	chains = MemoryContextAlloc(fresh, chains_capacity * sizeof(*chains));
 	nbuckets = 8;
-	buckets = MemoryContextAllocZero(context, nbuckets * sizeof(*buckets));
+	buckets = MemoryContextAllocZero(fresh, nbuckets * sizeof(*buckets));
 	marks_capacity = 4;
-	marks = MemoryContextAlloc(context, marks_capacity * sizeof(*marks));
+	marks = MemoryContextAlloc(fresh, marks_capacity * sizeof(*marks));
+	context = fresh;
 }
 
 void
@@ -85,17 +93,35 @@ put_bucket(uint32 position)
 static void
 grow_chains(void)
 {
+	uint32		wanted = chains_capacity * 2;
+	uint32	   *fresh;
 	uint32		i;
 
-	chains_capacity *= 2;
-	chains = repalloc_huge(chains, chains_capacity * sizeof(*chains));
+	chains = repalloc_huge(chains, wanted * sizeof(*chains));
+	fresh = MemoryContextAllocExtended(context, wanted * 4 * sizeof(*fresh),
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	pfree(buckets);
-	nbuckets = chains_capacity * 4;
-	buckets = MemoryContextAllocExtended(context,
-										 nbuckets * sizeof(*buckets),
-										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	buckets = fresh;
+	nbuckets = wanted * 4;
+	chains_capacity = wanted;
 	for (i = 0; i < nchains; i++)
 		put_bucket(i);
+}
+
+/* The chains from this one on, which came last. */
+static void
+forget_chains(uint32 from)
+{
+	while (nchains > from)
+	{
+		uint32		at = (uint32) chains[--nchains].hash & (nbuckets - 1);
+
+		while (buckets[at] != nchains + 1)
+			at = (at + 1) & (nbuckets - 1);
+		/* Only chains that came later were put beyond it. */
+		buckets[at] = 0;
+		pfree(chains[nchains].name);
+	}
 }
 
 static bool
@@ -151,12 +177,13 @@ mark_level(void)
 		return;
 	if (nmarks == marks_capacity)
 	{
+		marks = repalloc(marks, 2 * marks_capacity * sizeof(*marks));
 		marks_capacity *= 2;
-		marks = repalloc(marks, marks_capacity * sizeof(*marks));
 	}
 	marks[nmarks].level = level;
 	marks[nmarks].count = count;
 	marks[nmarks].used = used;
+	marks[nmarks].nchains = nchains;
 	nmarks++;
 }
 
@@ -173,13 +200,15 @@ reserve(Size len)
 {
 	if (count == capacity)
 	{
+		entries = repalloc_huge(entries, 2 * capacity * sizeof(*entries));
 		capacity *= 2;
-		entries = repalloc_huge(entries, capacity * sizeof(*entries));
 	}
 	if (size - used < len)
 	{
-		size = Max(size * 2, used + len);
-		bytes = repalloc_huge(bytes, size);
+		uint64		wanted = Max(size * 2, used + len);
+
+		bytes = repalloc_huge(bytes, wanted);
+		size = wanted;
 	}
 }
 
@@ -294,5 +323,6 @@ tally_pending_abort_sub(int level)
 		nmarks--;
 		count = marks[nmarks].count;
 		used = marks[nmarks].used;
+		forget_chains(marks[nmarks].nchains);
 	}
 }
