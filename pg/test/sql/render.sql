@@ -391,3 +391,19 @@ INSERT INTO broken VALUES ('\xff'::bytea::text, '');
 INSERT INTO broken VALUES ('3', '\xc3a9'::bytea::text);
 SELECT event FROM tally.event WHERE event LIKE '{"row":%"table":"broken"}';
 DROP CAST (bytea AS text);
+
+-- A verification goes on over rows that cannot have been sealed as they are.
+CREATE TABLE spoilt (id integer PRIMARY KEY, org text, v text, t timestamptz);
+SELECT tally.attach('spoilt', chain_by => 'org');
+INSERT INTO spoilt SELECT n, 'o', 'v', '2024-01-01' FROM generate_series(1, 4) n;
+SET session_replication_role = replica;
+CREATE CAST (bytea AS text) WITHOUT FUNCTION;
+CREATE CAST (bigint AS timestamptz) WITHOUT FUNCTION;
+UPDATE spoilt SET v = repeat('x', 17000000) WHERE id = 1;
+UPDATE spoilt SET v = '\xff'::bytea::text WHERE id = 2;
+UPDATE spoilt SET t = (9223372036854775806)::timestamptz WHERE id = 3;
+DROP CAST (bytea AS text);
+DROP CAST (bigint AS timestamptz);
+RESET session_replication_role;
+SELECT kind, chain, seq, key, detail FROM tally.verify('spoilt/o')
+	WHERE source = 'spoilt' ORDER BY seq;
