@@ -313,6 +313,8 @@ tally_seal(void)
 	context = AllocSetContextCreate(CurrentMemoryContext, "tally seal",
 									ALLOCSET_DEFAULT_SIZES);
 	saved = MemoryContextSwitchTo(context);
+	/* Whoever touches a table that has a TOAST table must have a snapshot. */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	tally_pending_count_chains();
 	writer = tally_store_open();
 	prepare_chains(chains, nchains);
@@ -322,6 +324,7 @@ tally_seal(void)
 	seal_entries(chains, writer);
 	tally_store_close(writer);
 	leave_hints(chains, nchains);
+	PopActiveSnapshot();
 	MemoryContextSwitchTo(saved);
 	MemoryContextDelete(context);
 	/* The last chance: from here on the commit cannot be taken back (P8). */
