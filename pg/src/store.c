@@ -15,12 +15,9 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_collation.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_trigger.h"
 #include "commands/sequence.h"
-#include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -34,7 +31,6 @@
 
 static struct tally_tables tables;
 static bool tables_known;
-static bool record_judged;		/* nothing on it that is not ours */
 
 /* A chain whose id is known. */
 struct known_chain
@@ -49,12 +45,17 @@ struct known_chain
 static HTAB *known_chains;
 static bool known_chains_stale;
 
-/* Any change of our tables, or of everything: look again. */
+/* Any change of our tables or their indexes, or of everything: look again. */
 static void
 on_relcache(Datum arg, Oid relation)
 {
-	if (relation == InvalidOid || relation == tables.record)
-		tables_known = record_judged = false;
+	if (relation == InvalidOid || relation == tables.record ||
+		relation == tables.chain || relation == tables.event ||
+		relation == tables.attachment)
+	{
+		tables_known = false;
+		tally_store_judge_again();
+	}
 	if (relation == InvalidOid || relation == tables.chain)
 		known_chains_stale = true;
 }
@@ -110,59 +111,13 @@ tally_store_tables(void)
 	return &tables;
 }
 
-/*
- * We write below the executor: what stands on the table by somebody else's
- * hand would not be run, or not be kept up to date.
- */
-static void
-judge_record(Relation record)
-{
-	TriggerDesc *triggers = record->trigdesc;
-	ListCell   *cell;
-	int			i;
-
-	foreach(cell, RelationGetIndexList(record))
-	{
-		Oid			index = lfirst_oid(cell);
-
-		if (index != tables.record_seq && index != tables.record_id)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("table \"tally.record\" has an index \"%s\" that is not its own",
-							get_rel_name(index)),
-					 errhint("Drop it: records are written without it.")));
-	}
-	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		if (strcmp(triggers->triggers[i].tgname, "guard") != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("table \"tally.record\" has a trigger \"%s\" that is not its own",
-							triggers->triggers[i].tgname),
-					 errhint("Drop it: records are written without it.")));
-	}
-	if (record->rd_rules != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"tally.record\" has a rule"),
-				 errhint("Drop it: records are written without it.")));
-	if (record->rd_rel->relam != HEAP_TABLE_AM_OID)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"tally.record\" is not a heap table")));
-}
-
 void
 tally_store_prepare(void)
 {
 	Relation	record;
 
 	record = table_open(tally_store_tables()->record, RowExclusiveLock);
-	if (!record_judged)
-	{
-		judge_record(record);
-		record_judged = true;
-	}
+	tally_store_judge(record);
 	table_close(record, NoLock);
 	LockRelationOid(tables.chain, RowExclusiveLock);
 }
@@ -174,6 +129,7 @@ insert_row(Oid table, Datum *values, bool *nulls)
 	Relation	rel = table_open(table, RowExclusiveLock);
 	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
 
+	tally_store_judge(rel);
 	CatalogTupleInsert(rel, tuple);
 	heap_freetuple(tuple);
 	table_close(rel, NoLock);
@@ -281,12 +237,8 @@ tally_store_forget_event(int64 id)
 	TupleTableSlot *slot;
 	ScanKeyData key;
 
-	/*
-	 * At PRE_COMMIT the statement that stored it may be the current one still,
-	 * and there is no snapshot, without which nothing TOASTed can be deleted.
-	 */
+	/* At PRE_COMMIT the statement that stored it may be the current one still. */
 	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
 	key_int8(&key, 1, id);
 	slot = find_row(rel, tables.event_id, SnapshotSelf, &key, 1,
 					ForwardScanDirection);
@@ -295,7 +247,6 @@ tally_store_forget_event(int64 id)
 		CatalogTupleDelete(rel, &slot->tts_tid);
 		ExecDropSingleTupleTableSlot(slot);
 	}
-	PopActiveSnapshot();
 	table_close(rel, NoLock);
 }
 

@@ -112,10 +112,16 @@ extern const struct tally_tables *tally_store_tables(void);
 
 /*
  * Takes the locks that sealing will need, for the rest of the transaction,
- * so that nobody waits for one while holding a chain; ERROR if there is a
- * trigger, an index or a rule on tally.record that we did not make.
+ * so that nobody waits for one while holding a chain; judges tally.record.
  */
 extern void tally_store_prepare(void);
+
+/*
+ * ERROR if there is a trigger, an index or a rule on this table of ours that
+ * we did not make.  Judged again after a change only.
+ */
+extern void tally_store_judge(Relation rel);
+extern void tally_store_judge_again(void);
 
 /* Inserts an event that is kept; gives its tally.event.id. */
 extern int64 tally_store_event(const char *event, Size len);

@@ -59,6 +59,8 @@ tally_store_open(void)
 	const struct tally_tables *tables = tally_store_tables();
 
 	writer->rel = table_open(tables->record, RowExclusiveLock);
+	/* This transaction itself may have made something since it captured. */
+	tally_store_judge(writer->rel);
 	writer->by_seq = index_open(tables->record_seq, RowExclusiveLock);
 	writer->by_id = index_open(tables->record_id, RowExclusiveLock);
 	writer->by_seq_info = BuildIndexInfo(writer->by_seq);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is there something on the extension's tables that is not ours?
+ *
+ * We write below the executor.  A trigger or a rule of somebody else would not
+ * be run, an index not be kept up to date; one over an expression would even
+ * bring the backend down, since there is no executor to evaluate it.
+ */
+#include "postgres.h"
+
+#include "store.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
+#include "commands/trigger.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+
+#define TABLES 4
+#define INDEXES 7
+
+/* An index as the script made it, over columns by number. */
+struct own_index
+{
+	Oid			oid;
+	int			nkeys;
+	AttrNumber	keys[2];
+};
+
+/* Found in order since something last changed. */
+static Oid	judged[TABLES];
+static int	njudged;
+
+void
+tally_store_judge_again(void)
+{
+	njudged = 0;
+}
+
+static void
+list_indexes(struct own_index indexes[INDEXES])
+{
+	const struct tally_tables *tables = tally_store_tables();
+	const struct own_index list[INDEXES] = {
+		{tables->chain_id, 1, {TALLY_CHAIN_ID}},
+		{tables->chain_name, 1, {TALLY_CHAIN_NAME}},
+		{tables->event_id, 1, {TALLY_EVENT_ID}},
+		{tables->record_seq, 2, {TALLY_RECORD_CHAIN_ID, TALLY_RECORD_SEQ}},
+		{tables->record_id, 2, {TALLY_RECORD_CHAIN_ID, TALLY_RECORD_ID}},
+		{tables->attachment_relation, 1, {TALLY_ATTACHMENT_RELATION}},
+		{tables->attachment_label, 1, {TALLY_ATTACHMENT_LABEL}},
+	};
+
+	memcpy(indexes, list, sizeof(list));
+}
+
+static const struct own_index *
+find_index(const struct own_index indexes[INDEXES], Oid oid)
+{
+	int			i;
+
+	for (i = 0; i < INDEXES; i++)
+	{
+		if (indexes[i].oid == oid)
+			return &indexes[i];
+	}
+	return NULL;
+}
+
+/* Could it be searched, by the same keys, for what we look for? */
+static bool
+is_as_made(const struct own_index *own)
+{
+	Relation	index = index_open(own->oid, AccessShareLock);
+	Form_pg_index form = index->rd_index;
+	bool		same;
+	int			i;
+
+	same = index->rd_rel->relam == BTREE_AM_OID && form->indisunique &&
+		form->indisvalid && form->indnkeyatts == own->nkeys &&
+		form->indnatts == own->nkeys;
+	for (i = 0; same && i < own->nkeys; i++)
+		same = form->indkey.values[i] == own->keys[i] &&
+			index->rd_indoption[i] == 0;
+	index_close(index, AccessShareLock);
+	return same;
+}
+
+static void
+judge_indexes(Relation rel)
+{
+	struct own_index indexes[INDEXES];
+	ListCell   *cell;
+
+	list_indexes(indexes);
+	foreach(cell, RelationGetIndexList(rel))
+	{
+		Oid			oid = lfirst_oid(cell);
+		const struct own_index *own = find_index(indexes, oid);
+
+		if (own == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"tally.%s\" has an index \"%s\" that is not its own",
+							RelationGetRelationName(rel), get_rel_name(oid)),
+					 errhint("Drop it: records are written without it.")));
+		if (!is_as_made(own))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("index \"%s\" of table \"tally.%s\" is not the one that the extension made",
+							get_rel_name(oid), RelationGetRelationName(rel)),
+					 errhint("Make it again as the extension's script does.")));
+	}
+}
+
+static void
+judge_triggers(Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+	int			i;
+
+	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		if (strcmp(triggers->triggers[i].tgname, "guard") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"tally.%s\" has a trigger \"%s\" that is not its own",
+							RelationGetRelationName(rel),
+							triggers->triggers[i].tgname),
+					 errhint("Drop it: records are written without it.")));
+	}
+	if (rel->rd_rules != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"tally.%s\" has a rule",
+						RelationGetRelationName(rel)),
+				 errhint("Drop it: records are written without it.")));
+}
+
+void
+tally_store_judge(Relation rel)
+{
+	Oid			relation = RelationGetRelid(rel);
+	int			i;
+
+	for (i = 0; i < njudged; i++)
+	{
+		if (judged[i] == relation)
+			return;
+	}
+	judge_indexes(rel);
+	judge_triggers(rel);
+	if (rel->rd_rel->relam != HEAP_TABLE_AM_OID)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"tally.%s\" is not a heap table",
+						RelationGetRelationName(rel))));
+	if (njudged < TABLES)
+		judged[njudged++] = relation;
+}
