@@ -93,6 +93,10 @@ tally_xact_begin(void)
 				 errmsg("tally was loaded too late to seal this transaction"),
 				 errdetail("Its library was loaded by the commit callback of another extension."),
 				 errhint("List \"tally\" before that extension in shared_preload_libraries.")));
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot seal anything in a read-only transaction")));
 	if (IsInParallelMode())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),

@@ -12,8 +12,8 @@ extern void tally_xact_init(void);
 
 /*
  * To be called before anything is captured: ERROR if this transaction cannot
- * seal (it has sealed already, it is parallel, the server is in recovery);
- * takes the locks that sealing will need.
+ * seal (it has sealed already, it is parallel, it is read-only, as all are in
+ * recovery); takes the locks that sealing will need.
  */
 extern void tally_xact_begin(void);
 
