@@ -23,7 +23,8 @@ CREATE PROCEDURE insert_and_commit(id text) LANGUAGE plpgsql AS $$
 	BEGIN INSERT INTO audit VALUES (id); COMMIT; END $$;
 SQL
 $node->backup('one');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = PostgreSQL::Test::Cluster->new('standby',
+	install_path => $node->install_path);
 $standby->init_from_backup($node, 'one', has_streaming => 1);
 $node->append_conf('postgresql.conf', "synchronous_standby_names = 'standby'");
 
