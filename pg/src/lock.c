@@ -18,8 +18,10 @@
  *   takes back that somebody is being woken (waking), tries, and only then
  *   sleeps.  A release frees the slot first and looks at both then: so either
  *   the try succeeds, or the release comes after it and finds waking 0.
- * - One that dies after it was woken passes the wake-up on
- *   (ConditionVariableCancelSleep) and takes waking back (leave_queue).
+ * - One that leaves takes waking back and wakes another (leave_queue).  That
+ *   ConditionVariableCancelSleep passes a wake-up on is not enough: whoever is
+ *   cancelled in ConditionVariableTimedSleep is in the list again already, and
+ *   a release may come between the two.
  *
  * Taken only at PRE_COMMIT, all slots of a transaction in ascending order, so
  * waiting for slots alone never makes a cycle.  A cycle needs something else
@@ -338,6 +340,15 @@ acquire_slot(int number)
 	pg_atomic_write_u32(mine, 0);
 }
 
+/* Wakes a waiter, unless one is being woken already. */
+static void
+wake(struct slot *slot)
+{
+	if (pg_atomic_read_u32(&slot->waiters) > 0 &&
+		pg_atomic_exchange_u32(&slot->waking, 1) == 0)
+		ConditionVariableSignal(&slot->freed);
+}
+
 /*
  * Whoever leaves the queue with an error, or because the session is ended,
  * comes by here when the transaction aborts.  Not by PG_FINALLY: the end of a
@@ -348,23 +359,17 @@ static void
 leave_queue(void)
 {
 	pg_atomic_uint32 *mine = &shared->waits_for[TALLY_MY_PROC_NUMBER];
-
 	uint32		number = pg_atomic_read_u32(mine);
+	struct slot *slot;
 
 	if (number == 0)
 		return;
-	pg_atomic_fetch_sub_u32(&shared->slots[number - 1].waiters, 1);
-	pg_atomic_write_u32(&shared->slots[number - 1].waking, 0);
+	slot = &shared->slots[number - 1];
+	pg_atomic_fetch_sub_u32(&slot->waiters, 1);
 	pg_atomic_write_u32(mine, 0);
-}
-
-/* Wakes a waiter, unless one is being woken already. */
-static void
-wake(struct slot *slot)
-{
-	if (pg_atomic_read_u32(&slot->waiters) > 0 &&
-		pg_atomic_exchange_u32(&slot->waking, 1) == 0)
-		ConditionVariableSignal(&slot->freed);
+	/* Were we the one who was woken?  Then it is another's turn to look. */
+	pg_atomic_exchange_u32(&slot->waking, 0);
+	wake(slot);
 }
 
 static void

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a review found, with servers of its own.
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TallyNode;
+use TallySession;
+use Time::HiRes qw(sleep);
+
+# A waiter that is woken and cancelled at the same moment passes the chain on.
+# (It would be looked after once more after deadlock_timeout, which is no way
+# to find out that a chain is free.)
+my $node = tally_node('passed_on', preload => 1, streaming => 1,
+	conf => 'deadlock_timeout = 10min');
+$node->safe_psql('postgres', 'CREATE EXTENSION tally');
+$node->append_conf('postgresql.conf', "synchronous_standby_names = 'nobody'");
+$node->reload;
+
+my ($owner, $first, $second) = map { TallySession->new($node) } 1 .. 3;
+my $append = q{SELECT tally.append('c', '{}') IS NULL};
+$_->run('SET synchronous_commit = local') for $first, $second;
+$owner->send($append);
+ok($owner->until_waiting('SyncRep'), 'the owner of the chain waits');
+$first->send($append);
+ok($first->until_queued, 'a session is queued for the chain');
+$second->send($append);
+ok($second->until_queued, 'and another one');
+kill 'STOP', $first->pid;
+$node->safe_psql('postgres',
+	"SET synchronous_commit = local; SELECT pg_cancel_backend($owner->{pid})");
+is($owner->answer->{state}, '00000', 'the owner is done, and wakes the first');
+kill 'INT', $first->pid;
+kill 'CONT', $first->pid;
+is($first->answer->{state}, '57014', 'which is cancelled');
+{
+	local $TallySession::seconds = 30;
+	is($second->answer->{state}, '00000', 'the second has the chain');
+}
+$_->close for $owner, $first, $second;
+$node->stop;
+
+done_testing();
