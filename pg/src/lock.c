@@ -324,6 +324,12 @@ wait_for_slot(int number)
 							   slot_owner(number))));
 	}
 	ConditionVariableCancelSleep();
+
+	/*
+	 * If we were woken between the last look and here, PostgreSQL 15 passes
+	 * that on; later versions do not.  Our own release will wake the next.
+	 */
+	pg_atomic_exchange_u32(&slot->waking, 0);
 }
 
 static void
