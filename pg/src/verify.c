@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "store.h"
 #include "verify.h"
+#include "verify_accused.h"
 #include "verify_chains.h"
 #include "verify_kept.h"
 #include "verify_links.h"
@@ -64,15 +65,6 @@ is_in_scope(struct tally_verifier *v, const struct tally_sealed *record)
 	return only == NULL || (record->has_chain && record->chain_id == only->id);
 }
 
-/* Neighbours of what was asked for are wanted for its links. */
-static bool
-is_near_scope(const struct tally_scope *scope,
-			  const struct tally_sealed *record)
-{
-	return record->seq >= scope->from - 1 &&
-		(scope->to == PG_INT64_MAX || record->seq <= scope->to + 1);
-}
-
 static bool
 take_record(struct tally_verifier *v, const struct tally_sealed *record,
 			void *arg)
@@ -80,14 +72,13 @@ take_record(struct tally_verifier *v, const struct tally_sealed *record,
 	struct tally_chain *log = tally_chains_log(v);
 	struct walk *walk = arg;
 
-	if (log != NULL && record->has_chain && record->chain_id == log->id &&
-		record->has_digest)
+	if (log != NULL && record->has_chain && record->chain_id == log->id)
 		tally_sources_take_log(v, record);
 	if (!is_in_scope(v, record))
 		return true;
 	if (record->seq >= v->scope.from && record->seq <= v->scope.to)
 		walk->records++;
-	if (v->scope.chain == NULL || is_near_scope(&v->scope, record))
+	if (tally_scope_is_near(&v->scope, record))
 		tally_links_take(v, record);
 	tally_sources_take(v, record);
 	if (record->event_id != 0)
@@ -97,46 +88,56 @@ take_record(struct tally_verifier *v, const struct tally_sealed *record,
 	return true;
 }
 
+/*
+ * A record of a row that names no event: is it one of its epoch's?  If not, it
+ * is told.
+ */
+static bool
+judge_shape(struct tally_verifier *v, const struct tally_match_record *match)
+{
+	const struct tally_epoch *epoch = match->use->epoch;
+	struct tally_subject subject = {
+		match->chain->name, match->seq, epoch->label
+	};
+	const char *fault = NULL;
+
+	if (epoch->keep_event)
+		fault = "events of its table are kept, but it names none";
+	else if (epoch->salted && match->salt == NULL)
+		fault = "rows of its table are salted, but it has no salt";
+	else if (!epoch->salted && match->salt != NULL)
+		fault = "rows of its table are not salted, but it has a salt";
+	if (fault == NULL)
+		return false;
+	subject.key = pnstrdup(match->key, match->key_len);
+	tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject, "%s", fault);
+	return true;
+}
+
 /* A record that names no event. */
 static bool
 take_again(struct tally_verifier *v, const struct tally_sealed *record,
 		   void *arg)
 {
-	struct tally_match_record match = {0};
-	struct tally_subject subject = {0};
+	struct tally_match_record match;
 
-	if (record->event_id != 0 || !record->has_chain || !record->has_digest ||
-		!is_in_scope(v, record) || tally_kept_claim(v, record))
+	if (record->event_id != 0 || !is_in_scope(v, record))
 		return true;
-	match.use = tally_sources_find(v, record->epoch);
-	match.chain = tally_chains_get(v, record->chain_id);
-	match.seq = record->seq;
-	match.tid = record->tid;
-	match.digest = record->digest;
-	match.salt = record->salt;
-	match.key = record->key;
-	match.key_len = record->key_len;
-	match.is_accused = tally_links_is_accused(v, &record->tid);
+	tally_match_prepare(v, record, &match);
+	if (!match.is_accused && tally_kept_claim(v, record))
+		return true;
 	if (record->epoch == 0)
 		tally_pairs_add_record(v, &match, TALLY_CONTENT_ALTERED,
 							   "it names neither the attach event of a row nor an event");
-	else if (match.use == NULL || match.use->epoch == NULL)
-		tally_pairs_add_record(v, &match, TALLY_NOT_JUDGED, NULL);
 	else if (record->key == NULL)
 		tally_pairs_add_record(v, &match, TALLY_CONTENT_ALTERED,
 							   "it names the attach event of a row, but no key");
+	else if (match.use->epoch == NULL || match.chain == NULL)
+		tally_pairs_add_record(v, &match, TALLY_NOT_JUDGED, NULL);
 	else
 	{
-		if (match.use->epoch->keep_event && !match.is_accused)
-		{
-			subject.chain = match.chain->name;
-			subject.seq = match.seq;
-			subject.source = match.use->epoch->label;
-			subject.key = pnstrdup(record->key, record->key_len);
-			tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
-							  "events of its table are kept, but it names none");
-			match.is_accused = true;
-		}
+		if (!match.is_accused)
+			match.is_accused = judge_shape(v, &match);
 		tally_match_put_record(v, &match);
 	}
 	return true;
@@ -379,6 +380,7 @@ judge(struct tally_verifier *v, struct request *request)
 	tally_chains_load(v);
 	if (request->heads != NULL)
 		tally_outside_load(v, request->heads);
+	tally_accused_open(v);
 	tally_links_open(v);
 	tally_sources_open(v);
 	tally_kept_open(v);

@@ -38,7 +38,7 @@
 
 #include <tally/verify.h>
 
-struct tally_attached;
+struct HTAB;
 struct tally_chains;
 struct tally_kept;
 struct tally_links;
@@ -74,6 +74,7 @@ struct tally_verifier
 	struct tally_report *report;
 	struct tally_chains *chains;
 	struct tally_links *links;
+	struct HTAB *accused;
 	struct tally_sources *sources;
 	struct tally_kept *kept;
 	struct tally_match *match;

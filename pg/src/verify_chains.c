@@ -4,9 +4,8 @@
  *
  * Which of them is tally:log decides which configuration everything else is
  * judged by.  So it is not left to its row in tally.chain alone: if no chain
- * has that name, or the one that has it does not begin as the log's own chain,
- * it is looked for among the first records: the header of one of them holds
- * under the name tally:log.
+ * has that name, or no record of the one that has it holds under it, it is
+ * looked for among the first records of the others.
  */
 #include "postgres.h"
 
@@ -258,28 +257,30 @@ struct search
 {
 	struct tally_chain log;		/* its name, and no more */
 	struct tally_chain *found;
-	bool		claimed_holds;	/* the chain that has the name begins so */
 };
+
+/* A record that holds under the log's name: of which chain? */
+static bool
+try_record(struct tally_verifier *v, const struct tally_sealed *record,
+		   void *arg)
+{
+	struct search *search = arg;
+	struct tally_hash hash;
+
+	if (!record->has_chain || !record->has_prev || !record->has_hash ||
+		!tally_record_hash(record, &search->log, record->seq, &record->prev,
+						   &hash) ||
+		!tally_hash_equal(&hash, &record->hash))
+		return true;
+	search->found = tally_chains_get(v, record->chain_id);
+	return false;
+}
 
 static bool
 try_first(struct tally_verifier *v, const struct tally_sealed *record,
 		  void *arg)
 {
-	struct search *search = arg;
-	struct tally_hash none = {0};
-	struct tally_hash hash;
-	struct tally_chain *chain;
-
-	if (record->seq != 1 || !record->has_chain || !record->has_hash ||
-		!tally_record_hash(record, &search->log, 1, &none, &hash) ||
-		!tally_hash_equal(&hash, &record->hash))
-		return true;
-	chain = tally_chains_get(v, record->chain_id);
-	if (chain == v->chains->log)
-		search->claimed_holds = true;
-	else
-		search->found = chain;
-	return false;
+	return record->seq != 1 || try_record(v, record, arg);
 }
 
 /* The name in tally.chain is not what its records are sealed under. */
@@ -310,10 +311,11 @@ find_log(struct tally_verifier *v)
 	search.log.escaped = TALLY_LOG_CHAIN;
 	search.log.escaped_len = strlen(TALLY_LOG_CHAIN);
 	if (v->chains->log != NULL)
-		tally_record_walk(v, v->chains->log->id, try_first, &search);
-	if (!search.claimed_holds)
-		tally_record_walk(v, 0, try_first, &search);
-	if (!search.claimed_holds && search.found != NULL)
+		tally_record_walk(v, v->chains->log->id, try_record, &search);
+	if (search.found != NULL)
+		return;
+	tally_record_walk(v, 0, try_first, &search);
+	if (search.found != NULL)
 		rename_to_log(v, search.found);
 }
 

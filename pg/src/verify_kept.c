@@ -13,6 +13,7 @@
 
 #include "hasher.h"
 #include "store.h"
+#include "verify_accused.h"
 #include "verify_chains.h"
 #include "verify_deletion.h"
 #include "verify_events.h"
@@ -164,10 +165,10 @@ subject_of(struct tally_verifier *v, const struct tally_sealed *record)
 }
 
 /* The last epoch under whose label the event deletes a row. */
-static const struct tally_use *
+static struct tally_use *
 find_deletion_use(struct tally_verifier *v, const char *event, StringInfo key)
 {
-	const struct tally_use *found = NULL;
+	struct tally_use *found = NULL;
 	ListCell   *cell;
 	ListCell   *inner;
 
@@ -175,7 +176,7 @@ find_deletion_use(struct tally_verifier *v, const char *event, StringInfo key)
 	{
 		foreach(inner, ((struct tally_source *) lfirst(cell))->uses)
 		{
-			const struct tally_use *use = lfirst(inner);
+			struct tally_use *use = lfirst(inner);
 
 			if (tally_deletion_key(event, use->epoch, key))
 				found = use;
@@ -199,7 +200,7 @@ pass_deletion(struct tally_verifier *v, const struct tally_sealed *sealed,
 	if (record->use == NULL || record->use->epoch == NULL ||
 		!tally_deletion_key(event, record->use->epoch, &key))
 	{
-		struct tally_use *named = tally_sources_find(v, sealed->epoch);
+		struct tally_use *named = record->use;
 
 		record->use = find_deletion_use(v, event, &key);
 		/* With nothing to compare, it is one of an unknown epoch's records. */
@@ -228,39 +229,29 @@ static void
 pass_on(struct tally_verifier *v, const struct tally_sealed *sealed,
 		const char *event, bool tell)
 {
-	struct tally_match_record record = {0};
+	struct tally_match_record record;
 
-	if (!sealed->has_chain)
-		return;
-	record.use = tally_sources_find(v, sealed->epoch);
-	record.chain = tally_chains_get(v, sealed->chain_id);
-	record.seq = sealed->seq;
-	record.tid = sealed->tid;
-	record.digest = sealed->digest;
-	record.salt = sealed->salt;
-	record.key = sealed->key;
-	record.key_len = sealed->key_len;
+	tally_match_prepare(v, sealed, &record);
 	record.is_kept = event != NULL;
-	record.is_accused = event == NULL ||
-		tally_links_is_accused(v, &sealed->tid);
-	if (event != NULL && tally_deletion_is(event) &&
-		(sealed->epoch != 0 || sealed->key != NULL))
-	{
-		record.is_accused = false;
-		pass_deletion(v, sealed, &record, event,
-					  tell && !tally_links_is_accused(v, &sealed->tid));
-		return;
-	}
+	if (event == NULL)
+		record.is_accused = true;
+	/* No record of a row: there is nothing to be matched. */
 	if (sealed->epoch == 0 && sealed->key == NULL)
 		return;
-	if (record.use == NULL || record.use->epoch == NULL ||
-		sealed->key == NULL)
-		tally_pairs_add_record(v, &record,
-							   sealed->epoch != 0 && sealed->key != NULL ?
-							   TALLY_NOT_JUDGED : TALLY_CONTENT_ALTERED,
-							   sealed->key == NULL ?
-							   "it names the attach event of a row, but no key" :
+	if (event != NULL && tally_deletion_is(event) && record.chain != NULL)
+	{
+		tell = tell && !record.is_accused;
+		record.is_accused = false;
+		pass_deletion(v, sealed, &record, event, tell);
+	}
+	else if (sealed->key == NULL)
+		tally_pairs_add_record(v, &record, TALLY_CONTENT_ALTERED,
+							   "it names the attach event of a row, but no key");
+	else if (sealed->epoch == 0)
+		tally_pairs_add_record(v, &record, TALLY_CONTENT_ALTERED,
 							   "it has a key, but names no attach event");
+	else if (record.use->epoch == NULL || record.chain == NULL)
+		tally_pairs_add_record(v, &record, TALLY_NOT_JUDGED, NULL);
 	else
 		tally_match_put_record(v, &record);
 }
@@ -271,7 +262,7 @@ tell_unproven(struct tally_verifier *v, const struct tally_sealed *record,
 {
 	struct tally_subject subject = subject_of(v, record);
 
-	if (!tally_links_is_accused(v, &record->tid))
+	if (!tally_accused_is(v, &record->tid))
 	{
 		if (is_there)
 			tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,

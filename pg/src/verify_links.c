@@ -20,6 +20,7 @@
  */
 #include "postgres.h"
 
+#include "verify_accused.h"
 #include "verify_links.h"
 #include "verify_outside.h"
 #include "verify_runs.h"
@@ -27,27 +28,15 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 /* Records that claim one place; of more than that the rest is told at once. */
 #define CLAIMANTS_MAX 16
 
-/* Named records that are remembered. */
-#define ACCUSED_MAX 100000
-
-struct accused
-{
-	ItemPointerData tid;		/* the key */
-	struct tally_chain *chain;	/* where it belongs; NULL: nobody knows */
-	int64		seq;
-};
-
 struct tally_links
 {
 	struct tally_runs *runs;
 	struct tally_places *places;
-	HTAB	   *accused;
 	struct tally_sorter *steps; /* of suspect chains */
 	bool		has_suspects;
 };
@@ -90,16 +79,9 @@ struct walk
 void
 tally_links_open(struct tally_verifier *v)
 {
-	HASHCTL		ctl = {0};
-
 	v->links = palloc0(sizeof(*v->links));
 	v->links->runs = tally_runs_new();
 	v->links->places = tally_places_new();
-	ctl.keysize = sizeof(ItemPointerData);
-	ctl.entrysize = sizeof(struct accused);
-	ctl.hcxt = v->context;
-	v->links->accused = hash_create("tally accused", 64, &ctl,
-									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 static void
@@ -147,57 +129,6 @@ tally_links_take(struct tally_verifier *v, const struct tally_sealed *record)
 	}
 	chain->bad++;
 	chain->suspect = true;
-}
-
-/* ---- who was named ---------------------------------------------------- */
-
-void
-tally_links_accuse(struct tally_verifier *v, const ItemPointerData * tid,
-				   struct tally_chain *chain, int64 seq)
-{
-	struct accused *entry;
-	bool		found;
-
-	if (hash_get_num_entries(v->links->accused) >= ACCUSED_MAX)
-		return;
-	entry = hash_search(v->links->accused, tid, HASH_ENTER, &found);
-	entry->chain = chain;
-	entry->seq = seq;
-}
-
-bool
-tally_links_is_accused(struct tally_verifier *v, const ItemPointerData * tid)
-{
-	return hash_get_num_entries(v->links->accused) > 0 &&
-		hash_search(v->links->accused, tid, HASH_FIND, NULL) != NULL;
-}
-
-bool
-tally_links_place(struct tally_verifier *v, const ItemPointerData * tid,
-				  struct tally_chain **out_chain, int64 *out_seq)
-{
-	struct accused *entry;
-
-	if (hash_get_num_entries(v->links->accused) == 0)
-		return false;
-	entry = hash_search(v->links->accused, tid, HASH_FIND, NULL);
-	if (entry == NULL || entry->chain == NULL)
-		return false;
-	*out_chain = entry->chain;
-	*out_seq = entry->seq;
-	return true;
-}
-
-void
-tally_links_walk_accused(struct tally_verifier *v, tally_record_fn fn,
-						 void *arg)
-{
-	HASH_SEQ_STATUS scan;
-	struct accused *entry;
-
-	hash_seq_init(&scan, v->links->accused);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-		(void) tally_record_fetch(v, &entry->tid, fn, arg);
 }
 
 /* ---- one chain, place by place ---------------------------------------- */
@@ -312,8 +243,8 @@ tell_at(struct walk *walk, enum tally_finding_kind kind,
 	struct tally_subject subject = subject_of(walk->chain, step->seq);
 
 	tally_report_tell(walk->v, kind, &subject, "%s", detail);
-	tally_links_accuse(walk->v, &step->tid,
-					   walk->chain, step->seq);
+	tally_accused_add(walk->v, &step->tid,
+					  walk->chain, step->seq);
 }
 
 static void
@@ -325,7 +256,7 @@ blame_head(struct walk *walk)
 		return;
 	tally_report_tell(walk->v, TALLY_LINK_ALTERED, &subject,
 					  "its successor links to another record than this one");
-	tally_links_accuse(walk->v, &walk->tid, walk->chain, walk->seq);
+	tally_accused_add(walk->v, &walk->tid, walk->chain, walk->seq);
 }
 
 static void
@@ -377,8 +308,8 @@ accept(struct walk *walk, const struct tally_step *step,
 		struct tally_subject subject = subject_of(walk->chain, step->seq);
 
 		tally_places_tell_bad(walk->v, &subject, step);
-		tally_links_accuse(walk->v, &step->tid,
-						   walk->chain, step->seq);
+		tally_accused_add(walk->v, &step->tid,
+						  walk->chain, step->seq);
 		accused = true;
 	}
 	else if (!back && step->seq == walk->seq + 1 &&
@@ -482,8 +413,7 @@ put_step(struct tally_verifier *v, const struct tally_sealed *record,
 	if (!record->has_chain)
 		return true;
 	chain = tally_chains_get(v, record->chain_id);
-	if (!chain->suspect || record->seq < v->scope.from - 1 ||
-		(v->scope.to < PG_INT64_MAX && record->seq > v->scope.to + 1))
+	if (!chain->suspect || !tally_scope_is_near(&v->scope, record))
 		return true;
 	make_step(record, chain, &step);
 	if (chain->name == NULL || step.seq == 0)

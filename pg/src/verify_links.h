@@ -53,26 +53,9 @@ extern void tally_links_take(struct tally_verifier *v,
 /* All records have passed: judges, and tells. */
 extern void tally_links_judge(struct tally_verifier *v);
 
-/* Was the record named already?  Whatever else it says is not believed. */
-extern bool tally_links_is_accused(struct tally_verifier *v, const ItemPointerData * tid);
-
-/*
- * Where the record belongs, if that is not where it stands; false if it
- * stands where it belongs, or nobody knows.
- */
-extern bool tally_links_place(struct tally_verifier *v, const ItemPointerData * tid,
-							  struct tally_chain **out_chain, int64 *out_seq);
-
-/* Calls fn for every record that was named. */
-extern void tally_links_walk_accused(struct tally_verifier *v,
-									 tally_record_fn fn, void *arg);
-
 /* ---- for verify_links.c and verify_places.c ---- */
 
 struct tally_places;
-
-extern void tally_links_accuse(struct tally_verifier *v, const ItemPointerData * tid,
-							   struct tally_chain *chain, int64 seq);
 
 extern struct tally_places *tally_places_new(void);
 extern void tally_places_add_hole(struct tally_verifier *v,

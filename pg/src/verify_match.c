@@ -4,21 +4,12 @@
  *
  * Both are put in any order and come out sorted by a hash of source and key,
  * the rows before the records, and these by chain and seq.
- *
- * What a record must show depends on what comes behind it in its chain.
- *
- *	the last				a row that it holds for; or it is a deletion
- *	under append-only		a row, even if others follow: the row may have
- *							been sealed again, as it was
- *	any other				nothing: the row was changed, or deleted
- *
- * A record that was named already, or whose event is lost, may have been a
- * deletion; so it is taken for one, and no finding follows from another.
  */
 #include "postgres.h"
 
 #include "hasher.h"
-#include "verify_match.h"
+#include "verify_accused.h"
+#include "verify_key.h"
 #include "verify_sort.h"
 
 #include "catalog/pg_type.h"
@@ -50,35 +41,6 @@ enum
 #define FLAG_AGE_MASK 15
 #define FLAG_CLASSES 16
 
-struct group_row
-{
-	struct tally_match_row row;
-	bool		is_proven;		/* by a record that stands for what is there */
-	bool		is_named;		/* told as what a record does not hold for */
-	bool		is_done;
-};
-
-struct group_record
-{
-	struct tally_match_record record;
-	struct group_row *row;		/* that it holds for, or NULL */
-	const struct group_record *later;	/* in its chain, that stands */
-	bool		stands;			/* for what is there now */
-};
-
-/* What has one hash: one key, as good as always. */
-struct group
-{
-	MemoryContext context;
-	int64		hash;
-	int			nrows;
-	int			rows_size;
-	struct group_row *rows;
-	int			nrecords;
-	int			records_size;
-	struct group_record *records;
-};
-
 struct tally_match
 {
 	struct tally_sorter *sorter;
@@ -97,6 +59,27 @@ tally_match_open(struct tally_verifier *v)
 {
 	v->match = palloc0(sizeof(*v->match));
 	v->match->sorter = tally_sorter_new(MATCH_COLUMNS, types, 3, 1);
+}
+
+void
+tally_match_prepare(struct tally_verifier *v,
+					const struct tally_sealed *sealed,
+					struct tally_match_record *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->use = tally_sources_find(v, sealed->epoch);
+	if (sealed->has_chain)
+		out->chain = tally_chains_get(v, sealed->chain_id);
+	out->seq = sealed->seq;
+	out->tid = sealed->tid;
+	out->has_digest = sealed->has_digest;
+	out->digest = sealed->digest;
+	out->salt = sealed->salt;
+	out->key = sealed->key;
+	out->key_len = sealed->key_len;
+	out->is_accused = tally_accused_is(v, &sealed->tid);
+	/* One that was moved still stands for what it stood for. */
+	(void) tally_accused_place(v, &sealed->tid, &out->chain, &out->seq);
 }
 
 static int64
@@ -227,6 +210,7 @@ get_record(struct tally_verifier *v, const Datum *values, const bool *nulls,
 	record->chain = tally_chains_get(v, DatumGetInt64(values[MATCH_CHAIN]));
 	record->seq = DatumGetInt64(values[MATCH_SEQ]);
 	record->tid = *(ItemPointer) DatumGetPointer(values[MATCH_TID]);
+	record->has_digest = true;
 	record->digest = tally_sorter_hash(values[MATCH_DIGEST]);
 	if (!nulls[MATCH_OTHER])
 	{
@@ -242,352 +226,15 @@ get_record(struct tally_verifier *v, const Datum *values, const bool *nulls,
 	record->is_accused = (flags & FLAG_ACCUSED) != 0;
 }
 
-/* ---- one key ---------------------------------------------------------- */
-
-bool
-tally_match_holds(const struct tally_hash *digest, const uint8 *salt,
-				  const struct tally_match_row *row)
-{
-	static const char head[] = "{\"op\":\"update\",";
-	struct tally_hasher *hasher = tally_hasher_get();
-	static const uint8 domain = 0x02;
-	struct tally_hash hash;
-
-	if (salt == NULL)
-		return tally_hash_equal(digest, &row->digest) ||
-			tally_hash_equal(digest, &row->update);
-	if (row->event == NULL)
-		return false;
-	hash = tally_hash_commitment(hasher, salt, row->event, row->event_len);
-	if (tally_hash_equal(digest, &hash))
-		return true;
-	/* An update is written like an insertion, but for one member before. */
-	tally_hash_begin(hasher);
-	tally_hash_add(hasher, &domain, 1);
-	tally_hash_add(hasher, salt, TALLY_SALT_SIZE);
-	tally_hash_add(hasher, head, sizeof(head) - 1);
-	tally_hash_add(hasher, row->event + 1, row->event_len - 1);
-	hash = tally_hash_end(hasher);
-	return tally_hash_equal(digest, &hash);
-}
-
-static struct tally_subject
-subject_of(const struct tally_match_record *record)
-{
-	struct tally_subject subject = {
-		record->chain->name, record->seq, record->use->epoch->label,
-		pnstrdup(record->key, record->key_len)
-	};
-
-	return subject;
-}
-
-static bool
-has_key(const struct tally_match_row *row, const char *key, Size len)
-{
-	return row->key_len == len && memcmp(row->key, key, len) == 0;
-}
-
-/* The row that the record holds for, or NULL. */
-static struct group_row *
-find_row(struct group *group, const struct tally_match_record *record)
-{
-	int			i;
-
-	for (i = 0; i < group->nrows; i++)
-	{
-		struct tally_match_row *row = &group->rows[i].row;
-
-		if (row->form == record->use->form &&
-			has_key(row, record->key, record->key_len) &&
-			tally_match_holds(&record->digest, record->salt, row))
-			return &group->rows[i];
-	}
-	return NULL;
-}
-
-/* Which of a chain's records of one key stand for what is there now. */
-static void
-judge_chain(struct group *group, int begin, int end)
-{
-	const struct group_record *later = NULL;
-	int			i;
-
-	for (i = end - 1; i >= begin; i--)
-	{
-		struct group_record *this = &group->records[i];
-		const struct tally_epoch *epoch = this->record.use->epoch;
-
-		if (this->record.is_accused ||
-			(this->record.is_deletion && !epoch->append_only))
-			return;
-		this->stands = true;
-		this->later = later;
-		this->row = find_row(group, &this->record);
-		if (!epoch->append_only)
-			return;
-		later = this;
-	}
-}
-
-static bool
-is_same_line(const struct group_record *a, const struct group_record *b)
-{
-	return a->record.chain == b->record.chain &&
-		a->record.key_len == b->record.key_len &&
-		memcmp(a->record.key, b->record.key, a->record.key_len) == 0;
-}
+/* ---- key by key --------------------------------------------------------- */
 
 static void
-judge_records(struct group *group)
+judge_key(struct tally_verifier *v, struct tally_key_group *key)
 {
-	int			begin;
-	int			end;
-
-	for (begin = 0; begin < group->nrecords; begin = end)
-	{
-		for (end = begin + 1; end < group->nrecords; end++)
-		{
-			if (!is_same_line(&group->records[begin], &group->records[end]))
-				break;
-		}
-		judge_chain(group, begin, end);
-	}
-}
-
-/* The same row may stand there in several forms. */
-static bool
-is_same_row(const struct group_row *a, const struct group_row *b)
-{
-	return a->row.relation == b->row.relation &&
-		ItemPointerEquals(unconstify(ItemPointerData *, &a->row.tid),
-						  unconstify(ItemPointerData *, &b->row.tid));
-}
-
-static void
-prove_row(struct group *group, const struct group_row *proven)
-{
-	int			i;
-
-	for (i = 0; i < group->nrows; i++)
-	{
-		if (is_same_row(&group->rows[i], proven))
-			group->rows[i].is_proven = true;
-	}
-}
-
-/* A row of the record's key that nothing proves and no finding is about. */
-static struct group_row *
-find_other_row(struct group *group, const struct tally_match_record *record)
-{
-	int			i;
-
-	for (i = 0; i < group->nrows; i++)
-	{
-		struct group_row *row = &group->rows[i];
-
-		if (!row->is_proven && !row->is_named &&
-			has_key(&row->row, record->key, record->key_len))
-			return row;
-	}
-	return NULL;
-}
-
-static void
-name_row(struct group *group, const struct group_row *named)
-{
-	int			i;
-
-	for (i = 0; i < group->nrows; i++)
-	{
-		if (is_same_row(&group->rows[i], named))
-			group->rows[i].is_named = true;
-	}
-}
-
-/* ---- telling ---------------------------------------------------------- */
-
-static void
-tell_detached(struct tally_verifier *v, const struct group_record *this,
-			  const struct group_row *other)
-{
-	struct tally_subject subject = subject_of(&this->record);
-	struct tally_source *source = this->record.use->source;
-	struct tally_use *last = llast(source->uses);
-
-	if (other == NULL)
-		source->gone++;
-	else
-		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
-						  "the row is another than was sealed; its table was detached by tally:log/%lld",
-						  (long long) last->detach_seq);
-}
-
-/* A record stands, but holds for no row; other is a row of its key, or NULL. */
-static void
-tell_unproven(struct tally_verifier *v, const struct group_record *this,
-			  const struct group_row *other)
-{
-	const struct tally_match_record *record = &this->record;
-	struct tally_subject subject = subject_of(record);
-
-	if (record->is_deletion)
-		tally_report_tell(v, TALLY_INSERTED, &subject,
-						  "it deletes a row of a table that is append-only");
-	else if (!record->use->form->is_rendered)
-	{
-		if (!record->is_kept)
-			record->use->form->unjudged++;
-	}
-	else if (this->later != NULL &&
-			 this->later->record.use->form != record->use->form)
-		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
-						  "its row was sealed again in another form, as record %lld",
-						  (long long) this->later->record.seq);
-	else if (record->use->source->live == NULL)
-		tell_detached(v, this, other);
-	else if (other != NULL && other->row.age == TALLY_AGE_LEFT_OUT)
-		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
-						  "the row is another than was sealed: only_when leaves it out");
-	else if (other != NULL)
-		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
-						  "the row is another than was sealed");
-	else
-		tally_pairs_add_record(v, record, TALLY_MISSING,
-							   "its row is not there");
-}
-
-/* Its row is there as it was sealed; but in this chain? */
-static void
-judge_place(struct tally_verifier *v, const struct group_record *this)
-{
-	const struct tally_match_record *record = &this->record;
-	struct tally_subject subject = subject_of(record);
-	struct tally_chain *chain;
-
-	if (this->row->row.chain_id == record->chain->id ||
-		record->chain->renamed || record->chain->name == NULL)
-		return;
-	if (this->row->row.chain_id == 0)
-	{
-		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
-						  "its row belongs to a chain that is not there");
-		return;
-	}
-	chain = tally_chains_get(v, this->row->row.chain_id);
-	if (!chain->renamed)
-		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
-						  "its row belongs to chain \"%s\"", chain->name);
-}
-
-/*
- * Records that were named already stand for nothing, but some row may be
- * theirs: as many rows as there are of them are not told.
- */
-static void
-excuse_rows(struct group *group)
-{
-	struct group_row *row;
-	int			i;
-
-	for (i = 0; i < group->nrecords; i++)
-	{
-		if (!group->records[i].record.is_accused)
-			continue;
-		row = find_other_row(group, &group->records[i].record);
-		if (row != NULL)
-			name_row(group, row);
-	}
-}
-
-static void
-tell_records(struct tally_verifier *v, struct group *group)
-{
-	struct group_row *other;
-	int			i;
-
-	for (i = 0; i < group->nrecords; i++)
-	{
-		if (group->records[i].row != NULL)
-			prove_row(group, group->records[i].row);
-	}
-	for (i = 0; i < group->nrecords; i++)
-	{
-		struct group_record *this = &group->records[i];
-
-		if (!this->stands)
-			continue;
-		if (this->row != NULL)
-		{
-			judge_place(v, this);
-			continue;
-		}
-		other = find_other_row(group, &this->record);
-		tell_unproven(v, this, other);
-		if (other != NULL)
-			name_row(group, other);
-	}
-	excuse_rows(group);
-}
-
-static void
-pass_row(struct tally_verifier *v, const struct tally_match_row *row)
-{
-	int64		place = (int64) ItemPointerGetBlockNumber(&row->tid) << 16 |
-	ItemPointerGetOffsetNumber(&row->tid);
-
-	if (row->nclasses <= 1)
-		tally_pairs_add_row(v, row);
-	else
-	{
-		if (v->match->lonely == NULL)
-		{
-			MemoryContext saved = MemoryContextSwitchTo(v->context);
-
-			v->match->lonely = tally_sorter_new(MATCH_COLUMNS, types, 3, 2);
-			MemoryContextSwitchTo(saved);
-		}
-		put_row(v->match->lonely, (int64) row->relation, place, row);
-	}
-}
-
-/* Rows that no record proves: each once for each of its keys. */
-static void
-pass_rows(struct tally_verifier *v, struct group *group)
-{
-	int			i;
-	int			j;
-
-	for (i = group->nrows - 1; i >= 0; i--)
-	{
-		struct group_row *row = &group->rows[i];
-
-		if (row->is_proven || row->is_named || row->is_done)
-			continue;
-		for (j = 0; j < i; j++)
-		{
-			if (is_same_row(&group->rows[j], row) &&
-				group->rows[j].row.form->key_class == row->row.form->key_class)
-				group->rows[j].is_done = true;
-		}
-		pass_row(v, &row->row);
-	}
-}
-
-/* ---- all keys --------------------------------------------------------- */
-
-static void
-judge_group(struct tally_verifier *v, struct group *group)
-{
-	if (group->nrows > 0 || group->nrecords > 0)
-	{
-		judge_records(group);
-		tell_records(v, group);
-		pass_rows(v, group);
-	}
-	MemoryContextReset(group->context);
-	group->nrows = group->rows_size = 0;
-	group->nrecords = group->records_size = 0;
+	tally_key_judge(v, key);
+	MemoryContextReset(key->context);
+	key->nrows = key->rows_size = 0;
+	key->nrecords = key->records_size = 0;
 }
 
 static void *
@@ -606,69 +253,91 @@ make_room(void *items, int count, int *size, Size item)
  * be remembered: however often a row was changed, its group stays small.
  */
 static bool
-is_superseded(const struct group_record *before,
-			  const struct group_record *after)
+is_superseded(const struct tally_key_record *before,
+			  const struct tally_key_record *after)
 {
-	return is_same_line(before, after) && !before->record.is_accused &&
+	return tally_key_same_line(before, after) && !before->record.is_accused &&
 		(!after->record.use->epoch->append_only ||
 		 after->record.is_accused);
 }
 
 static void
-add_record(struct tally_verifier *v, struct group *group, const Datum *values,
+add_record(struct tally_verifier *v, struct tally_key_group *key, const Datum *values,
 		   const bool *nulls)
 {
-	struct group_record added = {0};
+	struct tally_key_record added = {0};
 
 	get_record(v, values, nulls, &added.record);
-	if (group->nrecords > 0 &&
-		is_superseded(&group->records[group->nrecords - 1], &added))
-		group->nrecords--;
-	group->records = make_room(group->records, group->nrecords,
-							   &group->records_size, sizeof(added));
-	group->records[group->nrecords++] = added;
+	if (key->nrecords > 0 &&
+		is_superseded(&key->records[key->nrecords - 1], &added))
+		key->nrecords--;
+	key->records = make_room(key->records, key->nrecords,
+							 &key->records_size, sizeof(added));
+	key->records[key->nrecords++] = added;
 }
 
 static void
-add_row(struct tally_verifier *v, struct group *group, const Datum *values,
+add_row(struct tally_verifier *v, struct tally_key_group *key, const Datum *values,
 		const bool *nulls)
 {
-	struct group_row *added;
+	struct tally_key_row *added;
 
-	group->rows = make_room(group->rows, group->nrows, &group->rows_size,
-							sizeof(*added));
-	added = &group->rows[group->nrows++];
+	key->rows = make_room(key->rows, key->nrows, &key->rows_size,
+						  sizeof(*added));
+	added = &key->rows[key->nrows++];
 	memset(added, 0, sizeof(*added));
 	get_row(v, values, nulls, &added->row);
 }
 
 static void
-walk_groups(struct tally_verifier *v)
+walk_keys(struct tally_verifier *v)
 {
-	struct group group = {0};
+	struct tally_key_group key = {0};
 	MemoryContext saved;
 	Datum	   *values;
 	bool	   *nulls;
 
-	group.context = AllocSetContextCreate(v->context, "tally key",
-										  ALLOCSET_DEFAULT_SIZES);
+	key.context = AllocSetContextCreate(v->context, "tally key",
+										ALLOCSET_DEFAULT_SIZES);
 	while (tally_sorter_next(v->match->sorter, &values, &nulls))
 	{
 		CHECK_FOR_INTERRUPTS();
-		saved = MemoryContextSwitchTo(group.context);
-		if (group.hash != DatumGetInt64(values[MATCH_HASH]))
-			judge_group(v, &group);
-		group.hash = DatumGetInt64(values[MATCH_HASH]);
+		saved = MemoryContextSwitchTo(key.context);
+		if (key.hash != DatumGetInt64(values[MATCH_HASH]))
+			judge_key(v, &key);
+		key.hash = DatumGetInt64(values[MATCH_HASH]);
 		if (DatumGetInt64(values[MATCH_CHAIN]) == 0)
-			add_row(v, &group, values, nulls);
+			add_row(v, &key, values, nulls);
 		else
-			add_record(v, &group, values, nulls);
+			add_record(v, &key, values, nulls);
 		MemoryContextSwitchTo(saved);
 	}
-	saved = MemoryContextSwitchTo(group.context);
-	judge_group(v, &group);
+	saved = MemoryContextSwitchTo(key.context);
+	judge_key(v, &key);
 	MemoryContextSwitchTo(saved);
-	MemoryContextDelete(group.context);
+	MemoryContextDelete(key.context);
+}
+
+void
+tally_match_pass_row(struct tally_verifier *v,
+					 const struct tally_match_row *row)
+{
+	int64		place = (int64) ItemPointerGetBlockNumber(&row->tid) << 16 |
+	ItemPointerGetOffsetNumber(&row->tid);
+
+	if (row->nclasses <= 1)
+		tally_pairs_add_row(v, row);
+	else
+	{
+		if (v->match->lonely == NULL)
+		{
+			MemoryContext saved = MemoryContextSwitchTo(v->context);
+
+			v->match->lonely = tally_sorter_new(MATCH_COLUMNS, types, 3, 2);
+			MemoryContextSwitchTo(saved);
+		}
+		put_row(v->match->lonely, (int64) row->relation, place, row);
+	}
 }
 
 /* A row with several keys is without a record if it is under each of them. */
@@ -706,7 +375,7 @@ void
 tally_match_judge(struct tally_verifier *v)
 {
 	tally_sorter_sort(v->match->sorter);
-	walk_groups(v);
+	walk_keys(v);
 	tally_sorter_free(v->match->sorter);
 	if (v->match->lonely != NULL)
 		walk_lonely(v);

@@ -14,10 +14,11 @@
 /* A record that is of a row. */
 struct tally_match_record
 {
-	const struct tally_use *use;
-	struct tally_chain *chain;
+	struct tally_use *use;		/* NULL: it names no epoch */
+	struct tally_chain *chain;	/* NULL: none */
 	int64		seq;
 	ItemPointerData tid;
+	bool		has_digest;
 	struct tally_hash digest;
 	const uint8 *salt;			/* or NULL */
 	const char *key;
@@ -46,6 +47,11 @@ struct tally_match_row
 };
 
 extern void tally_match_open(struct tally_verifier *v);
+
+/* What of a record is wanted here; it points to where that did. */
+extern void tally_match_prepare(struct tally_verifier *v,
+								const struct tally_sealed *sealed,
+								struct tally_match_record *out);
 extern void tally_match_put_record(struct tally_verifier *v,
 								   const struct tally_match_record *record);
 extern void tally_match_put_row(struct tally_verifier *v,
@@ -66,14 +72,22 @@ extern void tally_pairs_open(struct tally_verifier *v);
 
 /*
  * A record that no row proves; kind and detail (static storage) are what is
- * told if none of the rows that are left over does.  use may be NULL, or one
- * that tally:log does not seal: of those only the number is told, with kind
- * TALLY_NOT_JUDGED.
+ * told if none of the rows that are left over does.  TALLY_NOT_JUDGED: of the
+ * records of its epoch only the number is told.  One that was named already is
+ * not told again, but its row is not missed.
  */
 extern void tally_pairs_add_record(struct tally_verifier *v,
 								   const struct tally_match_record *record,
 								   enum tally_finding_kind kind,
 								   const char *detail);
+
+/*
+ * A record that does not hold for the row of its key: it is told, unless a
+ * later record that has lost its place turns out to be the row's.
+ */
+extern void tally_pairs_add_altered(struct tally_verifier *v,
+									const struct tally_match_record *record,
+									const struct tally_match_row *row);
 
 /* A row that no record proves. */
 extern void tally_pairs_add_row(struct tally_verifier *v,

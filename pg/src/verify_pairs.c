@@ -16,6 +16,9 @@
 
 #define PAIRS_MAX 1024
 
+/* Of an unknown epoch with more records only their number is told. */
+#define FEW 16
+
 struct record
 {
 	struct tally_match_record record;
@@ -26,7 +29,9 @@ struct record
 struct row
 {
 	struct tally_match_row row;
-	bool		is_claimed;
+	bool		has_record;		/* that does not hold for it */
+	struct tally_match_record record;
+	const struct tally_match_record *claim; /* one that does */
 };
 
 struct tally_pairs
@@ -53,8 +58,10 @@ is_known(const struct tally_use *use)
 static struct tally_subject
 subject_of(const struct tally_match_record *record)
 {
-	struct tally_subject subject = {record->chain->name, record->seq};
+	struct tally_subject subject = {NULL, record->seq};
 
+	if (record->chain != NULL)
+		subject.chain = record->chain->name;
 	if (is_known(record->use))
 		subject.source = record->use->epoch->label;
 	if (record->key != NULL)
@@ -62,14 +69,33 @@ subject_of(const struct tally_match_record *record)
 	return subject;
 }
 
+/* A record that is told is no longer one of those that are only counted. */
+static void
+leave_unknown(const struct tally_match_record *record)
+{
+	if (record->use != NULL && record->use->epoch == NULL)
+		record->use->records--;
+}
+
 static void
 tell_record(struct tally_verifier *v, const struct record *record)
 {
 	struct tally_subject subject = subject_of(&record->record);
 
-	/* Of these the number is told. */
+	if (record->record.is_accused)
+		return;
 	if (record->kind != TALLY_NOT_JUDGED)
+	{
 		tally_report_tell(v, record->kind, &subject, "%s", record->detail);
+		leave_unknown(&record->record);
+	}
+	else if (record->record.use->total <= FEW)
+	{
+		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
+						  "it names event %lld as its table's attach event, which tally:log does not seal",
+						  (long long) record->record.use->id);
+		leave_unknown(&record->record);
+	}
 }
 
 static void
@@ -94,6 +120,20 @@ tell_row(struct tally_verifier *v, const struct tally_match_row *row)
 						  (long long) row->use->attach_seq);
 }
 
+static void
+tell_altered(struct tally_verifier *v, const struct tally_match_record *record,
+			 const struct tally_match_row *row)
+{
+	struct tally_subject subject = subject_of(record);
+
+	if (row->age == TALLY_AGE_LEFT_OUT)
+		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
+						  "the row is another than was sealed: only_when leaves it out");
+	else
+		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
+						  "the row is another than was sealed");
+}
+
 /* ---- collecting ------------------------------------------------------- */
 
 static void *
@@ -102,23 +142,39 @@ copy_bytes(const void *bytes, Size len)
 	return bytes == NULL ? NULL : memcpy(palloc(len + 1), bytes, len);
 }
 
+static void
+keep_record(struct tally_verifier *v, struct tally_match_record *record)
+{
+	MemoryContext saved = MemoryContextSwitchTo(v->context);
+
+	record->key = copy_bytes(record->key, record->key_len);
+	record->salt = copy_bytes(record->salt, TALLY_SALT_SIZE);
+	MemoryContextSwitchTo(saved);
+}
+
+static void
+keep_row(struct tally_verifier *v, struct tally_match_row *row)
+{
+	MemoryContext saved = MemoryContextSwitchTo(v->context);
+
+	row->key = copy_bytes(row->key, row->key_len);
+	row->event = copy_bytes(row->event, row->event_len);
+	MemoryContextSwitchTo(saved);
+}
+
 void
 tally_pairs_add_record(struct tally_verifier *v,
 					   const struct tally_match_record *record,
 					   enum tally_finding_kind kind, const char *detail)
 {
 	struct record added = {*record, kind, detail};
-	MemoryContext saved;
 
 	if (v->pairs->nrecords == PAIRS_MAX)
 	{
 		tell_record(v, &added);
 		return;
 	}
-	saved = MemoryContextSwitchTo(v->context);
-	added.record.key = copy_bytes(record->key, record->key_len);
-	added.record.salt = copy_bytes(record->salt, TALLY_SALT_SIZE);
-	MemoryContextSwitchTo(saved);
+	keep_record(v, &added.record);
 	v->pairs->records[v->pairs->nrecords++] = added;
 }
 
@@ -142,7 +198,6 @@ tally_pairs_add_row(struct tally_verifier *v,
 					const struct tally_match_row *row)
 {
 	struct row	added = {*row};
-	MemoryContext saved;
 
 	if (!is_missed(v, row))
 		return;
@@ -151,10 +206,24 @@ tally_pairs_add_row(struct tally_verifier *v,
 		tell_row(v, row);
 		return;
 	}
-	saved = MemoryContextSwitchTo(v->context);
-	added.row.key = copy_bytes(row->key, row->key_len);
-	added.row.event = copy_bytes(row->event, row->event_len);
-	MemoryContextSwitchTo(saved);
+	keep_row(v, &added.row);
+	v->pairs->rows[v->pairs->nrows++] = added;
+}
+
+void
+tally_pairs_add_altered(struct tally_verifier *v,
+						const struct tally_match_record *record,
+						const struct tally_match_row *row)
+{
+	struct row	added = {*row, true, *record};
+
+	if (v->pairs->nrows == PAIRS_MAX)
+	{
+		tell_altered(v, record, row);
+		return;
+	}
+	keep_row(v, &added.row);
+	keep_record(v, &added.record);
 	v->pairs->rows[v->pairs->nrows++] = added;
 }
 
@@ -169,7 +238,7 @@ find_row(struct tally_verifier *v, const struct tally_match_record *record)
 	{
 		struct row *row = &v->pairs->rows[i];
 
-		if (!row->is_claimed &&
+		if (row->claim == NULL && record->has_digest &&
 			tally_match_holds(&record->digest, record->salt, &row->row))
 			return row;
 	}
@@ -183,6 +252,9 @@ tell_pair(struct tally_verifier *v, const struct tally_match_record *record,
 {
 	struct tally_subject subject = subject_of(record);
 
+	leave_unknown(record);
+	if (record->is_accused)
+		return;
 	if (record->key != NULL && record->key_len == row->key_len &&
 		memcmp(record->key, row->key, row->key_len) == 0)
 		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
@@ -193,8 +265,42 @@ tell_pair(struct tally_verifier *v, const struct tally_match_record *record,
 						  "its key was changed: it seals row \"%s\" of \"%s\"",
 						  pnstrdup(row->key, row->key_len),
 						  row->form->epoch->label);
-	if (record->use != NULL && record->use->epoch == NULL)
-		unconstify(struct tally_use *, record->use)->records--;
+}
+
+/* Another record's row: does the claim explain why that does not hold? */
+static bool
+is_explained(const struct row *row)
+{
+	const struct tally_match_record *claim = row->claim;
+
+	return claim != NULL &&
+		(claim->is_accused || (claim->chain == row->record.chain &&
+							   claim->seq > row->record.seq));
+}
+
+/* A record that does not hold for the row of its key: is another its own? */
+static void
+claim_other(struct tally_verifier *v, struct row *row)
+{
+	struct row *own;
+
+	if (!row->has_record || is_explained(row))
+		return;
+	own = find_row(v, &row->record);
+	if (own == NULL)
+		return;
+	own->claim = row->claim = &row->record;
+	row->has_record = false;
+	tell_pair(v, &row->record, &own->row);
+}
+
+static void
+tell_rest(struct tally_verifier *v, const struct row *row)
+{
+	if (row->has_record && !is_explained(row))
+		tell_altered(v, &row->record, &row->row);
+	else if (!row->has_record && row->claim == NULL)
+		tell_row(v, &row->row);
 }
 
 void
@@ -214,12 +320,11 @@ tally_pairs_resolve(struct tally_verifier *v)
 			tell_record(v, record);
 			continue;
 		}
-		row->is_claimed = true;
+		row->claim = &record->record;
 		tell_pair(v, &record->record, &row->row);
 	}
 	for (i = 0; i < pairs->nrows; i++)
-	{
-		if (!pairs->rows[i].is_claimed)
-			tell_row(v, &pairs->rows[i].row);
-	}
+		claim_other(v, &pairs->rows[i]);
+	for (i = 0; i < pairs->nrows; i++)
+		tell_rest(v, &pairs->rows[i]);
 }

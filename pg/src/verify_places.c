@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "verify_accused.h"
 #include "verify_links.h"
 #include "verify_outside.h"
 
@@ -116,7 +117,7 @@ tell_lost(struct tally_verifier *v, struct stray *stray)
 	/* Chains that tally.chain does not know are told as a whole. */
 	if (stray->claimed != NULL && stray->claimed->name == NULL)
 		return;
-	tally_links_accuse(v, &stray->step.tid, NULL, 0);
+	tally_accused_add(v, &stray->step.tid, NULL, 0);
 	subject.seq = stray->step.seq;
 	if (stray->claimed != NULL)
 		subject.chain = stray->claimed->name;
@@ -151,7 +152,7 @@ tell_placed(struct tally_verifier *v, const struct tally_places *places,
 {
 	struct tally_subject subject = {stray->chain->name, stray->seq};
 
-	tally_links_accuse(v, &stray->step.tid, stray->chain, stray->seq);
+	tally_accused_add(v, &stray->step.tid, stray->chain, stray->seq);
 	if (stray->claimed != NULL && stray->claimed->name == NULL)
 		stray->claimed->records--;
 	if (stray->step.damaged)

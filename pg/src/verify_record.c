@@ -95,6 +95,7 @@ read_time(TupleTableSlot *slot, struct tally_sealed *record)
 static void
 read_names(TupleTableSlot *slot, struct tally_sealed *record)
 {
+	static const char no_salt[TALLY_SALT_SIZE];
 	const char *salt;
 	Size		len;
 
@@ -108,6 +109,8 @@ read_names(TupleTableSlot *slot, struct tally_sealed *record)
 		return;
 	if (len != TALLY_SALT_SIZE)
 		record->damage = "its salt is not 16 bytes long";
+	else if (memcmp(salt, no_salt, TALLY_SALT_SIZE) == 0)
+		record->damage = "its salt is the one that is not written";
 	else
 		record->salt = (const uint8 *) salt;
 }

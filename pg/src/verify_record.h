@@ -35,6 +35,16 @@ struct tally_sealed
 	const char *damage;			/* what is impossible in it, or NULL */
 };
 
+/* Is it in the range that was asked for, or next to it?  Or nobody knows. */
+static inline bool
+tally_scope_is_near(const struct tally_scope *scope,
+					const struct tally_sealed *record)
+{
+	return scope->chain == NULL || !record->has_seq ||
+		(record->seq >= scope->from - 1 &&
+		 (scope->to == PG_INT64_MAX || record->seq <= scope->to + 1));
+}
+
 /* Returns false to end a walk. */
 typedef bool (*tally_record_fn) (struct tally_verifier *v,
 								 const struct tally_sealed *record, void *arg);

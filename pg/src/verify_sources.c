@@ -12,6 +12,7 @@
 
 #include "hasher.h"
 #include "store.h"
+#include "verify_accused.h"
 #include "verify_chains.h"
 #include "verify_events.h"
 #include "verify_links.h"
@@ -105,10 +106,14 @@ tally_sources_take(struct tally_verifier *v, const struct tally_sealed *record)
 	if (record->epoch == 0)
 		return;
 	use = get_use(v, record->epoch);
+	use->total++;
 	use->records++;
+	/* Where sums are compared no record has a salt: one spoils the sum. */
 	tally_sum_add(&use->sum,
-				  tally_sources_hash(v, record->chain_id, &record->digest,
-									 record->key, record->key_len));
+				  tally_sources_hash(v, record->salt == NULL ?
+									 record->chain_id : -record->chain_id,
+									 &record->digest, record->key,
+									 record->key_len));
 }
 
 void
@@ -149,10 +154,9 @@ take_stray(struct tally_verifier *v, const struct tally_sealed *record,
 	struct tally_chain *chain;
 	int64		seq;
 
-	if (record->has_digest &&
-		record->chain_id != tally_chains_log(v)->id &&
-		tally_links_place(v, &record->tid, &chain,
-						  &seq) &&
+	if (record->chain_id != tally_chains_log(v)->id &&
+		tally_accused_place(v, &record->tid, &chain,
+							&seq) &&
 		chain == tally_chains_log(v))
 		tally_sources_take_log(v, record);
 	return true;
@@ -179,10 +183,10 @@ order_entries(struct tally_verifier *v)
 
 	if (log == NULL)
 		return;
-	tally_links_walk_accused(v, take_stray, NULL);
+	tally_accused_walk(v, take_stray, NULL);
 	for (i = 0; i < sources->nentries; i++)
 	{
-		if (tally_links_place(v, &sources->entries[i].tid, &chain, &seq) &&
+		if (tally_accused_place(v, &sources->entries[i].tid, &chain, &seq) &&
 			chain == log)
 			sources->entries[i].seq = seq;
 	}
@@ -191,16 +195,50 @@ order_entries(struct tally_verifier *v)
 			  compare_entries);
 }
 
-static bool
-holds(const struct entry *entry, const char *event)
+/* Does the header hold if its digest is that of the event? */
+struct repair
 {
+	struct tally_chain *log;
+	int64		seq;
 	struct tally_hash digest;
+	bool		holds;
+};
+
+static bool
+try_digest(struct tally_verifier *v, const struct tally_sealed *record,
+		   void *arg)
+{
+	struct repair *repair = arg;
+	struct tally_sealed repaired = *record;
+	struct tally_hash hash;
+
+	repaired.has_digest = true;
+	repaired.digest = repair->digest;
+	repair->holds = record->has_prev && record->has_hash &&
+		tally_record_hash(&repaired, repair->log, repair->seq, &record->prev,
+						  &hash) &&
+		tally_hash_equal(&hash, &record->hash);
+	return false;
+}
+
+/*
+ * Is the event what the record sealed?  One of which only the digest was
+ * changed, which was told, still shows it by its hash.
+ */
+static bool
+holds(struct tally_verifier *v, const struct entry *entry, const char *event)
+{
+	struct repair repair = {tally_chains_log(v), entry->seq};
 
 	if (event == NULL)
 		return false;
-	digest = tally_hash_commitment(tally_hasher_get(), NULL, event,
-								   strlen(event));
-	return tally_hash_equal(&digest, &entry->digest);
+	repair.digest = tally_hash_commitment(tally_hasher_get(), NULL, event,
+										  strlen(event));
+	if (tally_hash_equal(&repair.digest, &entry->digest))
+		return true;
+	if (tally_accused_is(v, &entry->tid))
+		(void) tally_record_fetch(v, &entry->tid, try_digest, &repair);
+	return repair.holds;
 }
 
 /* Is the event one of those that the log's records do not name (any more)? */
@@ -223,7 +261,7 @@ offer_event(struct tally_verifier *v, int64 id)
 		}
 		if (event == NULL)
 			event = tally_events_read(v, id);
-		if (!holds(entry, event))
+		if (!holds(v, entry, event))
 			continue;
 		entry->event_id = id;
 		entry->event = event;
@@ -272,7 +310,7 @@ find_events(struct tally_verifier *v)
 		char	   *event = tally_events_read(v, entry->event_id);
 
 		CHECK_FOR_INTERRUPTS();
-		if (holds(entry, event))
+		if (holds(v, entry, event))
 			entry->event = event;
 		else
 			all = false;

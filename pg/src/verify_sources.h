@@ -46,7 +46,8 @@ struct tally_use
 	int64		attach_seq;		/* in tally:log */
 	int64		detach_seq;		/* 0: it is in force */
 	FullTransactionId detach_xid;
-	int64		records;		/* that name it, in the scope */
+	int64		total;			/* of records that name it, in the scope */
+	int64		records;		/* of these, not told one by one */
 	struct tally_sum sum;		/* of these */
 };
 
