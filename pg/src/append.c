@@ -45,7 +45,7 @@ keep_and_remember(const struct event *event)
 {
 	struct tally_pending_request request = {0};
 
-	tally_xact_begin();
+	tally_xact_begin(false);
 	request.event_id = tally_store_event(event->text, event->len);
 	request.chain = event->chain;
 	request.chain_len = event->chain_len;

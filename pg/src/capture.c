@@ -81,7 +81,7 @@ remember(const struct tally_attachment *att, const struct tally_rendered *row,
 	struct tally_hash digest;
 	uint8		salt[TALLY_SALT_SIZE];
 
-	tally_xact_begin();
+	tally_xact_begin(true);
 	if (att->epoch->salted)
 	{
 		if (!pg_strong_random(salt, sizeof(salt)))

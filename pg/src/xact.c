@@ -36,6 +36,7 @@
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "tcop/pquery.h"
+#include "utils/fmgrprotos.h"
 #include "utils/resowner.h"
 
 enum state
@@ -68,16 +69,22 @@ static int	awaited_level;
  * Another extension's PRE_COMMIT callback may be the first in a session that
  * writes to an attached table.  It loads this module, whose own callback,
  * registered only now, will not be called for this transaction.  A client's
- * statements run in a portal, callbacks do not.
+ * statements run in a portal, callbacks do not.  Nor do deferred triggers, but
+ * within one of them the depth of triggers is one more.
  */
 static bool
-came_too_late(void)
+came_too_late(bool by_trigger)
 {
-	return is_new && MyBackendType == B_BACKEND && ActivePortal == NULL;
+	int			depth;
+
+	if (!is_new || MyBackendType != B_BACKEND || ActivePortal != NULL)
+		return false;
+	depth = DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
+	return depth <= (by_trigger ? 1 : 0);
 }
 
 void
-tally_xact_begin(void)
+tally_xact_begin(bool by_trigger)
 {
 	if (state == SEALED)
 		ereport(ERROR,
@@ -87,7 +94,7 @@ tally_xact_begin(void)
 				 errhint("List \"tally\" before that extension in shared_preload_libraries: callbacks run in reverse order.")));
 	if (prepared_level > 0)
 		return;
-	if (came_too_late())
+	if (came_too_late(by_trigger))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 				 errmsg("tally was loaded too late to seal this transaction"),

@@ -13,9 +13,10 @@ extern void tally_xact_init(void);
 /*
  * To be called before anything is captured: ERROR if this transaction cannot
  * seal (it has sealed already, it is parallel, it is read-only, as all are in
- * recovery); takes the locks that sealing will need.
+ * recovery); takes the locks that sealing will need.  by_trigger: from within
+ * our row trigger, not from a function.
  */
-extern void tally_xact_begin(void);
+extern void tally_xact_begin(bool by_trigger);
 
 /* Does a commit of this session wait for a synchronous standby? */
 extern bool tally_xact_awaits_standby(void);

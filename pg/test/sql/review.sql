@@ -1,0 +1,62 @@
+-- What a review found: each of these ended in a crash, in an error that stayed,
+-- or in rows that were called tampered with although nobody had.
+
+-- Somebody's index over an expression: nothing here could evaluate it.
+SELECT tally.append('events', '{"a":1}') IS NULL AS appended;
+CREATE INDEX search ON tally.event ((event::json ->> 'a'));
+SELECT tally.append('events', '{"a":1}');
+DROP INDEX tally.search;
+CREATE INDEX search ON tally.chain (length(name));
+SELECT tally.append('others', '{"a":1}');
+DROP INDEX tally.search;
+CREATE TRIGGER meddle AFTER INSERT ON tally.event
+	FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+SELECT tally.append('events', '{"a":1}');
+DROP TRIGGER meddle ON tally.event;
+
+-- One that this transaction itself made, after it had captured.
+BEGIN;
+SELECT tally.append('events', '{"a":1}') IS NULL AS appended;
+CREATE INDEX search ON tally.record ("time");
+COMMIT;
+
+-- An index that was made again has another oid, which this session learns.
+ALTER TABLE tally.event DROP CONSTRAINT event_id;
+ALTER TABLE tally.event ADD CONSTRAINT event_id PRIMARY KEY (id);
+SELECT tally.append('events', '{"a":1}', 'x') IS NULL AS appended;
+SELECT tally.append('events', '{"a":1}', 'x') IS NULL AS appended;
+
+-- Only its own columns will do.
+ALTER TABLE tally.chain DROP CONSTRAINT chain_name;
+ALTER TABLE tally.chain ADD CONSTRAINT chain_name UNIQUE (id, name);
+SELECT tally.append('others', '{"a":1}');
+ALTER TABLE tally.chain DROP CONSTRAINT chain_name;
+ALTER TABLE tally.chain ADD CONSTRAINT chain_name UNIQUE (name);
+SELECT tally.append('others', '{"a":1}') IS NULL AS appended;
+SELECT chain, seq, id FROM tally.log ORDER BY chain, seq;
+SELECT * FROM tally.verify();
+
+-- The first that a session has to do with tally is a deferred trigger.
+CREATE TABLE audit (id serial PRIMARY KEY, number int);
+SELECT tally.attach('audit');
+CREATE TABLE orders (number int);
+CREATE FUNCTION write_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN INSERT INTO audit (number) VALUES (NEW.number); RETURN NULL; END $$;
+CREATE FUNCTION append_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN PERFORM tally.append('orders', to_json(NEW)); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER write_audit AFTER INSERT ON orders
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION write_audit();
+\c -
+INSERT INTO orders VALUES (1);
+\c -
+BEGIN;
+INSERT INTO orders VALUES (2);
+COMMIT;
+DROP TRIGGER write_audit ON orders;
+CREATE CONSTRAINT TRIGGER append_audit AFTER INSERT ON orders
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION append_audit();
+\c -
+INSERT INTO orders VALUES (3);
+SELECT chain, seq, source FROM tally.log WHERE chain IN ('audit', 'orders')
+	ORDER BY chain, seq;
+SELECT * FROM tally.verify();
