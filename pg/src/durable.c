@@ -33,11 +33,10 @@ wait_mode(int level)
 	return SYNC_REP_WAIT_FLUSH;
 }
 
-/* Has the standby confirmed this position, in the mode of this session? */
+/* Has the standby confirmed this position? */
 static bool
-is_confirmed(XLogRecPtr lsn)
+is_confirmed(XLogRecPtr lsn, int mode)
 {
-	int			mode = wait_mode(synchronous_commit);
 	bool		confirmed;
 
 	LWLockAcquire(SyncRepLock, LW_SHARED);
@@ -76,21 +75,23 @@ wait_for_standby(XLogRecPtr lsn)
 	int			level = NewGUCNestLevel();
 
 	/*
-	 * At least a flush on the standby, also for a session that commits
-	 * without waiting for one.  remote_apply is kept: it says more.
+	 * A flush on the standby, also for a session that commits without waiting
+	 * for one; and no more than that for one that waits until its commits are
+	 * applied, since a standby reports at once what it flushed, but only of
+	 * commits that it applied them.
 	 */
 	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
 		(void) set_config_option("synchronous_commit", "on", PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 								 false);
-	if (!is_confirmed(lsn))
+	if (!is_confirmed(lsn, SYNC_REP_WAIT_FLUSH))
 	{
 		/* As at a commit: whoever cancels ends the wait, without an error. */
 		HOLD_INTERRUPTS();
 		SyncRepWaitForLSN(lsn, false);
 		RESUME_INTERRUPTS();
 	}
-	if (!is_confirmed(lsn) && TALLY_STANDBYS_DEFINED())
+	if (!is_confirmed(lsn, SYNC_REP_WAIT_FLUSH) && TALLY_STANDBYS_DEFINED())
 		refuse_to_show();
 	AtEOXact_GUC(true, level);
 }
@@ -117,7 +118,8 @@ tally_durable_wait_after_commit(void)
 	 * If the commit has waited for the standby and is not confirmed, somebody
 	 * has cancelled that, or a timeout that will not come again has.
 	 */
-	if (tally_xact_awaits_standby() && !is_confirmed(XactLastCommitEnd))
+	if (tally_xact_awaits_standby() &&
+		!is_confirmed(XactLastCommitEnd, wait_mode(synchronous_commit)))
 		refuse_to_show();
 	wait_for(XactLastCommitEnd);
 }

@@ -40,6 +40,28 @@ is($first->answer->{state}, '57014', 'which is cancelled');
 	is($second->answer->{state}, '00000', 'the second has the chain');
 }
 $_->close for $owner, $first, $second;
-$node->stop;
+
+# A session that waits until its commits are applied is shown a head as soon as
+# that is durable: a standby that lags does not fail it.
+$node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+$node->reload;
+$node->backup('one');
+my $standby = PostgreSQL::Test::Cluster->new('standby',
+	install_path => $node->install_path);
+$standby->init_from_backup($node, 'one', has_streaming => 1);
+$standby->append_conf('postgresql.conf', 'recovery_min_apply_delay = 10min');
+$standby->start;
+$node->append_conf('postgresql.conf', "synchronous_standby_names = 'standby'");
+$node->reload;
+$node->poll_query_until('postgres',
+	q{SELECT sync_state = 'sync' FROM pg_stat_replication});
+$node->safe_psql('postgres', $append);
+my $patient = TallySession->new($node);
+$patient->run('SET synchronous_commit = remote_apply');
+is($patient->ask(q{SELECT seq FROM tally.head('c')})->{out},
+	3, 'a head is shown when it is durable');
+$patient->close;
+$standby->stop('immediate');
+$node->stop('immediate');
 
 done_testing();
