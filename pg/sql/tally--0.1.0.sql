@@ -3,6 +3,32 @@
 -- doc/design/postgresql.md how it works.
 \echo Use "CREATE EXTENSION tally" to load this file. \quit
 
+-- Schema ----------------------------------------------------------------
+-- One that was there before may be anybody's.  Whoever owned it could put
+-- functions of the same names beside ours, for others to run.
+
+DO $schema$
+BEGIN
+	IF EXISTS (
+		SELECT FROM pg_catalog.pg_namespace n
+		WHERE n.nspname = 'tally' AND (
+			NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
+				WHERE r.oid = n.nspowner AND r.rolsuper)
+			OR EXISTS (SELECT FROM pg_catalog.aclexplode(n.nspacl) a
+				WHERE a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner)
+			OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+				WHERE d.refobjid = n.oid AND d.refclassid =
+						'pg_catalog.pg_namespace'::pg_catalog.regclass
+					AND d.classid <>
+						'pg_catalog.pg_extension'::pg_catalog.regclass)))
+	THEN
+		RAISE EXCEPTION 'schema "tally" exists, and is not an empty one of a superuser in which nobody else can create objects'
+			USING HINT = 'Drop or rename it: CREATE EXTENSION makes its own.',
+				ERRCODE = 'duplicate_schema';
+	END IF;
+END
+$schema$;
+
 -- Roles -----------------------------------------------------------------
 
 DO $roles$

@@ -41,10 +41,29 @@ is($first->answer->{state}, '57014', 'which is cancelled');
 }
 $_->close for $owner, $first, $second;
 
-# A session that waits until its commits are applied is shown a head as soon as
-# that is durable: a standby that lags does not fail it.
+# A schema that somebody else owns, or has filled, is not made the extension's.
 $node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
 $node->reload;
+$node->safe_psql('postgres', $_)
+  for 'CREATE ROLE mallory', 'CREATE DATABASE hostile';
+for my $hostile (
+	'CREATE SCHEMA tally AUTHORIZATION mallory',
+	'CREATE SCHEMA tally; GRANT CREATE ON SCHEMA tally TO mallory',
+	'CREATE SCHEMA tally; CREATE FUNCTION tally.append(text, text)'
+	  . ' RETURNS text LANGUAGE sql AS \'SELECT $1\'')
+{
+	my $err;
+
+	$node->safe_psql('hostile', $hostile);
+	$node->psql('hostile', 'CREATE EXTENSION tally', stderr => \$err);
+	like($err, qr/ERROR:  schema "tally" exists, and is not an empty one/,
+		"$hostile: refused");
+	$node->safe_psql('hostile', 'DROP SCHEMA tally CASCADE');
+}
+$node->safe_psql('hostile', 'CREATE SCHEMA tally; CREATE EXTENSION tally');
+
+# A session that waits until its commits are applied is shown a head as soon as
+# that is durable: a standby that lags does not fail it.
 $node->backup('one');
 my $standby = PostgreSQL::Test::Cluster->new('standby',
 	install_path => $node->install_path);
