@@ -181,6 +181,16 @@ is_sum_right(const struct tally_source *source)
 	return tally_sum_equal(&records, &source->rows);
 }
 
+/* They will be counted again. */
+static void
+forget_narrowed(const struct tally_source *source)
+{
+	ListCell   *cell;
+
+	foreach(cell, source->uses)
+		((struct tally_use *) lfirst(cell))->narrowed = 0;
+}
+
 static int64
 count_records(const struct tally_source *source)
 {
@@ -232,7 +242,9 @@ sum_sources(struct tally_verifier *v)
 		{
 			tally_rows_sum(v, source);
 			source->is_sorted = !is_sum_right(source);
-			if (!source->is_sorted)
+			if (source->is_sorted)
+				forget_narrowed(source);
+			else
 				source->legacy = source->old_rows.count;
 		}
 		sorted |= source->is_sorted;
@@ -266,6 +278,19 @@ tell_form(struct tally_verifier *v, const struct tally_form *form)
 						  form->why != NULL ? form->why : "its table is gone");
 }
 
+static void
+tell_use(struct tally_verifier *v, const struct tally_use *use)
+{
+	struct tally_subject subject = {
+		TALLY_LOG_CHAIN, use->attach_seq, use->epoch->label
+	};
+
+	if (use->narrowed > 0)
+		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
+						  "only_when leaves out %lld rows that would have been sealed before",
+						  (long long) use->narrowed);
+}
+
 /* What is told once for a source, with a number. */
 static void
 tell_source(struct tally_verifier *v, const struct tally_source *source)
@@ -289,6 +314,8 @@ tell_source(struct tally_verifier *v, const struct tally_source *source)
 						  (long long) last->detach_seq);
 	foreach(cell, source->forms)
 		tell_form(v, lfirst(cell));
+	foreach(cell, source->uses)
+		tell_use(v, lfirst(cell));
 }
 
 static void
@@ -318,16 +345,26 @@ static void
 tell_uncovered_source(struct tally_verifier *v,
 					  const struct tally_source *source)
 {
-	const struct tally_use *last = llast(source->uses);
+	const struct tally_use *before = NULL;
+	ListCell   *cell;
 
+	foreach(cell, source->uses)
+	{
+		const struct tally_use *use = lfirst(cell);
+
+		if (before != NULL)
+			tally_report_not_covered(v,
+									 "what was done to rows of \"%s\" while it was detached, from tally:log/%lld to %lld, and undone, or sealed as it was then",
+									 source->label,
+									 (long long) before->detach_seq,
+									 (long long) use->attach_seq);
+		before = use;
+	}
 	if (source->live == NULL)
 		tally_report_not_covered(v,
 								 "rows of \"%s\" that were written after tally:log/%lld detached it",
-								 source->label, (long long) last->detach_seq);
-	else if (list_length(source->uses) > 1 && !last->epoch->append_only)
-		tally_report_not_covered(v,
-								 "changes of rows of \"%s\" while it was detached, if they were changed again after it was attached",
-								 source->label);
+								 source->label,
+								 (long long) before->detach_seq);
 }
 
 static void

@@ -164,6 +164,8 @@ judge_others(struct tally_verifier *v)
 		struct tally_use *use = tally_sources_find(v, row->epoch);
 
 		subject.source = row->label;
+		if (use != NULL && use->epoch == NULL && use->is_named)
+			continue;			/* that its event does not hold was told */
 		if (use == NULL || use->epoch == NULL)
 			tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
 							  "tally.attachment has a row for event %lld, which is no attach event that tally:log seals",

@@ -14,6 +14,7 @@
 
 #include "access/relation.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
@@ -247,7 +248,8 @@ judge_triggers(struct tally_verifier *v, const struct table *table,
 	if (rel->rd_rules != NULL)
 		TELL_ALTERED(v, "table \"tally.%s\" has a rule, which the extension did not make",
 					 table->name);
-	if (rel->rd_rel->relhassubclass || rel->rd_rel->relispartition)
+	if (rel->rd_rel->relispartition ||
+		find_inheritance_children(RelationGetRelid(rel), NoLock) != NIL)
 		TELL_ALTERED(v, "table \"tally.%s\" has become part of an inheritance",
 					 table->name);
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)

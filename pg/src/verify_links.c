@@ -391,6 +391,12 @@ judge_name(struct tally_verifier *v, struct tally_chain *chain)
 {
 	struct tally_subject subject = subject_of(chain, 0);
 
+	if (chain->name != NULL && chain->escaped == NULL)
+	{
+		/* That no chain can have this name was told. */
+		chain->renamed = true;
+		return;
+	}
 	if (chain->name == NULL || chain->records < 2 ||
 		chain->bad < chain->records)
 		return;

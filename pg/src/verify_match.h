@@ -35,7 +35,7 @@ struct tally_match_row
 	Oid			relation;
 	ItemPointerData tid;
 	enum tally_age age;
-	const struct tally_use *use;	/* in whose time it was written, or NULL */
+	struct tally_use *use;		/* in whose time it was written, or NULL */
 	int			nclasses;		/* of keys that it was rendered with */
 	int64		chain_id;		/* that it belongs to; 0: there is none */
 	struct tally_hash digest;	/* without salt, as an insertion */

@@ -16,7 +16,10 @@
 
 #define PAIRS_MAX 1024
 
-/* Of an unknown epoch with more records only their number is told. */
+/*
+ * Of an unknown epoch with more records only their number is told; and of one
+ * that a record of tally:log names, for it is that one's fault.
+ */
 #define FEW 16
 
 struct record
@@ -89,7 +92,8 @@ tell_record(struct tally_verifier *v, const struct record *record)
 		tally_report_tell(v, record->kind, &subject, "%s", record->detail);
 		leave_unknown(&record->record);
 	}
-	else if (record->record.use->total <= FEW)
+	else if (!record->record.use->is_named &&
+			 record->record.use->total <= FEW)
 	{
 		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
 						  "it names event %lld as its table's attach event, which tally:log does not seal",
@@ -126,7 +130,7 @@ tell_altered(struct tally_verifier *v, const struct tally_match_record *record,
 {
 	struct tally_subject subject = subject_of(record);
 
-	if (row->age == TALLY_AGE_LEFT_OUT)
+	if (row->age == TALLY_AGE_LEFT_OUT || row->age == TALLY_AGE_NARROWED)
 		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
 						  "the row is another than was sealed: only_when leaves it out");
 	else
@@ -189,8 +193,10 @@ is_missed(struct tally_verifier *v, const struct tally_match_row *row)
 		return false;
 	if (row->age == TALLY_AGE_LEGACY && only == NULL)
 		row->form->source->legacy++;
-	return row->age != TALLY_AGE_LEGACY && row->age != TALLY_AGE_LEFT_OUT &&
-		row->age != TALLY_AGE_AFTER;
+	if (row->age == TALLY_AGE_NARROWED)
+		row->use->narrowed++;
+	return row->age == TALLY_AGE_SEALED || row->age == TALLY_AGE_BETWEEN ||
+		row->age == TALLY_AGE_UNKNOWN;
 }
 
 void

@@ -143,6 +143,7 @@ prepare(struct walk *walk, Oid root)
 
 /* ---- a row ------------------------------------------------------------ */
 
+/* Does the epoch's only_when leave the row out? */
 static bool
 is_left_out(const struct walk *walk, const struct tally_use *use,
 			TupleTableSlot *slot)
@@ -157,6 +158,26 @@ is_left_out(const struct walk *walk, const struct tally_use *use,
 	return false;
 }
 
+/*
+ * A row that is left out: would it have been sealed before?  Whoever narrows
+ * only_when for a while can write rows that nobody sees.
+ */
+static bool
+was_covered(const struct walk *walk, const struct tally_use *use,
+			TupleTableSlot *slot)
+{
+	ListCell   *cell;
+
+	foreach(cell, walk->source->uses)
+	{
+		if (lfirst(cell) == use)
+			return false;
+		if (!is_left_out(walk, lfirst(cell), slot))
+			return true;
+	}
+	return false;
+}
+
 static enum tally_age
 judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 {
@@ -166,9 +187,10 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 
 	if (should_free)
 		heap_freetuple(tuple);
-	if (age == TALLY_AGE_SEALED && is_left_out(walk, *out_use, slot))
-		return TALLY_AGE_LEFT_OUT;
-	return age;
+	if (age != TALLY_AGE_SEALED || !is_left_out(walk, *out_use, slot))
+		return age;
+	return was_covered(walk, *out_use, slot) ? TALLY_AGE_NARROWED :
+		TALLY_AGE_LEFT_OUT;
 }
 
 static struct tally_hash
@@ -190,7 +212,10 @@ add_up(struct walk *walk, const struct tally_match_row *row)
 {
 	struct tally_sum *sum = &walk->source->rows;
 
-	if (row->age == TALLY_AGE_LEFT_OUT || row->age == TALLY_AGE_AFTER)
+	if (row->age == TALLY_AGE_NARROWED)
+		row->use->narrowed++;
+	if (row->age == TALLY_AGE_LEFT_OUT || row->age == TALLY_AGE_NARROWED ||
+		row->age == TALLY_AGE_AFTER)
 		return;
 	if (row->age == TALLY_AGE_LEGACY)
 		sum = &walk->source->old_rows;

@@ -310,6 +310,7 @@ find_events(struct tally_verifier *v)
 		char	   *event = tally_events_read(v, entry->event_id);
 
 		CHECK_FOR_INTERRUPTS();
+		get_use(v, entry->event_id)->is_named = true;
 		if (holds(v, entry, event))
 			entry->event = event;
 		else
@@ -377,6 +378,25 @@ find_source(struct tally_verifier *v, const struct tally_epoch *epoch)
 	return found;
 }
 
+/* Of one label, and of one table, one epoch is in force. */
+static void
+end_epochs_like(struct tally_verifier *v, const struct tally_epoch *epoch,
+				int64 seq)
+{
+	HASH_SEQ_STATUS scan;
+	struct tally_use *use;
+
+	hash_seq_init(&scan, v->sources->uses);
+	while ((use = hash_seq_search(&scan)) != NULL)
+	{
+		if (use->epoch == NULL || use->detach_seq != 0 ||
+			!is_same_source(use->epoch, epoch))
+			continue;
+		use->detach_seq = seq;
+		use->detach_xid = epoch->xid;
+	}
+}
+
 static void
 begin_epoch(struct tally_verifier *v, const struct entry *entry,
 			struct tally_epoch *epoch)
@@ -386,6 +406,8 @@ begin_epoch(struct tally_verifier *v, const struct entry *entry,
 
 	if (use->epoch != NULL)
 		return;
+	/* If the detach in between cannot be read, that was told. */
+	end_epochs_like(v, epoch, entry->seq);
 	use->epoch = epoch;
 	use->attach_seq = entry->seq;
 	source = find_source(v, epoch);

@@ -48,6 +48,8 @@ struct tally_use
 	FullTransactionId detach_xid;
 	int64		total;			/* of records that name it, in the scope */
 	int64		records;		/* of these, not told one by one */
+	int64		narrowed;		/* rows of its time that are left out */
+	bool		is_named;		/* by a record of tally:log */
 	struct tally_sum sum;		/* of these */
 };
 
@@ -57,6 +59,7 @@ enum tally_age
 	TALLY_AGE_LEGACY = 0,		/* there before the first attach */
 	TALLY_AGE_SEALED,			/* written when it should have been sealed */
 	TALLY_AGE_LEFT_OUT,			/* likewise, but only_when leaves it out */
+	TALLY_AGE_NARROWED,			/* that of an earlier epoch did not */
 	TALLY_AGE_BETWEEN,			/* written while the table was detached */
 	TALLY_AGE_AFTER,			/* likewise, and it is */
 	TALLY_AGE_UNKNOWN,
@@ -124,7 +127,7 @@ extern uint64 tally_sources_hash(struct tally_verifier *v, int64 chain_id,
 
 /*
  * How old is the row version?  *out_use is the epoch in whose time it was
- * written, if it was in one.  TALLY_AGE_LEFT_OUT is never returned.
+ * written, if it was in one.  What only_when says is not asked.
  */
 extern enum tally_age tally_age_judge(const struct tally_source *source,
 									  HeapTuple tuple,
