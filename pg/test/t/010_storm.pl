@@ -38,6 +38,9 @@ $node->safe_psql('postgres',
 run_storm($node, 'no_lock', '-k', 5, '-d', 2);
 like(broken_chains($node), qr/^fork in audit/m,
 	'without the lock chains fork, and that is seen');
+isnt($node->safe_psql('postgres', q{SELECT * FROM tally.verify()
+		WHERE chain LIKE 'audit/%' LIMIT 1}),
+	'', 'also by tally.verify');
 $node->stop;
 
 done_testing();
