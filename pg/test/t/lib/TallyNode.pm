@@ -122,14 +122,16 @@ sub run_storm
 	return $storm->{books};
 }
 
-# The whole server, at once, as if the machine had gone: stopped, the
-# postmaster cannot start another process behind our back.
+# The whole server, at once, as if the machine had gone.  The postmaster is
+# stopped first, which takes a moment, so that no process that it starts
+# meanwhile survives: that one could wait for ever for the lock of a dead one.
 sub kill_all
 {
 	my ($node) = @_;
 	my $postmaster = $node->{_pid};
 
 	kill 'STOP', $postmaster;
+	sleep 0.001 while `ps -o state= -p $postmaster` =~ /^[^T]/;
 	my @others = split ' ', `pgrep -P $postmaster`;
 	kill 'KILL', @others;
 	$node->kill9;
@@ -157,9 +159,9 @@ sub start_again
 # Reads the table itself, since an index can hide what it does not have.
 sub broken_chains
 {
-	my ($node) = @_;
+	my ($node, $dbname) = @_;
 
-	return $node->safe_psql('postgres', q{
+	return $node->safe_psql($dbname // 'postgres', q{
 		SET enable_indexscan = off; SET enable_bitmapscan = off;
 		SET enable_indexonlyscan = off; SET work_mem = '64MB';
 		WITH log AS (
