@@ -37,6 +37,13 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+/* A version of a row, as the trigger is given it. */
+struct version
+{
+	TupleTableSlot *slot;
+	HeapTupleHeader header;
+};
+
 /* Texts of the row at hand and of the one before the update. */
 static struct tally_rendered row_now;
 static struct tally_rendered row_before;
@@ -72,10 +79,10 @@ trim_buffers(void)
 	memset(&row_before, 0, sizeof(row_before));
 }
 
-/* Remembers a rendered row for the commit. */
+/* Remembers a rendered row for the commit; when: pending_order.c. */
 static void
 remember(const struct tally_attachment *att, const struct tally_rendered *row,
-		 bool keep)
+		 bool keep, CommandId made_by, CommandId before)
 {
 	struct tally_pending_request request = {0};
 	struct tally_hash digest;
@@ -101,30 +108,66 @@ remember(const struct tally_attachment *att, const struct tally_rendered *row,
 	request.epoch = att->epoch->id;
 	request.key = row->key.data;
 	request.key_len = row->key.len;
+	request.made_by = made_by;
+	request.before = before;
 	tally_pending_add(&request);
 }
 
+/* The command that wrote this version.  What COPY froze says no xmin. */
+static CommandId
+came_by(HeapTupleHeader header)
+{
+	if (HeapTupleHeaderXminFrozen(header))
+		return FirstCommandId;
+	return HeapTupleHeaderGetCmin(header);
+}
+
+/*
+ * The command of this transaction that updated or deleted this version: a
+ * user's trigger can be faster than ours.  InvalidCommandId: none did.
+ */
+static CommandId
+went_by(HeapTupleHeader header)
+{
+	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
+		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) ||
+		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header)))
+		return InvalidCommandId;
+	return HeapTupleHeaderGetCmax(header);
+}
+
+/* Remembers a version that came, as row_now has it. */
+static void
+remember_version(const struct tally_attachment *att,
+				 const struct version *row)
+{
+	remember(att, &row_now, false, came_by(row->header),
+			 went_by(row->header));
+}
+
 static bool
-is_covered(const struct tally_attachment *att, TupleTableSlot *slot)
+is_covered(const struct tally_attachment *att, const struct version *row)
 {
 	return att->condition == NULL ||
-		tally_condition_holds(att->condition, slot);
+		tally_condition_holds(att->condition, row->slot);
 }
 
 static void
-capture_insert(const struct tally_attachment *att, TupleTableSlot *row)
+capture_insert(const struct tally_attachment *att, const struct version *row)
 {
 	if (!is_covered(att, row))
 		return;
-	tally_render_row(att->renderer, row, TALLY_OP_INSERT, &row_now);
-	remember(att, &row_now, false);
+	tally_render_row(att->renderer, row->slot, TALLY_OP_INSERT, &row_now);
+	remember_version(att, row);
 }
 
 static void
-capture_deletion(const struct tally_attachment *att, TupleTableSlot *row)
+capture_deletion(const struct tally_attachment *att, const struct version *row)
 {
-	tally_render_row(att->renderer, row, TALLY_OP_DELETE, &row_before);
-	remember(att, &row_before, true);
+	CommandId	command = HeapTupleHeaderGetCmax(row->header);
+
+	tally_render_row(att->renderer, row->slot, TALLY_OP_DELETE, &row_before);
+	remember(att, &row_before, true, command, command + 1);
 }
 
 static void
@@ -160,20 +203,23 @@ is_older(const struct tally_attachment *att, HeapTuple tuple)
  * new version, so it is sealed now.
  */
 static void
-capture_change(const struct tally_attachment *att, TupleTableSlot *old_row,
-			   TupleTableSlot *new_row, bool older)
+capture_change(const struct tally_attachment *att,
+			   const struct version *old_row,
+			   const struct version *new_row, bool older)
 {
-	tally_render_row(att->renderer, old_row, TALLY_OP_INSERT, &row_before);
-	tally_render_row(att->renderer, new_row, TALLY_OP_INSERT, &row_now);
+	tally_render_row(att->renderer, old_row->slot, TALLY_OP_INSERT,
+					 &row_before);
+	tally_render_row(att->renderer, new_row->slot, TALLY_OP_INSERT, &row_now);
 	if (is_same(&row_before.event, &row_now.event) &&
 		is_same(&row_before.chain, &row_now.chain))
 	{
 		if (older)
-			remember(att, &row_now, false);
+			remember_version(att, new_row);
 		return;
 	}
 	if (att->epoch->append_only)
 		refuse(att, "change");
+
 	/*
 	 * Also of an older version: a transaction that began before the attach
 	 * may have sealed it, and a deletion too many says nothing false.
@@ -182,13 +228,15 @@ capture_change(const struct tally_attachment *att, TupleTableSlot *old_row,
 		!is_same(&row_before.chain, &row_now.chain))
 		capture_deletion(att, old_row);
 	if (!older)
-		tally_render_row(att->renderer, new_row, TALLY_OP_UPDATE, &row_now);
-	remember(att, &row_now, false);
+		tally_render_row(att->renderer, new_row->slot, TALLY_OP_UPDATE,
+						 &row_now);
+	remember_version(att, new_row);
 }
 
 static void
-capture_update(const struct tally_attachment *att, TupleTableSlot *old_row,
-			   TupleTableSlot *new_row, bool older)
+capture_update(const struct tally_attachment *att,
+			   const struct version *old_row,
+			   const struct version *new_row, bool older)
 {
 	bool		was = is_covered(att, old_row);
 	bool		is = is_covered(att, new_row);
@@ -204,7 +252,7 @@ capture_update(const struct tally_attachment *att, TupleTableSlot *old_row,
 }
 
 static void
-capture_delete(const struct tally_attachment *att, TupleTableSlot *row)
+capture_delete(const struct tally_attachment *att, const struct version *row)
 {
 	if (!is_covered(att, row))
 		return;
@@ -237,6 +285,8 @@ tally_sql_capture(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	const struct tally_attachment *att;
+	struct version row;
+	struct version new_row;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(data->tg_event))
@@ -245,13 +295,19 @@ tally_sql_capture(PG_FUNCTION_ARGS)
 				 errmsg("tally.capture() is a trigger of tally.attach, and of nobody else")));
 	att = require_attachment(data->tg_relation);
 	init_buffers();
+	row.slot = data->tg_trigslot;
+	row.header = data->tg_trigtuple->t_data;
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
-		capture_insert(att, data->tg_trigslot);
+		capture_insert(att, &row);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-		capture_update(att, data->tg_trigslot, data->tg_newslot,
+	{
+		new_row.slot = data->tg_newslot;
+		new_row.header = data->tg_newtuple->t_data;
+		capture_update(att, &row, &new_row,
 					   is_older(att, data->tg_trigtuple));
+	}
 	else
-		capture_delete(att, data->tg_trigslot);
+		capture_delete(att, &row);
 	trim_buffers();
 	return PointerGetDatum(NULL);
 }

@@ -27,6 +27,10 @@ static struct tally_pending *entries;
 static uint64 count;
 static uint64 capacity;
 
+/* The last command that a row was captured of; is anything out of order? */
+static CommandId latest;
+static bool is_disordered;
+
 static uint8 *bytes;
 static uint64 used;
 static uint64 size;
@@ -78,6 +82,8 @@ tally_pending_reset(void)
 	count = used = 0;
 	nchains = last_chain = 0;
 	nmarks = 0;
+	latest = FirstCommandId;
+	is_disordered = false;
 }
 
 static void
@@ -212,6 +218,26 @@ reserve(Size len)
 	}
 }
 
+/*
+ * A savepoint that is rolled back takes back neither: what is in order may be
+ * put in order.
+ */
+static void
+note_command(const struct tally_pending_request *request)
+{
+	if (request->key == NULL)
+		return;
+	if (request->before <= latest)
+		is_disordered = true;
+	latest = Max(latest, request->made_by);
+}
+
+bool
+tally_pending_is_disordered(void)
+{
+	return is_disordered;
+}
+
 void
 tally_pending_add(const struct tally_pending_request *request)
 {
@@ -236,6 +262,8 @@ tally_pending_add(const struct tally_pending_request *request)
 	entry->wants_receipt = request->wants_receipt;
 	entry->digest = *request->digest;
 	entry->bytes = used;
+	entry->made_by = request->made_by;
+	entry->before = request->before;
 	entry->has_salt = request->salt != NULL;
 	entry->has_key = request->key != NULL;
 	entry->has_id = request->id != NULL;
@@ -245,6 +273,7 @@ tally_pending_add(const struct tally_pending_request *request)
 		put_bytes(request->salt, TALLY_SALT_SIZE);
 	put_bytes(request->key, request->key_len);
 	put_bytes(request->id, request->id_len);
+	note_command(request);
 	count++;
 }
 

@@ -41,6 +41,8 @@ struct tally_pending
 	int64		epoch;
 	int64		event_id;
 	uint64		bytes;			/* offset of salt, key and id, in this order */
+	CommandId	made_by;		/* of a row: the command that changed it */
+	CommandId	before;			/* to be sealed before what came from here on */
 	struct tally_hash digest;
 };
 
@@ -55,6 +57,8 @@ struct tally_pending_request
 	int64		event_id;		/* 0: not kept */
 	const char *key;			/* NULL: no row */
 	Size		key_len;
+	CommandId	made_by;		/* which changed the row */
+	CommandId	before;			/* of that key; InvalidCommandId: none */
 	const char *id;				/* NULL: none */
 	Size		id_len;
 	bool		only_first;
@@ -70,6 +74,13 @@ extern void tally_pending_add(const struct tally_pending_request *request);
 extern uint64 tally_pending_count(void);
 extern struct tally_pending *tally_pending_get(uint64 position);
 extern struct tally_pending_chain *tally_pending_chains(uint32 *out_count);
+
+/*
+ * Brings what was captured of a row into the order in which it happened
+ * (pending_order.c).  Before sealing; not more than once.
+ */
+extern bool tally_pending_is_disordered(void);
+extern void tally_pending_put_in_order(void);
 
 /* Counts the entries of each chain anew (savepoints may have gone). */
 extern void tally_pending_count_chains(void);

@@ -315,6 +315,7 @@ tally_seal(void)
 	saved = MemoryContextSwitchTo(context);
 	/* Whoever touches a table that has a TOAST table must have a snapshot. */
 	PushActiveSnapshot(GetTransactionSnapshot());
+	tally_pending_put_in_order();
 	tally_pending_count_chains();
 	writer = tally_store_open();
 	prepare_chains(chains, nchains);

@@ -60,3 +60,50 @@ INSERT INTO orders VALUES (3);
 SELECT chain, seq, source FROM tally.log WHERE chain IN ('audit', 'orders')
 	ORDER BY chain, seq;
 SELECT * FROM tally.verify();
+
+-- One command inserts several rows, and a user's trigger changes one of them
+-- before ours was called for it; by its name a trigger can be before ours, too.
+CREATE TABLE item (id int PRIMARY KEY, body text, is_current bool DEFAULT true);
+SELECT tally.attach('item', append_only => false);
+CREATE FUNCTION age() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF pg_trigger_depth() = 1 THEN
+			UPDATE item SET is_current = false WHERE id <> NEW.id AND is_current;
+			DELETE FROM item WHERE NEW.body = 'delete ' || id;
+			UPDATE item SET id = id + 100 WHERE NEW.body = 'move ' || id;
+			UPDATE item SET body = 'own' WHERE id = NEW.id AND NEW.body = 'own';
+		END IF;
+		RETURN NULL;
+	END $$;
+CREATE TRIGGER " first" AFTER INSERT OR UPDATE ON item
+	FOR EACH ROW EXECUTE FUNCTION age();
+INSERT INTO item VALUES (1, 'a'), (2, 'b'), (3, 'own');
+INSERT INTO item VALUES (4, 'delete 5'), (5, 'x'), (6, 'move 7'), (7, 'y');
+UPDATE item SET body = CASE id WHEN 1 THEN 'delete 2' ELSE 'own' END WHERE id < 4;
+DROP TRIGGER " first" ON item;
+SELECT * FROM tally.verify();
+-- The same where the other's comes by a deletion.
+CREATE FUNCTION bring_back() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF pg_trigger_depth() = 1 THEN
+			INSERT INTO item SELECT n, 'back' FROM generate_series(1, 3) n
+				ON CONFLICT DO NOTHING;
+		END IF;
+		RETURN NULL;
+	END $$;
+CREATE TRIGGER later AFTER DELETE ON item
+	FOR EACH ROW EXECUTE FUNCTION bring_back();
+DELETE FROM item;
+DROP TRIGGER later ON item;
+SELECT * FROM item ORDER BY id;
+SELECT * FROM tally.verify();
+-- And where what is before the row's own command is by a later one.
+CREATE FUNCTION replace() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN DELETE FROM item WHERE id = NEW.id; RETURN NEW; END $$;
+CREATE TRIGGER replace BEFORE INSERT ON item
+	FOR EACH ROW EXECUTE FUNCTION replace();
+CREATE TRIGGER " first" AFTER INSERT OR UPDATE ON item
+	FOR EACH ROW EXECUTE FUNCTION age();
+INSERT INTO item VALUES (1, 'new'), (2, 'new'), (3, 'own'), (8, 'delete 1');
+SELECT * FROM item ORDER BY id;
+SELECT * FROM tally.verify();
