@@ -129,9 +129,13 @@ came_by(HeapTupleHeader header)
 static CommandId
 went_by(HeapTupleHeader header)
 {
+	TransactionId xid;
+
 	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
-		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) ||
-		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header)))
+		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
+		return InvalidCommandId;
+	xid = HeapTupleHeaderGetUpdateXid(header);
+	if (!TransactionIdIsCurrentTransactionId(xid))
 		return InvalidCommandId;
 	return HeapTupleHeaderGetCmax(header);
 }
