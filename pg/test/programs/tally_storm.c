@@ -59,6 +59,7 @@ static const char *conninfo;
 static const char *prefix = "s";
 static int	nchains = 1;
 static bool reconnects = false;
+static pid_t parent;
 static volatile sig_atomic_t stopped = 0;
 static volatile sig_atomic_t failed = 0;
 static FILE *books;
@@ -350,7 +351,9 @@ run_sessions(int nsessions, int seconds)
 			exit(1);
 		}
 	}
-	for (i = 0; (seconds == 0 || i < seconds * 20) && !is_over(); i++)
+	/* A test that died must not leave a storm behind. */
+	for (i = 0; (seconds == 0 || i < seconds * 20) && !is_over() &&
+		 getppid() == parent; i++)
 		usleep(50000);
 	stopped = 1;
 	for (i = 0; i < nsessions; i++)
@@ -408,6 +411,7 @@ main(int argc, char **argv)
 		perror(path);
 		return 1;
 	}
+	parent = getppid();
 	signal(SIGTERM, stop);
 	committed = run_sessions(nsessions, seconds);
 	if (fclose(books) != 0)
