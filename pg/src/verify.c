@@ -23,8 +23,10 @@
 #include "verify.h"
 #include "verify_accused.h"
 #include "verify_chains.h"
+#include "verify_index.h"
 #include "verify_kept.h"
 #include "verify_links.h"
+#include "verify_entries.h"
 #include "verify_match.h"
 #include "verify_outside.h"
 #include "verify_record.h"
@@ -73,7 +75,7 @@ take_record(struct tally_verifier *v, const struct tally_sealed *record,
 	struct walk *walk = arg;
 
 	if (log != NULL && record->has_chain && record->chain_id == log->id)
-		tally_sources_take_log(v, record);
+		tally_entries_take(v, record);
 	if (!is_in_scope(v, record))
 		return true;
 	if (record->seq >= v->scope.from && record->seq <= v->scope.to)
@@ -419,11 +421,13 @@ judge(struct tally_verifier *v, struct request *request)
 		tally_outside_load(v, request->heads);
 	tally_accused_open(v);
 	tally_links_open(v);
+	tally_entries_open(v);
 	tally_sources_open(v);
 	tally_kept_open(v);
 	tally_pairs_open(v);
 	tally_record_walk(v, 0, take_record, &walk);
 	tally_links_judge(v);
+	tally_index_judge(v);
 	tally_sources_load(v);
 	tally_attached_judge(v);
 	judge_rows(v, &walk);

@@ -40,6 +40,7 @@
 
 struct HTAB;
 struct tally_chains;
+struct tally_entries;
 struct tally_kept;
 struct tally_links;
 struct tally_match;
@@ -69,12 +70,14 @@ struct tally_verifier
 	Relation	event;
 	Relation	record;
 	Relation	attachment;
-	Oid			event_id;		/* its index, if it can be used */
+	Oid			event_id;		/* indexes, if they can be used */
+	Oid			record_seq;
 
 	struct tally_report *report;
 	struct tally_chains *chains;
 	struct tally_links *links;
 	struct HTAB *accused;
+	struct tally_entries *entries;
 	struct tally_sources *sources;
 	struct tally_kept *kept;
 	struct tally_match *match;

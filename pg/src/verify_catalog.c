@@ -184,8 +184,10 @@ judge_indexes(struct tally_verifier *v, const struct table *table,
 			seen[i] = true;
 			if (is_index(&table->indexes[i], index))
 			{
-				if (table == &event_table)
+				if (strcmp(name, "event_id") == 0)
 					v->event_id = RelationGetRelid(index);
+				if (strcmp(name, "record_seq") == 0)
+					v->record_seq = RelationGetRelid(index);
 			}
 			else
 				TELL_ALTERED(v, "index \"%s\" of table \"tally.%s\" is not the one that the extension made, or not valid",

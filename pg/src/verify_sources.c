@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From tally:log's events to sources, epochs and forms.
- *
- * An epoch counts if its attach event hashes to the digest of a record of
- * tally:log.  The record names the event (event_id), but that is not hashed:
- * if the event that it names does not hold, the others that are named by
- * records of rows or by tally.attachment are tried.  So whoever breaks that
- * link breaks one record, not everything that was sealed under the epoch.
  */
 #include "postgres.h"
 
-#include "hasher.h"
 #include "store.h"
-#include "verify_accused.h"
-#include "verify_chains.h"
-#include "verify_events.h"
-#include "verify_links.h"
+#include "verify_entries.h"
 #include "verify_sources.h"
 
 #include "access/table.h"
@@ -27,23 +17,10 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-/* A record of tally:log. */
-struct entry
-{
-	ItemPointerData tid;
-	int64		seq;
-	int64		event_id;
-	struct tally_hash digest;
-	const char *event;			/* that holds; NULL: none found */
-};
-
 struct tally_sources
 {
 	HTAB	   *uses;			/* of struct tally_use */
 	struct tally_use *last;		/* that was asked for */
-	int			nentries;
-	int			capacity;
-	struct entry *entries;
 	List	   *all;			/* of struct tally_source */
 	List	   *forms;
 	List	   *attached;		/* of struct tally_attached_row */
@@ -116,158 +93,7 @@ tally_sources_take(struct tally_verifier *v, const struct tally_sealed *record)
 									 record->key_len));
 }
 
-void
-tally_sources_take_log(struct tally_verifier *v,
-					   const struct tally_sealed *record)
-{
-	struct tally_sources *sources = v->sources;
-	struct entry *entry;
-	MemoryContext saved = MemoryContextSwitchTo(v->context);
-
-	if (sources->capacity == 0)
-	{
-		sources->capacity = 64;
-		sources->entries = palloc(64 * sizeof(*entry));
-	}
-	else if (sources->nentries == sources->capacity)
-	{
-		sources->capacity *= 2;
-		sources->entries = repalloc_huge(sources->entries,
-										 sources->capacity * sizeof(*entry));
-	}
-	MemoryContextSwitchTo(saved);
-	entry = &sources->entries[sources->nentries++];
-	memset(entry, 0, sizeof(*entry));
-	entry->tid = record->tid;
-	entry->seq = record->seq;
-	entry->event_id = record->event_id;
-	entry->digest = record->digest;
-}
-
-/* ---- which records, which events -------------------------------------- */
-
-/* A record that was named: perhaps it belongs to tally:log, and is not there. */
-static bool
-take_stray(struct tally_verifier *v, const struct tally_sealed *record,
-		   void *arg)
-{
-	struct tally_chain *chain;
-	int64		seq;
-
-	if (record->chain_id != tally_chains_log(v)->id &&
-		tally_accused_place(v, &record->tid, &chain,
-							&seq) &&
-		chain == tally_chains_log(v))
-		tally_sources_take_log(v, record);
-	return true;
-}
-
-static int
-compare_entries(const void *a, const void *b)
-{
-	int64		x = ((const struct entry *) a)->seq;
-	int64		y = ((const struct entry *) b)->seq;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Where the links say that each record belongs, not where it stands. */
-static void
-order_entries(struct tally_verifier *v)
-{
-	struct tally_sources *sources = v->sources;
-	struct tally_chain *log = tally_chains_log(v);
-	struct tally_chain *chain;
-	int64		seq;
-	int			i;
-
-	if (log == NULL)
-		return;
-	tally_accused_walk(v, take_stray, NULL);
-	for (i = 0; i < sources->nentries; i++)
-	{
-		if (tally_accused_place(v, &sources->entries[i].tid, &chain, &seq) &&
-			chain == log)
-			sources->entries[i].seq = seq;
-	}
-	if (sources->nentries > 0)
-		qsort(sources->entries, sources->nentries, sizeof(struct entry),
-			  compare_entries);
-}
-
-/* Does the header hold if its digest is that of the event? */
-struct repair
-{
-	struct tally_chain *log;
-	int64		seq;
-	struct tally_hash digest;
-	bool		holds;
-};
-
-static bool
-try_digest(struct tally_verifier *v, const struct tally_sealed *record,
-		   void *arg)
-{
-	struct repair *repair = arg;
-	struct tally_sealed repaired = *record;
-	struct tally_hash hash;
-
-	repaired.has_digest = true;
-	repaired.digest = repair->digest;
-	repair->holds = record->has_prev && record->has_hash &&
-		tally_record_hash(&repaired, repair->log, repair->seq, &record->prev,
-						  &hash) &&
-		tally_hash_equal(&hash, &record->hash);
-	return false;
-}
-
-/*
- * Is the event what the record sealed?  One of which only the digest was
- * changed, which was told, still shows it by its hash.
- */
-static bool
-holds(struct tally_verifier *v, const struct entry *entry, const char *event)
-{
-	struct repair repair = {tally_chains_log(v), entry->seq};
-
-	if (event == NULL)
-		return false;
-	repair.digest = tally_hash_commitment(tally_hasher_get(), NULL, event,
-										  strlen(event));
-	if (tally_hash_equal(&repair.digest, &entry->digest))
-		return true;
-	if (tally_accused_is(v, &entry->tid))
-		(void) tally_record_fetch(v, &entry->tid, try_digest, &repair);
-	return repair.holds;
-}
-
-/* Is the event one of those that the log's records do not name (any more)? */
-static void
-offer_event(struct tally_verifier *v, int64 id)
-{
-	struct tally_sources *sources = v->sources;
-	const char *event = NULL;
-	int			i;
-
-	for (i = 0; i < sources->nentries; i++)
-	{
-		struct entry *entry = &sources->entries[i];
-
-		if (entry->event != NULL)
-		{
-			if (entry->event_id == id)
-				return;
-			continue;
-		}
-		if (event == NULL)
-			event = tally_events_read(v, id);
-		if (!holds(v, entry, event))
-			continue;
-		entry->event_id = id;
-		entry->event = event;
-		return;
-	}
-}
+/* ---- tally.attachment ------------------------------------------------- */
 
 static void
 load_attached(struct tally_verifier *v)
@@ -292,37 +118,6 @@ load_attached(struct tally_verifier *v)
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
-}
-
-static void
-find_events(struct tally_verifier *v)
-{
-	struct tally_sources *sources = v->sources;
-	bool		all = true;
-	HASH_SEQ_STATUS scan;
-	struct tally_use *use;
-	ListCell   *cell;
-	int			i;
-
-	for (i = 0; i < sources->nentries; i++)
-	{
-		struct entry *entry = &sources->entries[i];
-		char	   *event = tally_events_read(v, entry->event_id);
-
-		CHECK_FOR_INTERRUPTS();
-		get_use(v, entry->event_id)->is_named = true;
-		if (holds(v, entry, event))
-			entry->event = event;
-		else
-			all = false;
-	}
-	if (all)
-		return;
-	foreach(cell, sources->attached)
-		offer_event(v, ((struct tally_attached_row *) lfirst(cell))->epoch);
-	hash_seq_init(&scan, sources->uses);
-	while ((use = hash_seq_search(&scan)) != NULL)
-		offer_event(v, use->id);
 }
 
 /* ---- epochs and sources ----------------------------------------------- */
@@ -398,7 +193,7 @@ end_epochs_like(struct tally_verifier *v, const struct tally_epoch *epoch,
 }
 
 static void
-begin_epoch(struct tally_verifier *v, const struct entry *entry,
+begin_epoch(struct tally_verifier *v, const struct tally_entry *entry,
 			struct tally_epoch *epoch)
 {
 	struct tally_use *use = get_use(v, entry->event_id);
@@ -416,7 +211,7 @@ begin_epoch(struct tally_verifier *v, const struct entry *entry,
 
 /* The epoch in force that has the label ends. */
 static void
-end_epoch(struct tally_verifier *v, const struct entry *entry,
+end_epoch(struct tally_verifier *v, const struct tally_entry *entry,
 		  const struct tally_detach *detach)
 {
 	HASH_SEQ_STATUS scan;
@@ -436,12 +231,11 @@ end_epoch(struct tally_verifier *v, const struct entry *entry,
 static void
 replay(struct tally_verifier *v)
 {
-	struct tally_sources *sources = v->sources;
 	int			i;
 
-	for (i = 0; i < sources->nentries; i++)
+	for (i = 0; i < tally_entries_count(v); i++)
 	{
-		const struct entry *entry = &sources->entries[i];
+		const struct tally_entry *entry = tally_entries_get(v, i);
 		struct tally_epoch *epoch;
 		struct tally_detach *detach;
 
@@ -457,6 +251,27 @@ replay(struct tally_verifier *v)
 		if (detach != NULL)
 			end_epoch(v, entry, detach);
 	}
+}
+
+/* The events of tally:log, and where they are if they are not where it says. */
+static void
+read_log(struct tally_verifier *v)
+{
+	HASH_SEQ_STATUS scan;
+	struct tally_use *use;
+	ListCell   *cell;
+	int			i;
+
+	tally_entries_order(v);
+	for (i = 0; i < tally_entries_count(v); i++)
+		get_use(v, tally_entries_get(v, i)->event_id)->is_named = true;
+	if (tally_entries_read(v))
+		return;
+	foreach(cell, v->sources->attached)
+		tally_entries_offer(v, ((struct tally_attached_row *) lfirst(cell))->epoch);
+	hash_seq_init(&scan, v->sources->uses);
+	while ((use = hash_seq_search(&scan)) != NULL)
+		tally_entries_offer(v, use->id);
 }
 
 /* ---- forms ------------------------------------------------------------ */
@@ -582,9 +397,8 @@ tally_sources_load(struct tally_verifier *v)
 	ListCell   *cell;
 	int			number = 0;
 
-	order_entries(v);
 	load_attached(v);
-	find_events(v);
+	read_log(v);
 	replay(v);
 	foreach(cell, v->sources->all)
 	{

@@ -98,10 +98,6 @@ extern void tally_sources_open(struct tally_verifier *v);
 extern void tally_sources_take(struct tally_verifier *v,
 							   const struct tally_sealed *record);
 
-/* Every record of tally:log passes here once. */
-extern void tally_sources_take_log(struct tally_verifier *v,
-								   const struct tally_sealed *record);
-
 /* All records have passed: what do the log's events say? */
 extern void tally_sources_load(struct tally_verifier *v);
 
