@@ -31,10 +31,15 @@ tally_attach_name(Oid relation)
 {
 	char	   *name = get_rel_name(relation);
 	char	   *schema = get_namespace_name(get_rel_namespace(relation));
+	bool		saved = quote_all_identifiers;
 
 	if (name == NULL || schema == NULL)
 		return psprintf("%u", relation);
-	return quote_qualified_identifier(schema, name);
+	/* It is in the event, which does not depend on the session (P2). */
+	quote_all_identifiers = false;
+	name = quote_qualified_identifier(schema, name);
+	quote_all_identifiers = saved;
+	return name;
 }
 
 bool

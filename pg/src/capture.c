@@ -269,16 +269,19 @@ static const struct tally_attachment *
 require_attachment(Relation rel)
 {
 	const struct tally_attachment *att = tally_attachment_find(rel);
+	const char *schema;
 
-	if (att == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" has tally's trigger, but is not attached",
-						RelationGetRelationName(rel)),
-				 errhint("Use SELECT tally.attach('%s'), or drop the trigger.",
-						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-													RelationGetRelationName(rel)))));
-	return att;
+	if (att != NULL)
+		return att;
+	schema = get_namespace_name(RelationGetNamespace(rel));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"%s\" has tally's trigger, but is not attached",
+					RelationGetRelationName(rel)),
+			 errhint("Use SELECT tally.attach('%s'), or drop the trigger.",
+					 quote_qualified_identifier(schema,
+												RelationGetRelationName(rel)))));
+	return NULL;				/* not reached */
 }
 
 PG_FUNCTION_INFO_V1(tally_sql_capture);

@@ -54,8 +54,9 @@ static XLogRecPtr
 inserted_end(void)
 {
 	XLogRecPtr	lsn = GetXLogInsertRecPtr();
-	uint64		header = XLogSegmentOffset(lsn, wal_segment_size) < XLOG_BLCKSZ ?
-		SizeOfXLogLongPHD : SizeOfXLogShortPHD;
+	uint64		offset = XLogSegmentOffset(lsn, wal_segment_size);
+	uint64		header = offset < XLOG_BLCKSZ ? SizeOfXLogLongPHD :
+		SizeOfXLogShortPHD;
 
 	return lsn % XLOG_BLCKSZ == header ? lsn - header : lsn;
 }

@@ -66,7 +66,7 @@ struct slot
 {
 	pg_atomic_uint32 owner;		/* proc number + 1; 0: free */
 	pg_atomic_uint32 waiters;	/* how many wait */
-	pg_atomic_uint32 waking;	/* 1: one of them was woken and has not looked */
+	pg_atomic_uint32 waking;	/* 1: one was woken and has not looked */
 	ConditionVariable freed;
 	struct hint hint;
 	char		pad[PG_CACHE_LINE_SIZE - 3 * sizeof(pg_atomic_uint32) -
@@ -423,7 +423,7 @@ tally_lock_acquire(const int *slots, int count)
 	int			i;
 
 	Assert(nheld == 0 && count <= TALLY_LOCK_SLOTS);
-#ifndef TALLY_NO_LOCK			/* a test takes the lock out and must see forks */
+#ifndef TALLY_NO_LOCK			/* a test without it must see forks */
 	memcpy(held, slots, (Size) count * sizeof(int));
 	if (shared == NULL)
 	{

@@ -170,10 +170,11 @@ key_int8(ScanKey key, AttrNumber column, int64 value)
 static void
 key_text(ScanKey key, AttrNumber column, const char *value, Size len)
 {
+	text	   *argument = cstring_to_text_with_len(value, (int) len);
+
 	ScanKeyEntryInitialize(key, 0, column, BTEqualStrategyNumber, InvalidOid,
 						   C_COLLATION_OID, F_TEXTEQ,
-						   PointerGetDatum(cstring_to_text_with_len(value,
-																	(int) len)));
+						   PointerGetDatum(argument));
 }
 
 static Datum
@@ -237,7 +238,7 @@ tally_store_forget_event(int64 id)
 	TupleTableSlot *slot;
 	ScanKeyData key;
 
-	/* At PRE_COMMIT the statement that stored it may be the current one still. */
+	/* At PRE_COMMIT the statement that stored it may still be current. */
 	CommandCounterIncrement();
 	key_int8(&key, 1, id);
 	slot = find_row(rel, tables.event_id, SnapshotSelf, &key, 1,

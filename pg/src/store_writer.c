@@ -3,8 +3,8 @@
  * Records in bulk.
  *
  * Only the sealer writes here, with the chains locked, so what counts is how
- * long it takes: no executor, no TOAST (no record is long enough), tuples of a batch with one WAL record a
- * page, then their index entries.
+ * long it takes: no executor, no TOAST (no record is long enough), tuples of a
+ * batch with one WAL record a page, then their index entries.
  */
 #include "postgres.h"
 
@@ -55,7 +55,7 @@ struct tally_store_writer
 struct tally_store_writer *
 tally_store_open(void)
 {
-	struct tally_store_writer *writer = palloc0_object(struct tally_store_writer);
+	struct tally_store_writer *writer = palloc0(sizeof(*writer));
 	const struct tally_tables *tables = tally_store_tables();
 
 	writer->rel = table_open(tables->record, RowExclusiveLock);

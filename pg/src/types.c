@@ -233,5 +233,19 @@ tally_type_is_stable(Oid type, int *out_needs, char **out_why)
 char *
 tally_type_name(Oid type)
 {
-	return format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+	bool		saved = quote_all_identifiers;
+	char	   *name = NULL;
+
+	/* What an event says of a type does not depend on the session (P2). */
+	quote_all_identifiers = false;
+	PG_TRY();
+	{
+		name = format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+	}
+	PG_FINALLY();
+	{
+		quote_all_identifiers = saved;
+	}
+	PG_END_TRY();
+	return name;
 }

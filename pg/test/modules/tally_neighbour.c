@@ -9,8 +9,8 @@
  *			none		as it is
  *			released	in a subtransaction of its own
  *			rolled_back	the same, rolled back
- *			caught		the same, rolled back if the statement fails, and the commit
- *						goes on
+ *			caught		the same, rolled back if the statement fails, and the
+ *						commit goes on
  *
  * To be set with SET LOCAL: they count for every commit of the session.
  */
