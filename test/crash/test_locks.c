@@ -318,7 +318,7 @@ fork_amid_threads(struct lab *lab, void *arg)
 		return lab_wrong(lab, "open: %s", lab->error.message);
 	for (int i = 0; i < 3; i++)
 		pthread_create(&thread[i], NULL, append_until_done, &holder);
-	for (int i = 0; i < (LAB_SLOW ? 20 : 100); i++) {
+	for (int i = 0; i < 100; i++) {
 		pid_t pid = fork();
 
 		if (pid == 0)
@@ -342,6 +342,9 @@ test_locks__a_fork_amid_calls_of_other_threads(void **state)
 {
 	struct lab *lab = *state;
 
+	/* A sanitizer's allocator does not let go of its locks in a child. */
+	if (LAB_SLOW)
+		skip();
 	lab_fill(lab, 10);
 	lab_join(lab, lab_spawn(lab, fork_amid_threads, NULL));
 	lab_check(lab);
