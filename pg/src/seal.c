@@ -136,6 +136,14 @@ open_chain(struct tally_pending_chain *chain,
 	}
 	tally_store_writer_head(writer, chain->id, tally_lock_hint(chain->hash),
 							&head);
+	/* Honest hands would need thousands of years to come here. */
+	if (head.seq > TALLY_SEQ_MAX - chain->count)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("chain \"%.*s\" ends with number %lld, after which there is none",
+						(int) chain->name_len, chain->name,
+						(long long) head.seq),
+				 errhint("Somebody has changed \"tally.record\"; tally.verify() says more.")));
 	chain->seq = head.seq;
 	chain->head = head.hash;
 }

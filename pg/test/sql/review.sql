@@ -107,3 +107,15 @@ CREATE TRIGGER " first" AFTER INSERT OR UPDATE ON item
 INSERT INTO item VALUES (1, 'new'), (2, 'new'), (3, 'own'), (8, 'delete 1');
 SELECT * FROM item ORDER BY id;
 SELECT * FROM tally.verify();
+
+-- The last number that a record can have.
+ALTER TABLE tally.record DISABLE TRIGGER guard;
+INSERT INTO tally.record
+	SELECT chain_id, 9007199254740991, "time", epoch, event_id, digest, prev,
+		hash, key, NULL, salt
+	FROM tally.record r JOIN tally.chain c ON c.id = chain_id AND c.name = 'others';
+SELECT tally.append('others', '{"a":1}');
+DELETE FROM tally.record WHERE seq = 9007199254740991;
+SELECT tally.append('others', '{"a":1}') IS NULL AS appended;
+ALTER TABLE tally.record ENABLE TRIGGER guard;
+SELECT * FROM tally.verify();
