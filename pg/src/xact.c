@@ -139,11 +139,15 @@ static void
 before_commit(void)
 {
 	bool		captured = state == CAPTURING;
+	bool		read_only = XactReadOnly;
 
 	state = SEALED;
 	if (!captured)
 		return;
+	/* It may have been made so when all was captured. */
+	XactReadOnly = false;
 	tally_seal();
+	XactReadOnly = read_only;
 	if (!tally_xact_releases_early())
 		return;
 	asked_level = synchronous_commit;
@@ -196,7 +200,7 @@ on_xact(XactEvent event, void *arg)
 			before_commit();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			if (state != IDLE)
+			if (tally_pending_count() > 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("cannot PREPARE a transaction that has rows to seal"),

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The ways in which a transaction can end, and what else may happen in one.
+SET lock_timeout = '10s';
 CREATE TABLE audit (id int PRIMARY KEY);
 SELECT tally.attach('audit', prefix => 'commits');
 CREATE TABLE other (n int);
@@ -33,6 +34,12 @@ PREPARE TRANSACTION 'other';
 ROLLBACK PREPARED 'other';
 INSERT INTO audit VALUES (3);
 SELECT sealed();
+BEGIN;
+SAVEPOINT a;
+INSERT INTO audit VALUES (4);
+ROLLBACK TO a;
+PREPARE TRANSACTION 'empty';
+COMMIT PREPARED 'empty';
 
 -- Procedures that commit, and roll back, inside loops.
 CREATE PROCEDURE insert_some(lo int, hi int) LANGUAGE plpgsql AS $$
@@ -177,6 +184,11 @@ BEGIN READ ONLY;
 SELECT tally.append('commits', '{}', 'read only');
 ROLLBACK;
 SELECT count(*) FROM tally.record WHERE id = 'read only';
+BEGIN;
+SELECT id FROM tally.append('commits/new', '{}', 'made read-only later');
+SET TRANSACTION READ ONLY;
+COMMIT;
+SELECT sealed('commits/new');
 
 -- An error when the chain is already locked: nothing is left of it.
 BEGIN;
