@@ -184,5 +184,6 @@ SQL
 		$owner->close;
 	}
 }
+is(findings($node), '', 'tally.verify finds nothing');
 
 done_testing();

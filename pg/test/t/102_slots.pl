@@ -66,5 +66,6 @@ SQL
 	is(locks_left($node), '', "$mode: no lock is left");
 }
 unlike(slurp_file($node->logfile), qr/deadlock/, 'nobody saw a deadlock');
+is(findings($node), '', 'tally.verify finds nothing');
 
 done_testing();

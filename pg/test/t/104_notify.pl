@@ -93,5 +93,6 @@ is( $node->safe_psql('postgres',
 		'SELECT count(*) FROM audit WHERE id::text NOT IN'
 		  . ' (SELECT key FROM tally.record WHERE key IS NOT NULL)'),
 	0, 'all is sealed');
+is(findings($node), '', 'tally.verify finds nothing');
 
 done_testing();

@@ -77,5 +77,6 @@ for my $libraries ('tally', '')
 is(broken_chains($node), '', 'the chain is whole');
 is( $standby->safe_psql('postgres', q{SELECT seq FROM tally.head('c')}),
 	8, 'and is the same on the standby');
+is(findings($node), '', 'tally.verify finds nothing');
 
 done_testing();

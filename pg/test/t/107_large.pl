@@ -140,5 +140,6 @@ SQL
 	is(locks_left($node), '', "$mode: no lock is left");
 }
 judge_copy();
+is(findings($node), '', 'tally.verify finds nothing');
 
 done_testing();

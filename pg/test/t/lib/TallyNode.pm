@@ -15,7 +15,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 our @EXPORT = qw(tally_node audit_node start_storm goes_on finish_storm
-  run_storm kill_all start_again broken_chains broken_books is_sound);
+  run_storm kill_all start_again broken_chains findings broken_books is_sound);
 
 # Where there is room for 64 sessions and more; a storm does not want to see
 # itself in the log.
@@ -188,6 +188,15 @@ sub broken_chains
 	});
 }
 
+# What the extension's own verifier says.
+sub findings
+{
+	my ($node, $dbname) = @_;
+
+	return $node->safe_psql($dbname // 'postgres',
+		'SELECT * FROM tally.verify() LIMIT 20');
+}
+
 # Where the server is not what tally_storm was told.
 sub broken_books
 {
@@ -243,10 +252,7 @@ sub is_sound
 	is(broken_chains($node), '', "$what: no fork, no gap");
 	is(broken_books($node, @books),
 		'', "$what: what was acknowledged is there, what was not is not");
-	is( $node->safe_psql(
-			'postgres', 'SELECT * FROM tally.verify() LIMIT 20'),
-		'',
-		"$what: tally.verify finds nothing");
+	is(findings($node), '', "$what: tally.verify finds nothing");
 	return;
 }
 
