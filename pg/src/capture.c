@@ -270,6 +270,7 @@ require_attachment(Relation rel)
 {
 	const struct tally_attachment *att = tally_attachment_find(rel);
 	const char *schema;
+	const char *name = RelationGetRelationName(rel);
 
 	if (att != NULL)
 		return att;
@@ -277,10 +278,9 @@ require_attachment(Relation rel)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"%s\" has tally's trigger, but is not attached",
-					RelationGetRelationName(rel)),
+					name),
 			 errhint("Use SELECT tally.attach('%s'), or drop the trigger.",
-					 quote_qualified_identifier(schema,
-												RelationGetRelationName(rel)))));
+					 quote_qualified_identifier(schema, name))));
 	return NULL;				/* not reached */
 }
 

@@ -210,17 +210,18 @@ tell_gone(struct tally_verifier *v, const struct tally_source *source)
 {
 	struct tally_subject subject = {TALLY_LOG_CHAIN, 0, source->label};
 	const struct tally_use *last = llast(source->uses);
+	long long	count = count_records(source);
 
 	subject.seq = last->attach_seq;
 	if (source->live != NULL)
 		tally_report_tell(v, TALLY_MISSING, &subject,
 						  "table \"%s\" is gone: its %lld records have no rows",
-						  last->epoch->table, (long long) count_records(source));
-	else if (count_records(source) > 0)
+						  last->epoch->table, count);
+	else if (count > 0)
 		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
 						  "table \"%s\", which tally:log/%lld detached, is gone: its %lld records have no rows",
 						  last->epoch->table, (long long) last->detach_seq,
-						  (long long) count_records(source));
+						  count);
 }
 
 /* Adds up what can be; says which sources have to be sorted. */

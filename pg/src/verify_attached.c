@@ -45,8 +45,9 @@ subject_of(const struct tally_use *use)
 static char *
 qualified_name(Oid relation)
 {
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
+	char	   *schema = get_namespace_name(get_rel_namespace(relation));
+
+	return quote_qualified_identifier(schema, get_rel_name(relation));
 }
 
 static bool

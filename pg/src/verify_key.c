@@ -109,7 +109,8 @@ judge_chain(struct tally_key_group *key, int begin, int end)
 }
 
 bool
-tally_key_same_line(const struct tally_key_record *a, const struct tally_key_record *b)
+tally_key_same_line(const struct tally_key_record *a,
+					const struct tally_key_record *b)
 {
 	return a->record.chain == b->record.chain &&
 		a->record.key_len == b->record.key_len &&
@@ -156,7 +157,8 @@ prove_row(struct tally_key_group *key, const struct tally_key_row *proven)
 
 /* A row of the record's key that nothing proves and no finding is about. */
 static struct tally_key_row *
-find_other_row(struct tally_key_group *key, const struct tally_match_record *record)
+find_other_row(struct tally_key_group *key,
+			   const struct tally_match_record *record)
 {
 	int			i;
 

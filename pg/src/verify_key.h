@@ -38,7 +38,8 @@ struct tally_key_group
 };
 
 /* Tells of the records; passes on the rows that no record proves. */
-extern void tally_key_judge(struct tally_verifier *v, struct tally_key_group *key);
+extern void tally_key_judge(struct tally_verifier *v,
+							struct tally_key_group *key);
 
 /* Are both records of one chain and one key? */
 extern bool tally_key_same_line(const struct tally_key_record *a,

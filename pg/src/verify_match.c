@@ -91,6 +91,12 @@ hash_key(struct tally_verifier *v, const struct tally_source *source,
 	return (int64) tally_sum_hash(keys, key, key_len);
 }
 
+static Datum
+text_datum(const char *text, Size len)
+{
+	return PointerGetDatum(cstring_to_text_with_len(text, (int) len));
+}
+
 void
 tally_match_put_record(struct tally_verifier *v,
 					   const struct tally_match_record *record)
@@ -108,9 +114,10 @@ tally_match_put_record(struct tally_verifier *v,
 	values[MATCH_CHAIN] = Int64GetDatum(record->chain->id);
 	values[MATCH_SEQ] = Int64GetDatum(record->seq);
 	values[MATCH_FORM] = Int32GetDatum(record->use->form->number);
-	values[MATCH_FLAGS] = Int32GetDatum((record->is_deletion ? FLAG_DELETION : 0) |
-										(record->is_kept ? FLAG_KEPT : 0) |
-										(record->is_accused ? FLAG_ACCUSED : 0));
+	values[MATCH_FLAGS] =
+		Int32GetDatum((record->is_deletion ? FLAG_DELETION : 0) |
+					  (record->is_kept ? FLAG_KEPT : 0) |
+					  (record->is_accused ? FLAG_ACCUSED : 0));
 	values[MATCH_USE] = Int64GetDatum(record->use->id);
 	nulls[MATCH_RELATION] = true;
 	values[MATCH_TID] = PointerGetDatum(&tid);
@@ -120,8 +127,7 @@ tally_match_put_record(struct tally_verifier *v,
 	if (record->salt != NULL)
 		values[MATCH_OTHER] = tally_sorter_bytes(&room[1], record->salt,
 												 TALLY_SALT_SIZE);
-	values[MATCH_KEY] = PointerGetDatum(cstring_to_text_with_len(record->key,
-																 (int) record->key_len));
+	values[MATCH_KEY] = text_datum(record->key, record->key_len);
 	nulls[MATCH_EVENT] = true;
 	tally_sorter_put(v->match->sorter, values, nulls);
 }
@@ -150,12 +156,10 @@ put_row(struct tally_sorter *sorter, int64 first, int64 second,
 											  TALLY_HASH_SIZE);
 	values[MATCH_OTHER] = tally_sorter_bytes(&room[1], row->update.b,
 											 TALLY_HASH_SIZE);
-	values[MATCH_KEY] = PointerGetDatum(cstring_to_text_with_len(row->key,
-																 (int) row->key_len));
+	values[MATCH_KEY] = text_datum(row->key, row->key_len);
 	nulls[MATCH_EVENT] = row->event == NULL;
 	if (row->event != NULL)
-		values[MATCH_EVENT] = PointerGetDatum(cstring_to_text_with_len(row->event,
-																	   (int) row->event_len));
+		values[MATCH_EVENT] = text_datum(row->event, row->event_len);
 	tally_sorter_put(sorter, values, nulls);
 }
 
@@ -262,8 +266,8 @@ is_superseded(const struct tally_key_record *before,
 }
 
 static void
-add_record(struct tally_verifier *v, struct tally_key_group *key, const Datum *values,
-		   const bool *nulls)
+add_record(struct tally_verifier *v, struct tally_key_group *key,
+		   const Datum *values, const bool *nulls)
 {
 	struct tally_key_record added = {0};
 
@@ -277,8 +281,8 @@ add_record(struct tally_verifier *v, struct tally_key_group *key, const Datum *v
 }
 
 static void
-add_row(struct tally_verifier *v, struct tally_key_group *key, const Datum *values,
-		const bool *nulls)
+add_row(struct tally_verifier *v, struct tally_key_group *key,
+		const Datum *values, const bool *nulls)
 {
 	struct tally_key_row *added;
 

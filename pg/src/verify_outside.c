@@ -54,8 +54,11 @@ get_member(JsonbContainer *object, const char *name, int element)
 	if (value.type == jbvString)
 		return pnstrdup(value.val.string.val, value.val.string.len);
 	if (value.type == jbvNumeric)
-		return DatumGetCString(DirectFunctionCall1(numeric_out,
-												   NumericGetDatum(value.val.numeric)));
+	{
+		Datum		number = NumericGetDatum(value.val.numeric);
+
+		return DatumGetCString(DirectFunctionCall1(numeric_out, number));
+	}
 	refuse(element, psprintf("has a \"%s\" that is neither text nor number",
 							 name));
 }
@@ -87,8 +90,8 @@ read_head(struct tally_verifier *v, JsonbContainer *object, int element,
 void
 tally_outside_load(struct tally_verifier *v, const char *heads)
 {
-	Jsonb	   *json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-														  CStringGetDatum(heads)));
+	Datum		parsed = DirectFunctionCall1(jsonb_in, CStringGetDatum(heads));
+	Jsonb	   *json = DatumGetJsonbP(parsed);
 	JsonbValue *value;
 	int			count;
 	int			i;

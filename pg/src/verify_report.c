@@ -101,7 +101,8 @@ is_out_of_scope(const struct tally_scope *scope,
 		(subject->seq < scope->from || subject->seq > scope->to);
 }
 
-static char *format_text(const char *format, va_list args) pg_attribute_printf(1, 0);
+static char *format_text(const char *format, va_list args)
+			pg_attribute_printf(1, 0);
 
 static char *
 format_text(const char *format, va_list args)
@@ -125,7 +126,8 @@ format_text(const char *format, va_list args)
 
 static void
 			tell(struct tally_verifier *v, enum tally_finding_kind kind,
-				 const struct tally_subject *subject, const char *format, va_list args)
+				 const struct tally_subject *subject, const char *format,
+				 va_list args)
 			pg_attribute_printf(4, 0);
 
 static void

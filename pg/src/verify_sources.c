@@ -107,8 +107,8 @@ load_attached(struct tally_verifier *v)
 		slot_getallattrs(slot);
 		row = palloc0(sizeof(*row));
 		if (!slot->tts_isnull[TALLY_ATTACHMENT_RELATION - 1])
-			row->relation =
-				DatumGetObjectId(slot->tts_values[TALLY_ATTACHMENT_RELATION - 1]);
+			row->relation = DatumGetObjectId(
+				slot->tts_values[TALLY_ATTACHMENT_RELATION - 1]);
 		if (!slot->tts_isnull[TALLY_ATTACHMENT_EPOCH - 1])
 			row->epoch =
 				DatumGetInt64(slot->tts_values[TALLY_ATTACHMENT_EPOCH - 1]);
@@ -268,7 +268,11 @@ read_log(struct tally_verifier *v)
 	if (tally_entries_read(v))
 		return;
 	foreach(cell, v->sources->attached)
-		tally_entries_offer(v, ((struct tally_attached_row *) lfirst(cell))->epoch);
+	{
+		const struct tally_attached_row *row = lfirst(cell);
+
+		tally_entries_offer(v, row->epoch);
+	}
 	hash_seq_init(&scan, v->sources->uses);
 	while ((use = hash_seq_search(&scan)) != NULL)
 		tally_entries_offer(v, use->id);
