@@ -27,6 +27,7 @@ sub waits_of_two
 {
 	my ($release, @statements) = @_;
 	my ($first, $second) = map { TallySession->new($node) } 1 .. 2;
+	my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM audit');
 	my @waits;
 
 	for my $session ($first, $second)
@@ -39,12 +40,25 @@ sub waits_of_two
 		  ? $session->waits_for =~ s/Extension|advisory/queue/r
 		  : 'nothing';
 	}
-	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $_->pid . ')')
-	  for $first;
-	is($first->answer->{state}, '00000', "$release: the first has committed");
+	# Whoever is stopped there has committed all the same.
+	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $first->pid . ')');
+	my $answer = $first->answer;
+	is($answer->{state}, '00000', "$release: the first has committed");
+	like(
+		$answer->{err},
+		qr/WARNING:  canceling wait for synchronous replication due to user request/,
+		"$release: and is warned");
 	ok($second->until_waiting('SyncRep'), "$release: the second comes there too");
-	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $second->pid . ')');
-	is($second->answer->{state}, '00000', "$release: the second has committed");
+	$node->safe_psql('postgres',
+		'SELECT pg_terminate_backend(' . $second->pid . ')');
+	$answer = $second->answer;
+	is($answer->{state}, 'lost', "$release: the second is terminated");
+	like(
+		$answer->{err},
+		qr/WARNING:  canceling the wait for synchronous replication and terminating connection/,
+		"$release: and warned");
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM audit') - $before,
+		2, "$release: both rows are there");
 	$_->close for $first, $second;
 	return "@waits";
 }
