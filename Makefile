@@ -30,7 +30,7 @@ check: deps ## every build, every test, and a line that counts
 
 pg: ## build the PostgreSQL extension
 	@tools/install-deps build pg
-	@$(MAKE) -s -C pg
+	@$(MAKE) -s -j $(JOBS) -C pg
 
 check-pg: ## the tests of the PostgreSQL extension
 	@tools/install-deps build pg
