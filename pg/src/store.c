@@ -122,14 +122,21 @@ tally_store_prepare(void)
 	LockRelationOid(tables.chain, RowExclusiveLock);
 }
 
-/* Inserts one row with its indexes. */
+/* Inserts one row with its indexes; no value is null. */
 static void
-insert_row(Oid table, Datum *values, bool *nulls)
+insert_row(Oid table, const Datum *columns, int ncolumns)
 {
 	Relation	rel = table_open(table, RowExclusiveLock);
-	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+	Datum		values[TALLY_ATTACHMENT_COLUMNS + TALLY_SPARE_COLUMNS];
+	bool		nulls[TALLY_ATTACHMENT_COLUMNS + TALLY_SPARE_COLUMNS];
+	HeapTuple	tuple;
 
+	Assert(ncolumns <= TALLY_ATTACHMENT_COLUMNS);
 	tally_store_judge(rel);
+	memcpy(values, columns, ncolumns * sizeof(Datum));
+	memset(nulls, true, sizeof(nulls));
+	memset(nulls, false, ncolumns * sizeof(bool));
+	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
 	CatalogTupleInsert(rel, tuple);
 	heap_freetuple(tuple);
 	table_close(rel, NoLock);
@@ -219,14 +226,13 @@ int64
 tally_store_event(const char *event, Size len)
 {
 	Datum		values[TALLY_EVENT_COLUMNS];
-	bool		nulls[TALLY_EVENT_COLUMNS] = {false};
 	int64		id;
 
 	id = nextval_internal(tally_store_tables()->event_number, false);
 	values[TALLY_EVENT_ID - 1] = Int64GetDatum(id);
 	values[TALLY_EVENT_EVENT - 1] =
 		PointerGetDatum(cstring_to_text_with_len(event, (int) len));
-	insert_row(tables.event, values, nulls);
+	insert_row(tables.event, values, TALLY_EVENT_COLUMNS);
 	pfree(DatumGetPointer(values[TALLY_EVENT_EVENT - 1]));
 	return id;
 }
@@ -335,14 +341,13 @@ int64
 tally_store_make_chain(const char *name, Size len)
 {
 	Datum		values[TALLY_CHAIN_COLUMNS];
-	bool		nulls[TALLY_CHAIN_COLUMNS] = {false};
 	int64		id;
 
 	id = nextval_internal(tally_store_tables()->chain_number, false);
 	values[TALLY_CHAIN_ID - 1] = Int64GetDatum(id);
 	values[TALLY_CHAIN_NAME - 1] =
 		PointerGetDatum(cstring_to_text_with_len(name, (int) len));
-	insert_row(tables.chain, values, nulls);
+	insert_row(tables.chain, values, TALLY_CHAIN_COLUMNS);
 	return id;
 }
 
@@ -398,12 +403,12 @@ void
 tally_store_add_attachment(Oid relation, int64 epoch, const char *label)
 {
 	Datum		values[TALLY_ATTACHMENT_COLUMNS];
-	bool		nulls[TALLY_ATTACHMENT_COLUMNS] = {false};
 
 	values[TALLY_ATTACHMENT_RELATION - 1] = ObjectIdGetDatum(relation);
 	values[TALLY_ATTACHMENT_EPOCH - 1] = Int64GetDatum(epoch);
 	values[TALLY_ATTACHMENT_LABEL - 1] = CStringGetTextDatum(label);
-	insert_row(tally_store_tables()->attachment, values, nulls);
+	insert_row(tally_store_tables()->attachment, values,
+			   TALLY_ATTACHMENT_COLUMNS);
 	CacheInvalidateRelcacheByRelid(relation);
 }
 

@@ -58,6 +58,12 @@ enum
 	TALLY_ATTACHMENT_COLUMNS = TALLY_ATTACHMENT_LABEL
 };
 
+/*
+ * Somebody may have added columns and dropped them again, which leaves them in
+ * the tuples, as nulls: up to so many.
+ */
+#define TALLY_SPARE_COLUMNS 16
+
 struct tally_tables
 {
 	Oid			chain;
@@ -117,8 +123,8 @@ extern const struct tally_tables *tally_store_tables(void);
 extern void tally_store_prepare(void);
 
 /*
- * ERROR if there is a trigger, an index or a rule on this table of ours that
- * we did not make.  Judged again after a change only.
+ * ERROR if there is a column, a trigger, an index or a rule of this table of
+ * ours that we did not make.  Judged again after a change only.
  */
 extern void tally_store_judge(Relation rel);
 extern void tally_store_judge_again(void);

@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -30,6 +31,14 @@ struct own_index
 	AttrNumber	keys[2];
 };
 
+/* The types of a table's columns, as the script made them. */
+struct own_table
+{
+	Oid			oid;
+	int			ncolumns;
+	Oid			types[TALLY_RECORD_COLUMNS];
+};
+
 /* Found in order since something last changed. */
 static Oid	judged[TABLES];
 static int	njudged;
@@ -38,6 +47,62 @@ void
 tally_store_judge_again(void)
 {
 	njudged = 0;
+}
+
+static void
+refuse_column(Relation rel, Form_pg_attribute column, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("column \"%s\" of table \"tally.%s\" is not the extension's own",
+					NameStr(column->attname), RelationGetRelationName(rel)),
+			 errhint("%s", what)));
+}
+
+static void
+judge_columns_of(Relation rel, const struct own_table *own)
+{
+	TupleDesc	columns = RelationGetDescr(rel);
+	int			i;
+
+	if (columns->natts < own->ncolumns ||
+		columns->natts > own->ncolumns + TALLY_SPARE_COLUMNS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"tally.%s\" has %d columns, and was made with %d",
+						RelationGetRelationName(rel), columns->natts,
+						own->ncolumns)));
+	for (i = 0; i < columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		if (i >= own->ncolumns && !column->attisdropped)
+			refuse_column(rel, column, "Drop it.");
+		if (i < own->ncolumns && column->atttypid != own->types[i])
+			refuse_column(rel, column, "Give it back the type that it had.");
+	}
+}
+
+static void
+judge_columns(Relation rel)
+{
+	const struct tally_tables *tables = tally_store_tables();
+	const struct own_table list[TABLES] = {
+		{tables->chain, TALLY_CHAIN_COLUMNS, {INT8OID, TEXTOID}},
+		{tables->event, TALLY_EVENT_COLUMNS, {INT8OID, TEXTOID}},
+		{tables->record, TALLY_RECORD_COLUMNS,
+			{INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID,
+		BYTEAOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, BYTEAOID}},
+		{tables->attachment, TALLY_ATTACHMENT_COLUMNS,
+		{REGCLASSOID, INT8OID, TEXTOID}},
+	};
+	int			i;
+
+	for (i = 0; i < TABLES; i++)
+	{
+		if (list[i].oid == RelationGetRelid(rel))
+			judge_columns_of(rel, &list[i]);
+	}
 }
 
 static void
@@ -151,6 +216,7 @@ tally_store_judge(Relation rel)
 		if (judged[i] == relation)
 			return;
 	}
+	judge_columns(rel);
 	judge_indexes(rel);
 	judge_triggers(rel);
 	if (rel->rd_rel->relam != HEAP_TABLE_AM_OID)

@@ -133,8 +133,8 @@ make_text(const char *text, Size len, bool *isnull)
 static HeapTuple
 make_tuple(Relation rel, const struct tally_stored_record *record)
 {
-	Datum		values[TALLY_RECORD_COLUMNS];
-	bool		nulls[TALLY_RECORD_COLUMNS] = {false};
+	Datum		values[TALLY_RECORD_COLUMNS + TALLY_SPARE_COLUMNS];
+	bool		nulls[TALLY_RECORD_COLUMNS + TALLY_SPARE_COLUMNS] = {false};
 	struct short_bytes digest pg_attribute_aligned(MAXIMUM_ALIGNOF);
 	struct short_bytes prev pg_attribute_aligned(MAXIMUM_ALIGNOF);
 	struct short_bytes hash pg_attribute_aligned(MAXIMUM_ALIGNOF);
@@ -160,6 +160,7 @@ make_tuple(Relation rel, const struct tally_stored_record *record)
 	nulls[TALLY_RECORD_SALT - 1] = record->salt == NULL;
 	values[TALLY_RECORD_SALT - 1] = record->salt == NULL ? (Datum) 0 :
 		make_bytes(&salt, record->salt, TALLY_SALT_SIZE);
+	memset(nulls + TALLY_RECORD_COLUMNS, true, TALLY_SPARE_COLUMNS);
 	return heap_form_tuple(RelationGetDescr(rel), values, nulls);
 }
 

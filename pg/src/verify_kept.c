@@ -38,6 +38,9 @@
 /* And records without an event, likewise. */
 #define UNPROVEN_MAX 1024
 
+/* Events that may be read to be tried with a record's salt. */
+#define TRIES_MAX 100000
+
 /* An event that holds for no record that names it. */
 struct stray
 {
@@ -57,6 +60,7 @@ struct unproven
 struct tally_kept
 {
 	struct tally_sorter *sorter;
+	int			tries;
 	int			nstrays;
 	struct stray strays[STRAYS_MAX];
 	int			nunproven;
@@ -93,7 +97,7 @@ tally_kept_open(struct tally_verifier *v)
 	static const Oid types[KEPT_COLUMNS] = {INT8OID, INT4OID, TIDOID};
 
 	v->kept = palloc(sizeof(*v->kept));
-	v->kept->nstrays = v->kept->nunproven = 0;
+	v->kept->nstrays = v->kept->nunproven = v->kept->tries = 0;
 	v->kept->sorter = tally_sorter_new(KEPT_COLUMNS, types, 3, 4);
 }
 
@@ -325,6 +329,8 @@ find_stray(struct tally_verifier *v, const struct tally_sealed *record,
 			(record->salt == NULL &&
 			 !tally_hash_equal(&stray->digest, &record->digest)))
 			continue;
+		if (record->salt != NULL && v->kept->tries++ >= TRIES_MAX)
+			return NULL;
 		text = tally_events_fetch(v, &stray->tid);
 
 		if (holds(record, text))

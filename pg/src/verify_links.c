@@ -402,7 +402,7 @@ judge_name(struct tally_verifier *v, struct tally_chain *chain)
 		return;
 	chain->renamed = true;
 	tally_report_tell(v, TALLY_LINK_ALTERED, &subject,
-					  "none of its %lld records holds under this name: tally.chain was changed",
+					  "none of its %lld records holds under this name: the name was changed, or all of them",
 					  (long long) chain->records);
 }
 

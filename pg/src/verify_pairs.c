@@ -16,6 +16,9 @@
 
 #define PAIRS_MAX 1024
 
+/* No longer event is remembered. */
+#define EVENT_MAX (64 * 1024)
+
 /*
  * Of an unknown epoch with more records only their number is told; and of one
  * that a record of tally:log names, for it is that one's fault.
@@ -207,7 +210,8 @@ tally_pairs_add_row(struct tally_verifier *v,
 
 	if (!is_missed(v, row))
 		return;
-	if (v->pairs->nrows == PAIRS_MAX)
+	if (v->pairs->nrows == PAIRS_MAX ||
+		(row->event != NULL && row->event_len > EVENT_MAX))
 	{
 		tell_row(v, row);
 		return;
@@ -223,7 +227,8 @@ tally_pairs_add_altered(struct tally_verifier *v,
 {
 	struct row	added = {*row, true, *record};
 
-	if (v->pairs->nrows == PAIRS_MAX)
+	if (v->pairs->nrows == PAIRS_MAX ||
+		(row->event != NULL && row->event_len > EVENT_MAX))
 	{
 		tell_altered(v, record, row);
 		return;

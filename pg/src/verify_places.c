@@ -33,6 +33,9 @@
 /* Headers that may be tried for the first places of chains. */
 #define TRIES_MAX 100000
 
+/* Holes that may be looked at in all; behind it, the same. */
+#define VISITS_MAX INT64CONST(300000000)
+
 struct stray
 {
 	struct tally_step step;
@@ -46,6 +49,7 @@ struct tally_places
 	int			nholes;
 	int			nstrays;
 	int			tries;
+	int64		visits;
 	HTAB	   *ends;			/* chains by the hash of their last record */
 	struct tally_hole holes[HOLES_MAX];
 	struct stray strays[STRAYS_MAX];
@@ -63,6 +67,7 @@ tally_places_new(void)
 	struct tally_places *places = palloc(sizeof(*places));
 
 	places->nholes = places->nstrays = places->tries = 0;
+	places->visits = 0;
 	places->ends = NULL;
 	return places;
 }
@@ -307,6 +312,9 @@ try_holes(struct tally_verifier *v, struct tally_places *places,
 	int64		seq;
 	int			i;
 
+	if (places->visits > VISITS_MAX)
+		return false;
+	places->visits += places->nholes;
 	for (i = 0; i < places->nholes; i++)
 	{
 		if (!fits_hole(stray, &places->holes[i], &seq))

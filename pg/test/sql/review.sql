@@ -119,3 +119,19 @@ DELETE FROM tally.record WHERE seq = 9007199254740991;
 SELECT tally.append('others', '{"a":1}') IS NULL AS appended;
 ALTER TABLE tally.record ENABLE TRIGGER guard;
 SELECT * FROM tally.verify();
+
+-- A column of somebody else's; one that was dropped again does no harm.
+BEGIN;
+ALTER TABLE tally.record ADD COLUMN note text;
+SELECT tally.append('others', '{"a":1}');
+ROLLBACK;
+BEGIN;
+ALTER TABLE tally.event ALTER COLUMN id TYPE numeric;
+SELECT tally.append('others', '{"a":1}');
+ROLLBACK;
+ALTER TABLE tally.record ADD COLUMN note text DEFAULT 'x';
+ALTER TABLE tally.record DROP COLUMN note;
+ALTER TABLE tally.event ADD COLUMN note text DEFAULT 'x';
+ALTER TABLE tally.event DROP COLUMN note;
+SELECT tally.append('others', '{"a":1}') IS NULL AS appended;
+SELECT (tally.head('others')).seq;
