@@ -17,6 +17,9 @@ use Time::HiRes qw(sleep);
 our @EXPORT = qw(tally_node audit_node start_storm goes_on finish_storm
   run_storm kill_all start_again broken_chains findings broken_books is_sound);
 
+# Dying stops the servers, which being killed does not.
+$SIG{TERM} = $SIG{INT} = sub { die "ended by a signal\n" };
+
 # Where there is room for 64 sessions and more; a storm does not want to see
 # itself in the log.
 my $SETTINGS = q{
@@ -207,33 +210,36 @@ sub broken_books
 		SET client_min_messages = warning;
 		CREATE TEMPORARY TABLE books (fate text, kind text, id text);
 		$copies
+		SET work_mem = '64MB';
 		CREATE TEMPORARY TABLE log AS
 			SELECT 'row' AS kind, key AS id FROM tally.record
 				WHERE key IS NOT NULL
 			UNION ALL
 			SELECT 'event', id FROM tally.record WHERE id IS NOT NULL;
 		ANALYZE books; ANALYZE log;
-		SELECT 'acknowledged, but lost: row ' || id FROM books
-			WHERE fate = 'acked' AND kind = 'row'
-				AND id NOT IN (SELECT id FROM audit)
+		SELECT 'acknowledged, but lost: row ' || id FROM (
+			SELECT id FROM books WHERE fate = 'acked' AND kind = 'row'
+			EXCEPT SELECT id FROM audit) s
 		UNION ALL
 		SELECT 'acknowledged, but not sealed: ' || kind || ' ' || id FROM (
 			SELECT kind, id FROM books WHERE fate = 'acked'
 			EXCEPT SELECT kind, id FROM log) s
 		UNION ALL
-		SELECT 'aborted, but there: row ' || id FROM books
-			WHERE fate = 'aborted' AND kind = 'row'
-				AND id IN (SELECT id FROM audit)
+		SELECT 'aborted, but there: row ' || id FROM (
+			SELECT id FROM books WHERE fate = 'aborted' AND kind = 'row'
+			INTERSECT SELECT id FROM audit) s
 		UNION ALL
 		SELECT 'aborted, but sealed: ' || kind || ' ' || id FROM (
 			SELECT kind, id FROM books WHERE fate = 'aborted'
 			INTERSECT SELECT kind, id FROM log) s
 		UNION ALL
-		SELECT 'sealed, but not there: row ' || id FROM log
-			WHERE kind = 'row' AND id NOT IN (SELECT id FROM audit)
+		SELECT 'sealed, but not there: row ' || id FROM (
+			SELECT id FROM log WHERE kind = 'row'
+			EXCEPT SELECT id FROM audit) s
 		UNION ALL
-		SELECT 'there, but not sealed: row ' || id FROM audit
-			WHERE id NOT IN (SELECT id FROM log WHERE kind = 'row')
+		SELECT 'there, but not sealed: row ' || id FROM (
+			SELECT id FROM audit
+			EXCEPT SELECT id FROM log WHERE kind = 'row') s
 		UNION ALL
 		SELECT 'sealed twice: ' || kind || ' ' || id FROM log
 			GROUP BY kind, id HAVING count(*) > 1
