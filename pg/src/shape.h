@@ -23,7 +23,7 @@
 struct tally_shape
 {
 	List	   *facts;			/* of char *, in a fixed order */
-	List	   *relations;		/* oids: what composites have as pg_class rows */
+	List	   *relations;		/* oids: composites, as pg_class has them */
 	bool		has_enum;
 };
 

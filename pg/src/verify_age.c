@@ -19,8 +19,9 @@
 static uint64
 widen(TransactionId xmin)
 {
-	return tally_moment_widen(xmin,
-							  U64FromFullTransactionId(ReadNextFullTransactionId()));
+	FullTransactionId next = ReadNextFullTransactionId();
+
+	return tally_moment_widen(xmin, U64FromFullTransactionId(next));
 }
 
 /*

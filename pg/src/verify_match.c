@@ -337,7 +337,8 @@ tally_match_pass_row(struct tally_verifier *v,
 		{
 			MemoryContext saved = MemoryContextSwitchTo(v->context);
 
-			v->match->lonely = tally_sorter_new(MATCH_COLUMNS, types, 3, 2);
+			/* Of its forms, the last one is told. */
+			v->match->lonely = tally_sorter_new(MATCH_COLUMNS, types, 4, 2);
 			MemoryContextSwitchTo(saved);
 		}
 		put_row(v->match->lonely, (int64) row->relation, place, row);

@@ -103,19 +103,20 @@ load_attached(struct tally_verifier *v)
 	TupleTableSlot *slot = table_slot_create(v->attachment, NULL);
 	TableScanDesc scan = table_beginscan(v->attachment, v->snapshot, 0, NULL);
 	struct tally_attached_row *row;
+	Datum	   *values = slot->tts_values;
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		slot_getallattrs(slot);
 		row = palloc0(sizeof(*row));
 		if (!slot->tts_isnull[TALLY_ATTACHMENT_RELATION - 1])
-			row->relation = DatumGetObjectId(
-											 slot->tts_values[TALLY_ATTACHMENT_RELATION - 1]);
+			row->relation =
+				DatumGetObjectId(values[TALLY_ATTACHMENT_RELATION - 1]);
 		if (!slot->tts_isnull[TALLY_ATTACHMENT_EPOCH - 1])
 			row->epoch =
-				DatumGetInt64(slot->tts_values[TALLY_ATTACHMENT_EPOCH - 1]);
+				DatumGetInt64(values[TALLY_ATTACHMENT_EPOCH - 1]);
 		row->label = slot->tts_isnull[TALLY_ATTACHMENT_LABEL - 1] ? "" :
-			TextDatumGetCString(slot->tts_values[TALLY_ATTACHMENT_LABEL - 1]);
+			TextDatumGetCString(values[TALLY_ATTACHMENT_LABEL - 1]);
 		v->sources->attached = lappend(v->sources->attached, row);
 	}
 	table_endscan(scan);

@@ -67,7 +67,8 @@ tell_use(struct tally_verifier *v, const struct tally_use *use)
 }
 
 void
-tally_verdict_source(struct tally_verifier *v, const struct tally_source *source)
+tally_verdict_source(struct tally_verifier *v,
+					 const struct tally_source *source)
 {
 	struct tally_subject subject = {NULL, 0, source->label};
 	const struct tally_use *last = llast(source->uses);

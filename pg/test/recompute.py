@@ -21,7 +21,7 @@ import sys
 import uuid
 
 from recompute_format import (
-    ID_MAX, LOG, NAME_MAX, NO_HASH, NO_SALT, SEQ_MAX, Epoch, Malformed,
+    ID_MAX, LOG, NAME_MAX, NO_HASH, NO_SALT, SEQ_MAX, Epoch, Malformed, Moment,
     check_members, commitment, decimal, header, is_name, jcs, parse, sha256,
 )
 
@@ -360,12 +360,12 @@ class Judge:
         self.epochs[epoch.number] = epoch
 
     def end_epoch(self, members):
-        check_members(members, {"label": str, "relation": int,
-                                "table": str, "xid": str}, ())
+        check_members(members, {"label": str, "relation": int, "table": str,
+                                **Moment.TYPES}, Moment.OPTIONAL)
         epoch = self.epoch_of(members["relation"])
         if epoch is None or epoch.label != members["label"]:
             raise Malformed("detaches what is not attached")
-        epoch.end = decimal(members["xid"])
+        epoch.end = Moment(members)
 
     def judge_attachments(self):
         """The table of what is in force says what the log says."""
@@ -474,7 +474,8 @@ class Judge:
     def judge_row(self, row, found):
         """A row against its records; row has it as each epoch does."""
         # After the end of its epoch a row may change unseen.
-        judged = [f for f in found if f[0].end is None or f[1].xmin < f[0].end]
+        judged = [f for f in found
+                  if not (f[0].end and f[0].end.is_before(f[1].xmin))]
         if not judged:
             self.unjudged += sum(len(records) for _, _, records in found)
             self.judge_unsealed(row)

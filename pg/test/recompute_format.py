@@ -164,6 +164,27 @@ def chain_name(prefix, value):
     return f"{prefix}#{sha256(utf8(value)).hex()}"
 
 
+class Moment:
+    """When an epoch begins or ends: what was written before it, what behind."""
+
+    TYPES = {"running": list, "unclear": str, "xid": str}
+    OPTIONAL = {"running", "unclear"}
+
+    def __init__(self, members):
+        texts = members.get("running", [])
+        if not all(isinstance(text, str) for text in texts):
+            raise Malformed("what was running is no list of numbers")
+        self.running = [decimal(text) for text in texts]
+        self.xid = decimal(members["xid"])
+        if self.running != sorted(set(self.running)):
+            raise Malformed("what was running is not in order")
+        if "unclear" in members:
+            decimal(members["unclear"])
+
+    def is_before(self, xid):
+        return self.xid <= xid or xid in self.running
+
+
 class Epoch:
     """What an attach event says."""
 
@@ -172,10 +193,11 @@ class Epoch:
         "append_only": bool, "chain_by": str, "cluster": str, "columns": list,
         "database": str, "keep_event": bool, "key": list, "label": str,
         "only_when": str, "prefix": str, "relation": int, "salted": bool,
-        "table": str, "xid": str,
+        "table": str, **Moment.TYPES,
     }
-    OPTIONAL = {"chain_by", "only_when"}
-    COLUMN = {"name": str, "number": int, "type": str, "typmod": int}
+    OPTIONAL = {"chain_by", "only_when", *Moment.OPTIONAL}
+    COLUMN = {"name": str, "number": int, "shape": list, "type": str,
+              "typmod": int}
 
     def __init__(self, number, members):
         check_members(members, self.TYPES, self.OPTIONAL)
@@ -186,7 +208,7 @@ class Epoch:
         for column in self.columns:
             if not isinstance(column, dict):
                 raise Malformed("a column is no object")
-            check_members(column, self.COLUMN, ())
+            check_members(column, self.COLUMN, {"shape"})
         numbers = [column["number"] for column in self.columns]
         names = [column["name"] for column in self.columns]
         if numbers != sorted(set(numbers)):
@@ -194,7 +216,7 @@ class Epoch:
         wanted = self.key + ([self.chain_by] if self.chain_by else [])
         if len(set(names)) != len(names) or set(wanted) - set(names):
             raise Malformed("the names of columns do not fit together")
-        self.xid = decimal(self.xid)
+        self.begin = Moment(members)
         decimal(self.cluster)
 
     def event(self, row, operation=None):
@@ -202,7 +224,8 @@ class Epoch:
 
     def covers(self, xid):
         """Does what this transaction wrote belong to the epoch?"""
-        return self.xid <= xid and (self.end is None or xid < self.end)
+        return self.begin.is_before(xid) and not (
+            self.end and self.end.is_before(xid))
 
     def key_of(self, row):
         return key_text([row[name] for name in self.key])
