@@ -338,23 +338,3 @@ tally_sql_refuse_truncate(PG_FUNCTION_ARGS)
 			 errdetail("Its rows are sealed in a chain, and would be found missing."),
 			 errhint("If it was attached with append_only => false its rows can be deleted, each sealed as an event.")));
 }
-
-PG_FUNCTION_INFO_V1(tally_sql_guard);
-
-/* On the extension's own tables: they are written by the module alone. */
-Datum
-tally_sql_guard(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("tally.guard() is a trigger of tally's own tables")));
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table \"tally.%s\" is written by tally alone",
-					RelationGetRelationName(data->tg_relation)),
-			 errdetail("Records are made when a transaction commits that changed an attached table or called tally.append."),
-			 errhint("A change by any other hand would be found by tally.verify().")));
-}

@@ -39,6 +39,8 @@ struct tally_epoch
 	bool		keep_event;
 	bool		salted;
 	FullTransactionId xid;		/* older row versions were there before */
+	bool		is_elsewhere;	/* not in the event: numbers of columns are
+								 * those of another database */
 };
 
 /* A detach event; its epoch ends where it begins. */

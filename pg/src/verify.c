@@ -28,6 +28,7 @@
 #include "verify_links.h"
 #include "verify_entries.h"
 #include "verify_match.h"
+#include "verify_origin.h"
 #include "verify_outside.h"
 #include "verify_record.h"
 #include "verify_rows.h"
@@ -153,8 +154,7 @@ can_be_summed(struct tally_verifier *v, const struct tally_source *source)
 {
 	ListCell   *cell;
 
-	if (v->scope.chain != NULL || list_length(source->forms) != 1 ||
-		!source->is_here)
+	if (v->scope.chain != NULL || list_length(source->forms) != 1)
 		return false;
 	foreach(cell, source->uses)
 	{
@@ -355,7 +355,8 @@ tell_uncovered_source(struct tally_verifier *v,
 	{
 		const struct tally_use *use = lfirst(cell);
 
-		if (before != NULL)
+		/* tally.restored ends and begins epochs at one moment. */
+		if (before != NULL && before->is_here == use->is_here)
 			tally_report_not_covered(v,
 									 "what was done to rows of \"%s\" while it was detached, from tally:log/%lld to %lld, and undone, or sealed as it was then",
 									 source->label,
@@ -430,6 +431,7 @@ judge(struct tally_verifier *v, struct request *request)
 	tally_links_judge(v);
 	tally_index_judge(v);
 	tally_sources_load(v);
+	tally_origins_judge(v, walk.records);
 	tally_attached_judge(v);
 	judge_rows(v, &walk);
 	tally_outside_judge(v);

@@ -6,7 +6,8 @@
  * younger than 2^31 transactions, so the higher bits are known.  A frozen one
  * keeps its xmin but may be older by any number of wraps: younger than what
  * its xmin says it is not.  So a row that looks older than an epoch is; one
- * that does not, is not, unless the cluster has wrapped round.
+ * that does not, is not, unless the cluster has wrapped round.  The xids of
+ * epochs of another place say nothing (R7).
  */
 #include "postgres.h"
 
@@ -15,19 +16,6 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/xlog.h"
-#include "commands/dbcommands.h"
-#include "miscadmin.h"
-
-bool
-tally_age_is_here(const struct tally_epoch *epoch)
-{
-	const char *database;
-
-	if (epoch->cluster != GetSystemIdentifier())
-		return false;
-	database = get_database_name(MyDatabaseId);
-	return database != NULL && strcmp(epoch->database, database) == 0;
-}
 
 /* The youngest transaction that the xmin can mean. */
 static uint64
@@ -39,7 +27,7 @@ widen(TransactionId xmin)
 	return xid >= next ? xid - ((uint64) 1 << 32) : xid;
 }
 
-/* The last epoch that began before the transaction; NULL: none. */
+/* The last epoch of here that began before the transaction; NULL: none. */
 static struct tally_use *
 find_epoch(const struct tally_source *source, uint64 xid)
 {
@@ -50,7 +38,7 @@ find_epoch(const struct tally_source *source, uint64 xid)
 	{
 		struct tally_use *use = lfirst(cell);
 
-		if (U64FromFullTransactionId(use->epoch->xid) <= xid)
+		if (use->is_here && U64FromFullTransactionId(use->epoch->xid) <= xid)
 			found = use;
 	}
 	return found;
@@ -65,12 +53,13 @@ tally_age_judge(const struct tally_source *source, HeapTuple tuple,
 	uint64		xid;
 
 	*out_use = NULL;
-	if (!TransactionIdIsNormal(xmin) || !source->is_here)
+	if (!TransactionIdIsNormal(xmin))
 		return TALLY_AGE_UNKNOWN;
 	xid = widen(xmin);
 	use = find_epoch(source, xid);
+	/* It may have been restored from where it was written at any time. */
 	if (use == NULL)
-		return TALLY_AGE_LEGACY;
+		return source->is_moved ? TALLY_AGE_UNKNOWN : TALLY_AGE_LEGACY;
 	if (HeapTupleHeaderXminFrozen(tuple->t_data) && xid > PG_UINT32_MAX)
 		return TALLY_AGE_UNKNOWN;
 	*out_use = use;

@@ -75,14 +75,15 @@ is_root_of(const struct tally_source *source, const struct tally_form *form,
 	return !has_root;
 }
 
-/* The epoch, as if it were of this table. */
+/* The epoch, as if it were of this table; is_here: it began here. */
 static struct tally_epoch *
-move_epoch(const struct tally_epoch *epoch, Oid root)
+move_epoch(const struct tally_epoch *epoch, Oid root, bool is_here)
 {
 	struct tally_epoch *moved = palloc(sizeof(*moved));
 
 	*moved = *epoch;
 	moved->relation = root;
+	moved->is_elsewhere = !is_here;
 	return moved;
 }
 
@@ -93,8 +94,8 @@ add_view(struct walk *walk, struct tally_form *form, Oid root)
 	char	   *why;
 	int			i;
 
-	renderer = tally_renderer_new(move_epoch(form->epoch, root), walk->rel,
-								  true, &why);
+	renderer = tally_renderer_new(move_epoch(form->epoch, root, form->is_here),
+								  walk->rel, true, &why);
 	if (renderer == NULL)
 	{
 		form->why = MemoryContextStrdup(walk->v->context, why);
@@ -135,7 +136,8 @@ prepare(struct walk *walk, Oid root)
 			continue;
 		cover = &walk->covers[walk->ncovers++];
 		cover->use = use;
-		cover->condition = tally_condition_new(move_epoch(use->epoch, root),
+		cover->condition = tally_condition_new(move_epoch(use->epoch, root,
+														  use->is_here),
 											   walk->rel);
 	}
 	tally_rendered_init(&walk->row);

@@ -6,6 +6,7 @@
 
 #include "store.h"
 #include "verify_entries.h"
+#include "verify_origin.h"
 #include "verify_sources.h"
 
 #include "access/table.h"
@@ -373,7 +374,6 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 	ListCell   *cell;
 
 	list_sort(source->uses, compare_uses);
-	source->is_here = true;
 	foreach(cell, source->uses)
 	{
 		struct tally_use *use = lfirst(cell);
@@ -388,8 +388,11 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 			use->form->has_updates = true;
 		if (use->detach_seq == 0)
 			source->live = use;
-		if (!tally_age_is_here(use->epoch))
-			source->is_here = false;
+		use->is_here = tally_origins_is_here(v, use->attach_seq, use->epoch);
+		if (use->is_here)
+			use->form->is_here = true;
+		else
+			source->is_moved = true;
 		source->label = use->epoch->label;
 	}
 }
@@ -403,6 +406,7 @@ tally_sources_load(struct tally_verifier *v)
 
 	load_attached(v);
 	read_log(v);
+	tally_origins_load(v);
 	replay(v);
 	foreach(cell, v->sources->all)
 	{

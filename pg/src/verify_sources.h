@@ -29,6 +29,7 @@ struct tally_form
 	bool		is_salted;		/* some of them are */
 	bool		is_unsalted;	/* some are not */
 	bool		has_updates;	/* some are not append-only */
+	bool		is_here;		/* some began here */
 	bool		is_rendered;	/* on some root */
 	int			key_class;		/* forms with the same key share it */
 	char	   *why;			/* why not, or NULL */
@@ -50,6 +51,7 @@ struct tally_use
 	int64		records;		/* of these, not told one by one */
 	int64		narrowed;		/* rows of its time that are left out */
 	bool		is_named;		/* by a record of tally:log */
+	bool		is_here;		/* began here: oids and xids mean something */
 	struct tally_sum sum;		/* of these */
 };
 
@@ -73,7 +75,7 @@ struct tally_source
 	List	   *forms;			/* of struct tally_form */
 	List	   *roots;			/* oids */
 	int			nclasses;		/* different keys of its forms */
-	bool		is_here;		/* all epochs began in this database */
+	bool		is_moved;		/* some epochs began in another place */
 	struct tally_use *live;		/* in force, or NULL */
 	bool		is_sorted;		/* its rows are compared one by one */
 	struct tally_sum rows;		/* that are to have a record */
@@ -128,8 +130,5 @@ extern uint64 tally_sources_hash(struct tally_verifier *v, int64 chain_id,
 extern enum tally_age tally_age_judge(const struct tally_source *source,
 									  HeapTuple tuple,
 									  struct tally_use **out_use);
-
-/* Was it attached in this database?  Else its oids and xids mean nothing. */
-extern bool tally_age_is_here(const struct tally_epoch *epoch);
 
 #endif
