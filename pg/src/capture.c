@@ -22,8 +22,10 @@
 #include "capture.h"
 #include "condition.h"
 #include "hasher.h"
+#include "origin.h"
 #include "pending.h"
 #include "render.h"
+#include "settings.h"
 #include "store.h"
 #include "xact.h"
 
@@ -300,6 +302,9 @@ tally_sql_capture(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("tally.capture() is a trigger of tally.attach, and of nobody else")));
+	/* Its record arrives too. */
+	if (tally_mode == TALLY_MODE_REPLICA && tally_origin_is_arrival())
+		return PointerGetDatum(NULL);
 	att = require_attachment(data->tg_relation);
 	init_buffers();
 	row.slot = data->tg_trigslot;

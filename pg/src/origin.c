@@ -75,7 +75,7 @@ current_timeline(void)
 }
 
 void
-tally_origin_here(struct tally_origin *out)
+tally_origin_here(Oid record, struct tally_origin *out)
 {
 	const char *name = get_database_name(MyDatabaseId);
 
@@ -83,7 +83,7 @@ tally_origin_here(struct tally_origin *out)
 	out->cluster = GetSystemIdentifier();
 	out->database = MyDatabaseId;
 	out->name = pstrdup(name != NULL ? name : "");
-	out->record = tally_store_tables()->record;
+	out->record = record;
 	out->timeline = current_timeline();
 }
 
@@ -295,7 +295,7 @@ tally_origin_require(void)
 	is_missing = !tally_origin_last(SnapshotSelf, &last);
 	if (is_missing)
 		return;
-	tally_origin_here(&here);
+	tally_origin_here(tally_store_tables()->record, &here);
 	fault = tally_origin_fault(&last, &here);
 	if (fault != NULL)
 		refuse_copy(&here, fault);
@@ -316,7 +316,7 @@ tally_origin_settle(void)
 	LockRelationOid(tally_store_tables()->origin, ShareRowExclusiveLock);
 	if (tally_origin_last(SnapshotSelf, &origin))
 		return;
-	tally_origin_here(&origin);
+	tally_origin_here(tally_store_tables()->record, &origin);
 	origin.number = 1;
 	tally_origin_add(&origin);
 }
@@ -331,7 +331,7 @@ tally_origin_is_foreign(void)
 
 	if (!tally_origin_last(SnapshotSelf, &last))
 		return true;
-	tally_origin_here(&here);
+	tally_origin_here(tally_store_tables()->record, &here);
 	return !tally_origin_is_place(&last, &here);
 }
 

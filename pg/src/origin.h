@@ -27,8 +27,8 @@ struct tally_origin
 /* From _PG_init, once. */
 extern void tally_origin_init(void);
 
-/* Where this backend is.  In recovery too. */
-extern void tally_origin_here(struct tally_origin *out);
+/* Where this backend is, with tally.record's oid.  In recovery too. */
+extern void tally_origin_here(Oid record, struct tally_origin *out);
 
 /* The last row of tally.origin under snapshot; false if there is none. */
 extern bool tally_origin_last(Snapshot snapshot, struct tally_origin *out);

@@ -20,12 +20,15 @@
 #include "access/tableam.h"
 #include "access/xlog.h"
 #include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -126,6 +129,64 @@ take_heads(struct tally_origin_event *event)
 			  compare_heads);
 }
 
+/* ---- triggers --------------------------------------------------------- */
+
+/* The role that owns the table if its trigger has to be set; else invalid. */
+static Oid
+owner_to_set_as(Oid table)
+{
+	Relation	rel = table_open(table, AccessShareLock);
+	Oid			owner = InvalidOid;
+	int			i;
+
+	for (i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (strcmp(trigger->tgname, "arrival") == 0 &&
+			trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
+			owner = rel->rd_rel->relowner;
+	}
+	table_close(rel, NoLock);
+	return owner;
+}
+
+/*
+ * After pg_restore --disable-triggers has enabled them again, the triggers of
+ * our tables fire as ordinary ones do.
+ */
+static void
+set_arrival(Oid table)
+{
+	Oid			owner = owner_to_set_as(table);
+	Oid			user;
+	int			context;
+
+	if (!OidIsValid(owner))
+		return;
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
+	SPI_connect();
+	if (SPI_execute(psprintf("ALTER TABLE %s.%s ENABLE ALWAYS TRIGGER arrival",
+							 TALLY_SCHEMA, get_rel_name(table)), false, 0) < 0)
+		elog(ERROR, "could not set the trigger of \"tally.%s\"",
+			 get_rel_name(table));
+	SPI_finish();
+	SetUserIdAndSecContext(user, context);
+}
+
+static void
+set_arrivals(void)
+{
+	const struct tally_tables tables = *tally_store_tables();
+
+	set_arrival(tables.chain);
+	set_arrival(tables.event);
+	set_arrival(tables.record);
+	set_arrival(tables.attachment);
+	set_arrival(tables.origin);
+}
+
 /* ---- all of it -------------------------------------------------------- */
 
 static char *
@@ -162,7 +223,7 @@ find_origins(struct tally_origin_event *event)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("nothing was ever sealed in this database"),
 				 errhint("There is nothing to go on with: use tally.attach() or tally.append().")));
-	tally_origin_here(&event->to);
+	tally_origin_here(tally_store_tables()->record, &event->to);
 	event->to.number = event->from.number + 1;
 }
 
@@ -171,7 +232,7 @@ PG_FUNCTION_INFO_V1(tally_sql_restored);
 Datum
 tally_sql_restored(PG_FUNCTION_ARGS)
 {
-	const struct tally_tables *tables = tally_store_tables();
+	const struct tally_tables *tables;
 	struct tally_origin_event event = {0};
 	char	   *text;
 
@@ -181,6 +242,8 @@ tally_sql_restored(PG_FUNCTION_ARGS)
 	event.by = GetUserNameFromId(GetSessionUserId(), false);
 	lock_configuration();
 	find_origins(&event);
+	set_arrivals();
+	tables = tally_store_tables();
 	advance(tables->chain_number, tables->chain, tables->chain_id);
 	advance(tables->event_number, tables->event, tables->event_id);
 	take_heads(&event);

@@ -96,7 +96,7 @@ tally_origins_load(struct tally_verifier *v)
 	MemoryContext saved = MemoryContextSwitchTo(v->context);
 
 	v->origins = palloc0_object(struct tally_origins);
-	tally_origin_here(&v->origins->here);
+	tally_origin_here(RelationGetRelid(v->record), &v->origins->here);
 	load_rows(v);
 	load_events(v);
 	MemoryContextSwitchTo(saved);

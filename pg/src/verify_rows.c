@@ -161,7 +161,8 @@ is_left_out(const struct walk *walk, const struct tally_use *use,
 }
 
 /*
- * A row that is left out: would it have been sealed before?  Whoever narrows
+ * A row that is left out: would it have been sealed before that epoch (NULL:
+ * in any)?  Whoever narrows
  * only_when for a while can write rows that nobody sees.
  */
 static bool
@@ -189,6 +190,8 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 
 	if (should_free)
 		heap_freetuple(tuple);
+	if (age == TALLY_AGE_UNKNOWN && !was_covered(walk, NULL, slot))
+		return TALLY_AGE_LEFT_OUT;
 	if (age != TALLY_AGE_SEALED || !is_left_out(walk, *out_use, slot))
 		return age;
 	return was_covered(walk, *out_use, slot) ? TALLY_AGE_NARROWED :
