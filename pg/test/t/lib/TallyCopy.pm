@@ -131,12 +131,12 @@ sub refuses_to_seal
 	my ($node, $dbname, $what, $fault) = @_;
 	my $expected = qr/^ERROR:  nothing is sealed in database "$dbname": it is a copy, or was restored\nDETAIL:  Since $fault\.\nHINT:  If it is to go on with this log: SELECT tally\.restored\('what happened'\)\.  If it is to be another log, use DROP EXTENSION tally CASCADE and begin anew\.$/m;
 
-	like(query_error($node, $dbname, q{INSERT INTO audit (org) VALUES (1)}),
+	like(query_error($node, $dbname, q{INSERT INTO audit (id, org) VALUES (999, 1)}),
 		$expected, "$what: no row is sealed, and it says why");
 	like(query_error($node, $dbname, q{SELECT tally.append('app', '{}')}),
 		$expected, "$what: no event is sealed");
 	like(query_error($node, $dbname,
-			'BEGIN; CREATE TABLE other (id int PRIMARY KEY); SELECT tally.attach($$other$$)'),
+			'BEGIN; CREATE TABLE unheard_of (id int PRIMARY KEY); SELECT tally.attach($$unheard_of$$)'),
 		$expected, "$what: no table is attached");
 	like(query_error($node, $dbname, q{SELECT tally.detach('audit')}),
 		$expected, "$what: no table is detached");
