@@ -221,7 +221,7 @@ make_epoch(struct tally_epoch *epoch, Relation rel,
 	if (request->only_when != NULL)
 		epoch->only_when = tally_condition_check(request->only_when, rel,
 												 epoch);
-	epoch->xid = ReadNextFullTransactionId();
+	tally_moment_take(&epoch->moment, false);
 }
 
 PG_FUNCTION_INFO_V1(tally_sql_attach);
@@ -332,7 +332,7 @@ tally_sql_detach(PG_FUNCTION_ARGS)
 	exists = tally_attach_check_owner(detach.relation);
 	find_epoch_to_end(detach.relation, &epoch, &detach.label);
 	detach.table = find_table_name(detach.relation, epoch);
-	detach.xid = ReadNextFullTransactionId();
+	tally_moment_take(&detach.moment, true);
 	if (exists)
 		check_members_not_in_use(members);
 

@@ -105,7 +105,7 @@ name_fault(const struct tally_epoch *epoch, Relation rel,
 
 /* Columns in the order of their numbers, which may have become another. */
 static void
-renumber(struct tally_epoch *epoch, const AttrNumber *numbers)
+renumber(struct tally_epoch *epoch, Relation rel, const AttrNumber *numbers)
 {
 	struct tally_column *columns;
 	int		   *positions = palloc_array(int, epoch->ncolumns);
@@ -121,6 +121,9 @@ renumber(struct tally_epoch *epoch, const AttrNumber *numbers)
 			positions[i] += numbers[j] < numbers[i];
 		columns[positions[i]] = epoch->columns[i];
 		columns[positions[i]].number = numbers[i];
+		tally_attach_shape(&columns[positions[i]],
+						   TupleDescAttr(RelationGetDescr(rel),
+										 numbers[i] - 1)->atttypid);
 	}
 	epoch->columns = columns;
 	for (i = 0; i < epoch->nkeys; i++)
@@ -150,15 +153,18 @@ move_epoch(struct tally_epoch *epoch, const struct attached *attached)
 		numbers = tally_columns_find(epoch, rel, &why);
 	if (numbers != NULL)
 		why = name_fault(epoch, rel, numbers);
+	if (why == NULL)
+		why = tally_columns_shape_fault(epoch, rel, numbers);
 	epoch->is_elsewhere = false;
+	if (why == NULL)
+		renumber(epoch, rel, numbers);
 	table_close(rel, NoLock);
 	if (why != NULL)
 		return why;
-	renumber(epoch, numbers);
 	epoch->table = name;
 	epoch->cluster = GetSystemIdentifier();
 	epoch->database = get_database_name(MyDatabaseId);
-	epoch->xid = ReadNextFullTransactionId();
+	tally_moment_take(&epoch->moment, false);
 	return NULL;
 }
 
@@ -181,7 +187,7 @@ end_epoch(const struct tally_epoch *epoch)
 	detach.label = epoch->label;
 	detach.relation = epoch->relation;
 	detach.table = epoch->table;
-	detach.xid = ReadNextFullTransactionId();
+	tally_moment_take(&detach.moment, true);
 	(void) tally_capture_log_event(tally_detach_encode(&detach));
 }
 

@@ -329,6 +329,7 @@ static void
 judge(const struct attached *attached, Relation rel,
 	  struct tally_status_row *row)
 {
+	AttrNumber *numbers;
 	char	   *why;
 
 	if (attached->epoch == NULL || attached->epoch->relation != rel->rd_id ||
@@ -338,7 +339,10 @@ judge(const struct attached *attached, Relation rel,
 					 (long long) attached->epoch_id));
 	else if (is_table_broken(rel, row))
 		return;
-	else if (tally_columns_find(attached->epoch, rel, &why) == NULL)
+	else if ((numbers = tally_columns_find(attached->epoch, rel,
+										   &why)) == NULL ||
+			 (why = tally_columns_shape_fault(attached->epoch, rel,
+											  numbers)) != NULL)
 		set(row, "columns changed", psprintf("%s.  %s", why,
 											 TALLY_COLUMNS_HINT));
 	else if (!is_key_unique(rel, attached->epoch))

@@ -199,6 +199,9 @@ judge_columns(struct tally_verifier *v, const struct tally_use *use,
 		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject, "%s", why);
 		return;
 	}
+	why = tally_columns_shape_fault(&epoch, rel, numbers);
+	if (why != NULL)
+		tally_report_tell(v, TALLY_NOT_JUDGED, &subject, "%s", why);
 	for (i = 0; i < epoch.ncolumns; i++)
 	{
 		const char *name = NameStr(TupleDescAttr(RelationGetDescr(rel),
@@ -349,9 +352,10 @@ tally_attached_judge(struct tally_verifier *v)
 			struct tally_use *use = lfirst(inner);
 
 			CHECK_FOR_INTERRUPTS();
-			if (use->detach_seq == 0)
+			if (use->detach_seq == 0 && source->is_relevant)
 				judge_use(v, use);
 		}
 	}
-	judge_others(v);
+	if (v->scope.chain == NULL)
+		judge_others(v);
 }
