@@ -96,6 +96,27 @@ CREATE TABLE tally.attachment (
 	CONSTRAINT attachment_label UNIQUE (label)
 ) USING heap;
 
+-- Where that is: the last row counts (doc/design/restore.md).  Written by the
+-- first commit, not here: a dump brings its own.
+CREATE TABLE tally.origin (
+	number bigint NOT NULL,
+	cluster text COLLATE "C" NOT NULL,
+	database oid NOT NULL,
+	name text COLLATE "C" NOT NULL,
+	record oid NOT NULL,
+	timeline bigint NOT NULL,
+	CONSTRAINT origin_number PRIMARY KEY (number)
+) USING heap;
+
+-- A dump holds all of it.
+SELECT pg_catalog.pg_extension_config_dump('tally.chain', '');
+SELECT pg_catalog.pg_extension_config_dump('tally.chain_number', '');
+SELECT pg_catalog.pg_extension_config_dump('tally.event', '');
+SELECT pg_catalog.pg_extension_config_dump('tally.event_number', '');
+SELECT pg_catalog.pg_extension_config_dump('tally.record', '');
+SELECT pg_catalog.pg_extension_config_dump('tally.attachment', '');
+SELECT pg_catalog.pg_extension_config_dump('tally.origin', '');
+
 -- Guards ----------------------------------------------------------------
 
 CREATE FUNCTION tally.guard() RETURNS trigger
@@ -110,6 +131,29 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON tally.record FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON tally.attachment FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON tally.origin FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
+
+-- What logical replication brings fires no triggers but such.
+CREATE FUNCTION tally.arrival() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_arrival';
+REVOKE ALL ON FUNCTION tally.arrival() FROM PUBLIC;
+
+CREATE TRIGGER arrival BEFORE INSERT OR UPDATE OR DELETE
+	ON tally.chain FOR EACH ROW EXECUTE FUNCTION tally.arrival();
+CREATE TRIGGER arrival BEFORE INSERT OR UPDATE OR DELETE
+	ON tally.event FOR EACH ROW EXECUTE FUNCTION tally.arrival();
+CREATE TRIGGER arrival BEFORE INSERT OR UPDATE OR DELETE
+	ON tally.record FOR EACH ROW EXECUTE FUNCTION tally.arrival();
+CREATE TRIGGER arrival BEFORE INSERT OR UPDATE OR DELETE
+	ON tally.attachment FOR EACH ROW EXECUTE FUNCTION tally.arrival();
+CREATE TRIGGER arrival BEFORE INSERT OR UPDATE OR DELETE
+	ON tally.origin FOR EACH ROW EXECUTE FUNCTION tally.arrival();
+ALTER TABLE tally.chain ENABLE ALWAYS TRIGGER arrival;
+ALTER TABLE tally.event ENABLE ALWAYS TRIGGER arrival;
+ALTER TABLE tally.record ENABLE ALWAYS TRIGGER arrival;
+ALTER TABLE tally.attachment ENABLE ALWAYS TRIGGER arrival;
+ALTER TABLE tally.origin ENABLE ALWAYS TRIGGER arrival;
 
 -- Capture ---------------------------------------------------------------
 -- Found by tally.attach by name; nobody else may make triggers of them.
@@ -147,6 +191,14 @@ REVOKE ALL ON FUNCTION tally.attach(regclass, name, text, text, name[], name[],
 	text, boolean, boolean, boolean), tally.detach(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tally.attach(regclass, name, text, text, name[], name[],
 	text, boolean, boolean, boolean), tally.detach(regclass) TO tally_admin;
+
+-- Restored: a copy of a log goes on as that log ---------------------------
+
+CREATE FUNCTION tally.restored(note text) RETURNS json
+	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_restored';
+REVOKE ALL ON FUNCTION tally.restored(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tally.restored(text) TO tally_admin;
 
 -- Appending -------------------------------------------------------------
 

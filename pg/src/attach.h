@@ -55,6 +55,9 @@ extern void tally_attach_check_table(Relation rel, List *members);
 extern void tally_attach_choose(const struct tally_attach_request *request,
 								Relation rel, struct tally_epoch *out_epoch);
 
+/* What the text of the column's type depends on, as it is now. */
+extern void tally_attach_shape(struct tally_column *to, Oid type);
+
 /*
  * The attached relation itself, or the attached ancestor, or InvalidOid.
  */

@@ -250,8 +250,8 @@ check_column(const struct choices *choices, AttrNumber number)
 					 exclude_argument(choices))));
 }
 
-static void
-fill_shape(struct tally_column *to, Oid type)
+void
+tally_attach_shape(struct tally_column *to, Oid type)
 {
 	struct tally_shape shape = {0};
 	ListCell   *cell;
@@ -272,7 +272,7 @@ add_column(struct tally_epoch *epoch, Form_pg_attribute column)
 	to->number = column->attnum;
 	to->type_name = tally_type_name(column->atttypid, -1);
 	to->typmod = column->atttypmod;
-	fill_shape(to, column->atttypid);
+	tally_attach_shape(to, column->atttypid);
 	return epoch->ncolumns++;
 }
 

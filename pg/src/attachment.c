@@ -18,6 +18,7 @@
 
 #include "attachment.h"
 #include "condition.h"
+#include "origin.h"
 #include "render.h"
 #include "shape.h"
 #include "store.h"
@@ -298,5 +299,7 @@ tally_attachment_find(Relation rel)
 	if (slot != NULL && !slot->entry->stale)
 		return &slot->entry->attachment;
 	drop_stale();
+	/* In a copy it could not be read, which is not the first thing to say. */
+	tally_origin_require();
 	return make_slot(rel);
 }

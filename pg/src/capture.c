@@ -22,8 +22,10 @@
 #include "capture.h"
 #include "condition.h"
 #include "hasher.h"
+#include "origin.h"
 #include "pending.h"
 #include "render.h"
+#include "settings.h"
 #include "store.h"
 #include "xact.h"
 
@@ -298,6 +300,9 @@ tally_sql_capture(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("tally.capture() is a trigger of tally.attach, and of nobody else")));
+	/* Its record arrives too. */
+	if (tally_mode == TALLY_MODE_REPLICA && tally_origin_is_arrival())
+		return PointerGetDatum(NULL);
 	att = require_attachment(data->tg_relation);
 	init_buffers();
 	row.slot = data->tg_trigslot;
@@ -335,24 +340,4 @@ tally_sql_refuse_truncate(PG_FUNCTION_ARGS)
 					RelationGetRelationName(data->tg_relation)),
 			 errdetail("Its rows are sealed in a chain, and would be found missing."),
 			 errhint("If it was attached with append_only => false its rows can be deleted, each sealed as an event.")));
-}
-
-PG_FUNCTION_INFO_V1(tally_sql_guard);
-
-/* On the extension's own tables: they are written by the module alone. */
-Datum
-tally_sql_guard(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("tally.guard() is a trigger of tally's own tables")));
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table \"tally.%s\" is written by tally alone",
-					RelationGetRelationName(data->tg_relation)),
-			 errdetail("Records are made when a transaction commits that changed an attached table or called tally.append."),
-			 errhint("A change by any other hand would be found by tally.verify().")));
 }

@@ -62,6 +62,21 @@ difference(const struct tally_epoch *epoch, const struct tally_column *was,
 					was->name, epoch->table, type_name, was_name);
 }
 
+/*
+ * The column of the epoch's relation that the epoch means.  Of another
+ * database, numbers mean nothing: a dump leaves out columns that were dropped.
+ */
+static Form_pg_attribute
+own_column(const struct tally_epoch *epoch, const struct tally_column *was,
+		   TupleDesc columns)
+{
+	Form_pg_attribute column = NULL;
+
+	if (epoch->is_elsewhere)
+		column = column_by_name(columns, was->name);
+	return column != NULL ? column : column_of(columns, was->number);
+}
+
 /* columns: of the epoch's relation. */
 static AttrNumber *
 find(const struct tally_epoch *epoch, TupleDesc columns, Relation rel,
@@ -73,7 +88,7 @@ find(const struct tally_epoch *epoch, TupleDesc columns, Relation rel,
 
 	for (i = 0; i < epoch->ncolumns; i++)
 	{
-		column = column_of(columns, epoch->columns[i].number);
+		column = own_column(epoch, &epoch->columns[i], columns);
 		if (column != NULL && columns != RelationGetDescr(rel))
 			column = column_by_name(RelationGetDescr(rel),
 									NameStr(column->attname));

@@ -113,12 +113,7 @@ add_key(StringInfo out, const struct tally_epoch *epoch)
 bool
 tally_epoch_is_here(const struct tally_epoch *epoch)
 {
-	const char *database;
-
-	if (epoch->cluster != GetSystemIdentifier())
-		return false;
-	database = get_database_name(MyDatabaseId);
-	return database != NULL && strcmp(epoch->database, database) == 0;
+	return !epoch->is_elsewhere;
 }
 
 char *

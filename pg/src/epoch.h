@@ -42,6 +42,8 @@ struct tally_epoch
 	bool		keep_event;
 	bool		salted;
 	struct tally_moment moment; /* what was written before was there */
+	bool		is_elsewhere;	/* not in the event: it began in another
+								 * place, whose oids and xids mean nothing */
 };
 
 /* A detach event; its epoch ends where it begins. */

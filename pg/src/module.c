@@ -6,6 +6,7 @@
 
 #include "attachment.h"
 #include "lock.h"
+#include "origin.h"
 #include "settings.h"
 #include "store.h"
 #include "xact.h"
@@ -22,6 +23,7 @@ _PG_init(void)
 	tally_settings_init();
 	tally_lock_init();
 	tally_store_init();
+	tally_origin_init();
 	tally_attachment_init();
 	tally_xact_init();
 }

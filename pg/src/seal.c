@@ -12,11 +12,16 @@
  * READ: its own snapshot still shows seq 6, and B would fork the chain.
  * SnapshotSelf asks whether A's transaction committed, which it has, since A
  * left the proc array before B could have the lock.
+ *
+ * The first transaction of a database also writes where that is (origin.c),
+ * under a lock on tally.origin.  Whoever waits for that lock holds no chain,
+ * and whoever has it waits for chains only: no cycle.
  */
 #include "postgres.h"
 
 #include "hasher.h"
 #include "lock.h"
+#include "origin.h"
 #include "pending.h"
 #include "seal.h"
 #include "store.h"
@@ -323,6 +328,7 @@ tally_seal(void)
 	saved = MemoryContextSwitchTo(context);
 	/* Whoever touches a table that has a TOAST table must have a snapshot. */
 	PushActiveSnapshot(GetTransactionSnapshot());
+	tally_origin_settle();
 	tally_pending_put_in_order();
 	tally_pending_count_chains();
 	writer = tally_store_open();

@@ -11,12 +11,19 @@
 #include "utils/guc.h"
 
 int			tally_early_release = TALLY_RELEASE_LOCAL;
+int			tally_mode = TALLY_MODE_PRIMARY;
 int			tally_max_rows_per_transaction = 2000000;
 
 static const struct config_enum_entry early_release_options[] = {
 	{"off", TALLY_RELEASE_OFF, false},
 	{"local", TALLY_RELEASE_LOCAL, false},
 	{"full", TALLY_RELEASE_FULL, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry mode_options[] = {
+	{"primary", TALLY_MODE_PRIMARY, false},
+	{"replica", TALLY_MODE_REPLICA, false},
 	{NULL, 0, false}
 };
 
@@ -35,5 +42,10 @@ tally_settings_init(void)
 							"Each takes some 120 bytes of memory until the commit.",
 							&tally_max_rows_per_transaction, 2000000,
 							1, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("tally.mode",
+							 "Whether this database seals, or has its records by logical replication.",
+							 "\"primary\": it seals, and takes no records of another; \"replica\": it takes them, and seals nothing.",
+							 &tally_mode, TALLY_MODE_PRIMARY, mode_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("tally");
 }

@@ -15,7 +15,15 @@ enum tally_early_release
 	TALLY_RELEASE_FULL,			/* before the flush and the standby */
 };
 
+/* May records come from elsewhere? */
+enum tally_mode
+{
+	TALLY_MODE_PRIMARY,
+	TALLY_MODE_REPLICA,
+};
+
 extern int	tally_early_release;
+extern int	tally_mode;
 extern int	tally_max_rows_per_transaction;
 
 /* From _PG_init. */

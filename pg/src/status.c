@@ -9,8 +9,10 @@
 #include "postgres.h"
 
 #include "lock.h"
+#include "origin.h"
 #include "settings.h"
 #include "status.h"
+#include "store.h"
 #include "xact.h"
 
 #include "access/xact.h"
@@ -20,6 +22,7 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 /* Columns of the result. */
 enum
@@ -112,6 +115,41 @@ put_replication_role(ReturnSetInfo *result)
 		put(result, &row);
 }
 
+/* Likewise. */
+static void
+put_mode(ReturnSetInfo *result)
+{
+	struct tally_status_row row = {
+		.item = "setting",.subject = "tally.mode",.state = "replica",
+		.detail = "This database has its records by logical replication, and seals nothing."
+	};
+
+	if (tally_mode == TALLY_MODE_REPLICA)
+		put(result, &row);
+}
+
+/* Likewise: only of a copy of which nobody has said anything. */
+static void
+put_origin(ReturnSetInfo *result)
+{
+	struct tally_status_row row = {.item = "origin",.state = "copy"};
+	struct tally_origin last;
+	struct tally_origin here;
+	char	   *fault;
+
+	if (tally_mode == TALLY_MODE_REPLICA ||
+		!tally_origin_last(SnapshotSelf, &last))
+		return;
+	tally_origin_here(tally_store_tables()->record, &here);
+	fault = tally_origin_fault(&last, &here);
+	if (fault == NULL)
+		return;
+	row.subject = here.name;
+	row.detail = psprintf("Nothing is sealed, since %s.  If it is to go on with this log: SELECT tally.restored('what happened').",
+						  fault);
+	put(result, &row);
+}
+
 static void
 put_locks(ReturnSetInfo *result)
 {
@@ -147,6 +185,8 @@ tally_sql_status(PG_FUNCTION_ARGS)
 	put_library(result);
 	put_early_release(result);
 	put_replication_role(result);
+	put_mode(result);
+	put_origin(result);
 	foreach(cell, tally_status_tables())
 		put(result, lfirst(cell));
 	put_locks(result);

@@ -51,7 +51,7 @@ on_relcache(Datum arg, Oid relation)
 {
 	if (relation == InvalidOid || relation == tables.record ||
 		relation == tables.chain || relation == tables.event ||
-		relation == tables.attachment)
+		relation == tables.attachment || relation == tables.origin)
 	{
 		tables_known = false;
 		tally_store_judge_again();
@@ -106,6 +106,8 @@ tally_store_tables(void)
 	found.attachment = find_relation("attachment", schema);
 	found.attachment_relation = find_relation("attachment_relation", schema);
 	found.attachment_label = find_relation("attachment_label", schema);
+	found.origin = find_relation("origin", schema);
+	found.origin_number = find_relation("origin_number", schema);
 	tables = found;
 	tables_known = true;
 	return &tables;
@@ -122,16 +124,15 @@ tally_store_prepare(void)
 	LockRelationOid(tables.chain, RowExclusiveLock);
 }
 
-/* Inserts one row with its indexes; no value is null. */
-static void
-insert_row(Oid table, const Datum *columns, int ncolumns)
+void
+tally_store_insert(Oid table, const Datum *columns, int ncolumns)
 {
 	Relation	rel = table_open(table, RowExclusiveLock);
-	Datum		values[TALLY_ATTACHMENT_COLUMNS + TALLY_SPARE_COLUMNS];
-	bool		nulls[TALLY_ATTACHMENT_COLUMNS + TALLY_SPARE_COLUMNS];
+	Datum		values[TALLY_ORIGIN_COLUMNS + TALLY_SPARE_COLUMNS];
+	bool		nulls[TALLY_ORIGIN_COLUMNS + TALLY_SPARE_COLUMNS];
 	HeapTuple	tuple;
 
-	Assert(ncolumns <= TALLY_ATTACHMENT_COLUMNS);
+	Assert(ncolumns <= TALLY_ORIGIN_COLUMNS);
 	tally_store_judge(rel);
 	memcpy(values, columns, ncolumns * sizeof(Datum));
 	memset(nulls, true, sizeof(nulls));
@@ -232,7 +233,7 @@ tally_store_event(const char *event, Size len)
 	values[TALLY_EVENT_ID - 1] = Int64GetDatum(id);
 	values[TALLY_EVENT_EVENT - 1] =
 		PointerGetDatum(cstring_to_text_with_len(event, (int) len));
-	insert_row(tables.event, values, TALLY_EVENT_COLUMNS);
+	tally_store_insert(tables.event, values, TALLY_EVENT_COLUMNS);
 	pfree(DatumGetPointer(values[TALLY_EVENT_EVENT - 1]));
 	return id;
 }
@@ -347,7 +348,7 @@ tally_store_make_chain(const char *name, Size len)
 	values[TALLY_CHAIN_ID - 1] = Int64GetDatum(id);
 	values[TALLY_CHAIN_NAME - 1] =
 		PointerGetDatum(cstring_to_text_with_len(name, (int) len));
-	insert_row(tables.chain, values, TALLY_CHAIN_COLUMNS);
+	tally_store_insert(tables.chain, values, TALLY_CHAIN_COLUMNS);
 	return id;
 }
 
@@ -407,8 +408,8 @@ tally_store_add_attachment(Oid relation, int64 epoch, const char *label)
 	values[TALLY_ATTACHMENT_RELATION - 1] = ObjectIdGetDatum(relation);
 	values[TALLY_ATTACHMENT_EPOCH - 1] = Int64GetDatum(epoch);
 	values[TALLY_ATTACHMENT_LABEL - 1] = CStringGetTextDatum(label);
-	insert_row(tally_store_tables()->attachment, values,
-			   TALLY_ATTACHMENT_COLUMNS);
+	tally_store_insert(tally_store_tables()->attachment, values,
+					   TALLY_ATTACHMENT_COLUMNS);
 	CacheInvalidateRelcacheByRelid(relation);
 }
 

@@ -58,6 +58,17 @@ enum
 	TALLY_ATTACHMENT_COLUMNS = TALLY_ATTACHMENT_LABEL
 };
 
+enum
+{
+	TALLY_ORIGIN_NUMBER = 1,
+	TALLY_ORIGIN_CLUSTER,
+	TALLY_ORIGIN_DATABASE,
+	TALLY_ORIGIN_NAME,
+	TALLY_ORIGIN_RECORD,
+	TALLY_ORIGIN_TIMELINE,
+	TALLY_ORIGIN_COLUMNS = TALLY_ORIGIN_TIMELINE
+};
+
 /*
  * Somebody may have added columns and dropped them again, which leaves them in
  * the tuples, as nulls: up to so many.
@@ -79,6 +90,8 @@ struct tally_tables
 	Oid			attachment;
 	Oid			attachment_relation;	/* index (relation) */
 	Oid			attachment_label;	/* index (label) */
+	Oid			origin;
+	Oid			origin_number;	/* index (number) */
 };
 
 /* The head of a chain; seq 0 and a zero hash where it has no record yet. */
@@ -128,6 +141,9 @@ extern void tally_store_prepare(void);
  */
 extern void tally_store_judge(Relation rel);
 extern void tally_store_judge_again(void);
+
+/* Inserts a row, of which no value is null, with its indexes. */
+extern void tally_store_insert(Oid table, const Datum *columns, int ncolumns);
 
 /* Inserts an event that is kept; gives its tally.event.id. */
 extern int64 tally_store_event(const char *event, Size len);

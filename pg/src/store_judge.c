@@ -20,8 +20,8 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
-#define TABLES 4
-#define INDEXES 7
+#define TABLES 5
+#define INDEXES 8
 
 /* An index as the script made it, over columns by number. */
 struct own_index
@@ -95,6 +95,8 @@ judge_columns(Relation rel)
 		BYTEAOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID, BYTEAOID}},
 		{tables->attachment, TALLY_ATTACHMENT_COLUMNS,
 		{REGCLASSOID, INT8OID, TEXTOID}},
+		{tables->origin, TALLY_ORIGIN_COLUMNS,
+		{INT8OID, TEXTOID, OIDOID, TEXTOID, OIDOID, INT8OID}},
 	};
 	int			i;
 
@@ -117,6 +119,7 @@ list_indexes(struct own_index indexes[INDEXES])
 		{tables->record_id, 2, {TALLY_RECORD_CHAIN_ID, TALLY_RECORD_ID}},
 		{tables->attachment_relation, 1, {TALLY_ATTACHMENT_RELATION}},
 		{tables->attachment_label, 1, {TALLY_ATTACHMENT_LABEL}},
+		{tables->origin_number, 1, {TALLY_ORIGIN_NUMBER}},
 	};
 
 	memcpy(indexes, list, sizeof(list));
@@ -189,7 +192,8 @@ judge_triggers(Relation rel)
 
 	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
-		if (strcmp(triggers->triggers[i].tgname, "guard") != 0)
+		if (strcmp(triggers->triggers[i].tgname, "guard") != 0 &&
+			strcmp(triggers->triggers[i].tgname, "arrival") != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("table \"tally.%s\" has a trigger \"%s\" that is not its own",

@@ -28,6 +28,7 @@
 #include "verify_links.h"
 #include "verify_entries.h"
 #include "verify_match.h"
+#include "verify_origin.h"
 #include "verify_outside.h"
 #include "verify_record.h"
 #include "verify_rows.h"
@@ -180,8 +181,7 @@ can_be_summed(struct tally_verifier *v, const struct tally_source *source)
 {
 	ListCell   *cell;
 
-	if (v->scope.chain != NULL || list_length(source->forms) != 1 ||
-		!source->is_here)
+	if (v->scope.chain != NULL || list_length(source->forms) != 1)
 		return false;
 	foreach(cell, source->uses)
 	{
@@ -324,6 +324,7 @@ judge(struct tally_verifier *v, struct request *request)
 	tally_links_judge(v);
 	tally_index_judge(v);
 	tally_sources_load(v);
+	tally_origins_judge(v, walk.records);
 	tally_attached_judge(v);
 	judge_rows(v, &walk);
 	tally_outside_judge(v);

@@ -11,6 +11,7 @@
  *	           remembered, summed up, or put aside to be sorted
  *	links      each chain's records against one another
  *	sources    tally:log's events: which tables, how, from when to when
+ *	origins    in which database, and is it this one?
  *	attached   are tables, columns and triggers what those events say?
  *	rows       the rows that are there, rendered as when they were sealed
  *	kept       the events that are kept, against their records
@@ -44,6 +45,7 @@ struct tally_entries;
 struct tally_kept;
 struct tally_links;
 struct tally_match;
+struct tally_origins;
 struct tally_outside;
 struct tally_pairs;
 struct tally_report;
@@ -66,10 +68,11 @@ struct tally_verifier
 	uint64		seed[2];		/* random: nobody can prepare for it */
 
 	Oid			schema;
-	Relation	chain;			/* the tables; all four, or no judging */
+	Relation	chain;			/* the tables; all five, or no judging */
 	Relation	event;
 	Relation	record;
 	Relation	attachment;
+	Relation	origin;
 	Oid			event_id;		/* indexes, if they can be used */
 	Oid			record_seq;
 
@@ -79,6 +82,7 @@ struct tally_verifier
 	struct HTAB *accused;
 	struct tally_entries *entries;
 	struct tally_sources *sources;
+	struct tally_origins *origins;
 	struct tally_kept *kept;
 	struct tally_match *match;
 	struct tally_pairs *pairs;

@@ -6,7 +6,8 @@
  * younger than 2^31 transactions, so the higher bits are known.  A frozen one
  * keeps its xmin but may be older by any number of wraps: younger than what
  * its xmin says it is not.  So a row that looks older than an epoch is; one
- * that does not, is not, unless the cluster has wrapped round.
+ * that does not, is not, unless the cluster has wrapped round.  The xids of
+ * epochs of another place say nothing (R7).
  */
 #include "postgres.h"
 
@@ -25,7 +26,7 @@ widen(TransactionId xmin)
 }
 
 /*
- * The last epoch of the table that began before what the transaction wrote,
+ * The last epoch of the table, of here, that began before what the transaction wrote,
  * and whether it is the last of all; NULL: none.  False if that is not known.
  */
 static bool
@@ -40,7 +41,7 @@ find_epoch(const struct tally_source *source, Oid root, uint64 xid,
 		struct tally_use *use = list_nth(source->uses, i);
 		enum tally_order order;
 
-		if (use->root != root)
+		if (use->root != root || !use->is_here)
 			continue;
 		order = tally_moment_judge(&use->epoch->moment, xid);
 		*out = use;
@@ -63,13 +64,14 @@ tally_age_judge(const struct tally_source *source, Oid root, HeapTuple tuple,
 	bool		is_last;
 
 	*out_use = NULL;
-	if (!TransactionIdIsNormal(xmin) || !source->is_here)
+	if (!TransactionIdIsNormal(xmin))
 		return TALLY_AGE_UNKNOWN;
 	xid = widen(xmin);
 	if (!find_epoch(source, root, xid, &use, &is_last))
 		return TALLY_AGE_UNKNOWN;
+	/* It may have been restored from where it was written at any time. */
 	if (use == NULL)
-		return TALLY_AGE_LEGACY;
+		return source->is_moved ? TALLY_AGE_UNKNOWN : TALLY_AGE_LEGACY;
 	if (HeapTupleHeaderXminFrozen(tuple->t_data) && xid > PG_UINT32_MAX)
 		return TALLY_AGE_UNKNOWN;
 	if (use->detach_seq != 0)

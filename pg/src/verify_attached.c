@@ -103,7 +103,7 @@ find_root(struct tally_verifier *v, const struct tally_use *use)
 	struct tally_attached_row *row = find_row(v, use->id);
 	Oid			root = epoch->relation;
 
-	if (!tally_epoch_is_here(epoch))
+	if (!use->is_here)
 		root = row != NULL ? row->relation : find_by_name(epoch->table);
 	return is_table(root) ? root : InvalidOid;
 }
@@ -145,10 +145,6 @@ judge_row(struct tally_verifier *v, const struct tally_use *use)
 						  OidIsValid(row->relation) && is_table(row->relation) ?
 						  qualified_name(row->relation) : "(none)",
 						  use->epoch->table);
-	if (!tally_epoch_is_here(use->epoch))
-		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
-						  "it was attached in database \"%s\" of another cluster or another name, so nobody knows how old its rows are",
-						  use->epoch->database);
 }
 
 /* Rows that belong to no epoch in force. */
@@ -196,6 +192,7 @@ judge_columns(struct tally_verifier *v, const struct tally_use *use,
 
 	/* As it is named now, should it have been restored elsewhere. */
 	epoch.relation = RelationGetRelid(rel);
+	epoch.is_elsewhere = !use->is_here;
 	numbers = tally_columns_find(&epoch, rel, &why);
 	if (numbers == NULL)
 	{

@@ -91,9 +91,19 @@ static const struct table attachment_table = {
 	},
 };
 
+static const struct table origin_table = {
+	"origin",
+	TALLY_ORIGIN_COLUMNS, {
+		{"number", INT8OID}, {"cluster", TEXTOID}, {"database", OIDOID},
+		{"name", TEXTOID}, {"record", OIDOID}, {"timeline", INT8OID},
+	},
+	1, {{"origin_number", 1, {TALLY_ORIGIN_NUMBER}}},
+};
+
 /* By which something is captured or refused. */
 static const char *const functions[] = {
-	"capture", "refuse_truncate", "guard", "append", "append_now",
+	"capture", "refuse_truncate", "guard", "arrival", "append", "append_now",
+	"restored",
 };
 
 /* Why rel cannot be read as the table, or NULL. */
@@ -203,24 +213,34 @@ judge_indexes(struct tally_verifier *v, const struct table *table,
 	}
 }
 
+/* Each table has both; they call functions of the same names. */
+static const struct guard
+{
+	const char *name;
+	int			type;
+}			guards[] = {
+	{"arrival", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT |
+	TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE},
+	{"guard", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+	TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE},
+};
+
 static void
 judge_guard(struct tally_verifier *v, const struct table *table,
-			const Trigger *trigger)
+			const Trigger *trigger, const struct guard *guard)
 {
-	const int	type = TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT |
-	TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE;
 	char	   *function = get_func_name(trigger->tgfoid);
 
 	if (trigger->tgenabled == TRIGGER_DISABLED ||
 		trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA)
-		TELL_ALTERED(v, "trigger \"guard\" of table \"tally.%s\" is disabled",
-					 table->name);
-	else if (trigger->tgtype != type || trigger->tgqual != NULL ||
+		TELL_ALTERED(v, "trigger \"%s\" of table \"tally.%s\" is disabled",
+					 guard->name, table->name);
+	else if (trigger->tgtype != guard->type || trigger->tgqual != NULL ||
 			 trigger->tgnattr != 0 || function == NULL ||
-			 strcmp(function, "guard") != 0 ||
+			 strcmp(function, guard->name) != 0 ||
 			 get_func_namespace(trigger->tgfoid) != v->schema)
-		TELL_ALTERED(v, "trigger \"guard\" of table \"tally.%s\" is not the one that the extension made",
-					 table->name);
+		TELL_ALTERED(v, "trigger \"%s\" of table \"tally.%s\" is not the one that the extension made",
+					 guard->name, table->name);
 }
 
 static void
@@ -228,25 +248,34 @@ judge_triggers(struct tally_verifier *v, const struct table *table,
 			   Relation rel)
 {
 	TriggerDesc *triggers = rel->trigdesc;
-	bool		seen = false;
+	bool		seen[lengthof(guards)] = {false};
 	int			i;
+	int			j;
 
 	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
 
-		if (strcmp(trigger->tgname, "guard") == 0)
+		for (j = 0; j < lengthof(guards); j++)
 		{
-			seen = true;
-			judge_guard(v, table, trigger);
+			if (strcmp(trigger->tgname, guards[j].name) == 0)
+				break;
 		}
-		else
+		if (j == lengthof(guards))
 			TELL_ALTERED(v, "trigger \"%s\" of table \"tally.%s\" is not the extension's",
 						 trigger->tgname, table->name);
+		else
+		{
+			seen[j] = true;
+			judge_guard(v, table, trigger, &guards[j]);
+		}
 	}
-	if (!seen)
-		TELL_ALTERED(v, "trigger \"guard\" of table \"tally.%s\" is gone",
-					 table->name);
+	for (j = 0; j < lengthof(guards); j++)
+	{
+		if (!seen[j])
+			TELL_ALTERED(v, "trigger \"%s\" of table \"tally.%s\" is gone",
+						 guards[j].name, table->name);
+	}
 	if (rel->rd_rules != NULL)
 		TELL_ALTERED(v, "table \"tally.%s\" has a rule, which the extension did not make",
 					 table->name);
@@ -354,9 +383,10 @@ tally_catalog_open(struct tally_verifier *v, Oid self)
 	v->event = open_table(v, &event_table);
 	v->record = open_table(v, &record_table);
 	v->attachment = open_table(v, &attachment_table);
+	v->origin = open_table(v, &origin_table);
 	judge_functions(v, self);
 	return v->chain != NULL && v->event != NULL && v->record != NULL &&
-		v->attachment != NULL;
+		v->attachment != NULL && v->origin != NULL;
 }
 
 static void
@@ -373,4 +403,5 @@ tally_catalog_close(struct tally_verifier *v)
 	close_table(v->event);
 	close_table(v->record);
 	close_table(v->attachment);
+	close_table(v->origin);
 }

@@ -76,14 +76,15 @@ is_root_of(const struct tally_source *source, const struct tally_form *form,
 	return !has_root;
 }
 
-/* The epoch, as if it were of this table. */
+/* The epoch, as if it were of this table; is_here: it began here. */
 static struct tally_epoch *
-move_epoch(const struct tally_epoch *epoch, Oid root)
+move_epoch(const struct tally_epoch *epoch, Oid root, bool is_here)
 {
 	struct tally_epoch *moved = palloc(sizeof(*moved));
 
 	*moved = *epoch;
 	moved->relation = root;
+	moved->is_elsewhere = !is_here;
 	return moved;
 }
 
@@ -94,8 +95,8 @@ add_view(struct walk *walk, struct tally_form *form, Oid root)
 	char	   *why;
 	int			i;
 
-	renderer = tally_renderer_new(move_epoch(form->epoch, root), walk->rel,
-								  true, &why);
+	renderer = tally_renderer_new(move_epoch(form->epoch, root, form->is_here),
+								  walk->rel, true, &why);
 	if (renderer == NULL)
 	{
 		form->why = MemoryContextStrdup(walk->v->context, why);
@@ -137,7 +138,8 @@ prepare(struct walk *walk)
 			continue;
 		cover = &walk->covers[walk->ncovers++];
 		cover->use = use;
-		cover->condition = tally_condition_new(move_epoch(use->epoch, root),
+		cover->condition = tally_condition_new(move_epoch(use->epoch, root,
+														  use->is_here),
 											   walk->rel);
 	}
 	tally_rendered_init(&walk->row);
@@ -161,7 +163,8 @@ is_left_out(const struct walk *walk, const struct tally_use *use,
 }
 
 /*
- * A row that is left out: would it have been sealed before?  Whoever narrows
+ * A row that is left out: would it have been sealed before that epoch (NULL:
+ * in any)?  Whoever narrows
  * only_when for a while can write rows that nobody sees.
  */
 static bool
@@ -190,6 +193,8 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 
 	if (should_free)
 		heap_freetuple(tuple);
+	if (age == TALLY_AGE_UNKNOWN && !was_covered(walk, NULL, slot))
+		return TALLY_AGE_LEFT_OUT;
 	if (age != TALLY_AGE_SEALED || !is_left_out(walk, *out_use, slot))
 		return age;
 	return was_covered(walk, *out_use, slot) ? TALLY_AGE_NARROWED :

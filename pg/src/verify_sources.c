@@ -7,6 +7,7 @@
 #include "shape.h"
 #include "store.h"
 #include "verify_entries.h"
+#include "verify_origin.h"
 #include "verify_sources.h"
 
 #include "access/table.h"
@@ -222,6 +223,7 @@ begin_epoch(struct tally_verifier *v, const struct tally_entry *entry,
 
 	if (use->epoch != NULL)
 		return;
+	epoch->is_elsewhere = !tally_origins_is_here(v, entry->seq, epoch);
 	/* If the detach in between cannot be read, that was told. */
 	end_epochs_like(v, epoch, entry->seq);
 	use->epoch = epoch;
@@ -380,6 +382,49 @@ find_form(struct tally_verifier *v, struct tally_source *source,
 	return form;
 }
 
+/* The epoch of here, from which numbers of columns can be had; or NULL. */
+static const struct tally_epoch *
+find_epoch_of_here(const struct tally_source *source)
+{
+	const struct tally_epoch *found = NULL;
+	ListCell   *cell;
+
+	foreach(cell, source->uses)
+	{
+		const struct tally_use *use = lfirst(cell);
+
+		if (!use->epoch->is_elsewhere)
+			found = use->epoch;
+	}
+	return found;
+}
+
+/* What went on in another place is the same form, whatever the numbers. */
+static void
+translate_numbers(struct tally_source *source)
+{
+	const struct tally_epoch *here = find_epoch_of_here(source);
+	ListCell   *cell;
+	int			i;
+	int			j;
+
+	foreach(cell, source->uses)
+	{
+		struct tally_epoch *epoch = ((struct tally_use *) lfirst(cell))->epoch;
+
+		for (i = 0; here != NULL && epoch->is_elsewhere &&
+			 i < epoch->ncolumns; i++)
+		{
+			for (j = 0; j < here->ncolumns; j++)
+			{
+				if (strcmp(here->columns[j].name,
+						   epoch->columns[i].name) == 0)
+					epoch->columns[i].number = here->columns[j].number;
+			}
+		}
+	}
+}
+
 static int
 compare_uses(const ListCell *a, const ListCell *b)
 {
@@ -406,7 +451,7 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 	ListCell   *cell;
 
 	list_sort(source->uses, compare_uses);
-	source->is_here = true;
+	translate_numbers(source);
 	foreach(cell, source->uses)
 	{
 		struct tally_use *use = lfirst(cell);
@@ -421,8 +466,11 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 			use->form->has_updates = true;
 		if (use->detach_seq == 0)
 			source->live = use;
-		if (!tally_epoch_is_here(use->epoch))
-			source->is_here = false;
+		use->is_here = !use->epoch->is_elsewhere;
+		if (use->is_here)
+			use->form->is_here = true;
+		else
+			source->is_moved = true;
 		if (v->scope.chain == NULL || is_of_chain(use, v->scope.chain))
 			source->is_relevant = true;
 		source->label = use->epoch->label;
@@ -438,6 +486,7 @@ tally_sources_load(struct tally_verifier *v)
 
 	load_attached(v);
 	read_log(v);
+	tally_origins_load(v);
 	replay(v);
 	foreach(cell, v->sources->all)
 	{

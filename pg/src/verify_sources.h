@@ -30,6 +30,7 @@ struct tally_form
 	bool		is_salted;		/* some of them are */
 	bool		is_unsalted;	/* some are not */
 	bool		has_updates;	/* some are not append-only */
+	bool		is_here;		/* some began here */
 	bool		is_rendered;	/* on some root */
 	int			key_class;		/* forms with the same key share it */
 	char	   *why;			/* why not, or NULL */
@@ -52,6 +53,7 @@ struct tally_use
 	int64		records;		/* of these, not told one by one */
 	int64		narrowed;		/* rows of its time that are left out */
 	bool		is_named;		/* by a record of tally:log */
+	bool		is_here;		/* began here: oids and xids mean something */
 	struct tally_sum sum;		/* of these */
 };
 
@@ -75,7 +77,7 @@ struct tally_source
 	List	   *forms;			/* of struct tally_form */
 	List	   *roots;			/* oids */
 	int			nclasses;		/* different keys of its forms */
-	bool		is_here;		/* all epochs began in this database */
+	bool		is_moved;		/* some epochs began in another place */
 	struct tally_use *live;		/* in force, or NULL */
 	bool		is_relevant;	/* to the scope */
 	bool		is_sorted;		/* its rows are compared one by one */

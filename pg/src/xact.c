@@ -23,6 +23,7 @@
 
 #include "compat.h"
 #include "lock.h"
+#include "origin.h"
 #include "pending.h"
 #include "seal.h"
 #include "settings.h"
@@ -108,6 +109,7 @@ tally_xact_begin(bool by_trigger)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 				 errmsg("cannot seal rows during a parallel operation")));
+	tally_origin_require();
 	tally_store_prepare();
 	prepared_level = GetCurrentTransactionNestLevel();
 	state = CAPTURING;

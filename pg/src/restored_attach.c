@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Going on in another place: each epoch in force, begun anew (R6).
+ *
+ * A dump names a table by its name and columns by theirs.  It leaves out the
+ * columns that were dropped, so numbers move; and it may hold a row of
+ * tally.attachment for a table that was dropped while it was attached, which
+ * then is an oid of the other database, and here perhaps that of anything.
+ */
+#include "postgres.h"
+
+#include "attach.h"
+#include "capture.h"
+#include "columns.h"
+#include "compat.h"
+#include "restored.h"
+#include "store.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xlog.h"
+#include "commands/dbcommands.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* A row of tally.attachment. */
+struct attached
+{
+	Oid			relation;
+	int64		epoch;
+	char	   *label;
+};
+
+static List *
+read_attachments(void)
+{
+	Relation	rel = table_open(tally_store_tables()->attachment,
+								 AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, SnapshotSelf,
+										  0, NULL);
+	TupleDesc	desc = RelationGetDescr(rel);
+	List	   *found = NIL;
+	struct attached *attached;
+	HeapTuple	tuple;
+	bool		isnull;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		attached = palloc_object(struct attached);
+		attached->relation =
+			DatumGetObjectId(heap_getattr(tuple, TALLY_ATTACHMENT_RELATION,
+										  desc, &isnull));
+		attached->epoch =
+			DatumGetInt64(heap_getattr(tuple, TALLY_ATTACHMENT_EPOCH, desc,
+									   &isnull));
+		attached->label =
+			TextDatumGetCString(heap_getattr(tuple, TALLY_ATTACHMENT_LABEL,
+											 desc, &isnull));
+		found = lappend(found, attached);
+	}
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	return found;
+}
+
+/* Does the table have our row trigger? */
+static bool
+has_trigger(Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+	Oid			capture = tally_attach_find_function("capture");
+	int			i;
+
+	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		if (triggers->triggers[i].tgfoid == capture)
+			return true;
+	}
+	return false;
+}
+
+/* Why a column does not have its name here, or NULL. */
+static char *
+name_fault(const struct tally_epoch *epoch, Relation rel,
+		   const AttrNumber *numbers)
+{
+	const char *name;
+	int			i;
+
+	for (i = 0; i < epoch->ncolumns; i++)
+	{
+		name = NameStr(TupleDescAttr(RelationGetDescr(rel),
+									 numbers[i] - 1)->attname);
+		if (strcmp(name, epoch->columns[i].name) != 0)
+			return psprintf("it has no column \"%s\"",
+							epoch->columns[i].name);
+	}
+	return NULL;
+}
+
+/* Columns in the order of their numbers, which may have become another. */
+static void
+renumber(struct tally_epoch *epoch, Relation rel, const AttrNumber *numbers)
+{
+	struct tally_column *columns;
+	int		   *positions = palloc_array(int, epoch->ncolumns);
+	int		   *keys = palloc_array(int, epoch->nkeys);
+	int			i;
+	int			j;
+
+	columns = palloc_array(struct tally_column, epoch->ncolumns);
+	for (i = 0; i < epoch->ncolumns; i++)
+	{
+		positions[i] = 0;
+		for (j = 0; j < epoch->ncolumns; j++)
+			positions[i] += numbers[j] < numbers[i];
+		columns[positions[i]] = epoch->columns[i];
+		columns[positions[i]].number = numbers[i];
+		tally_attach_shape(&columns[positions[i]],
+						   TupleDescAttr(RelationGetDescr(rel),
+										 numbers[i] - 1)->atttypid);
+	}
+	epoch->columns = columns;
+	for (i = 0; i < epoch->nkeys; i++)
+		keys[i] = positions[epoch->keys[i]];
+	epoch->keys = keys;
+	if (epoch->chain_by >= 0)
+		epoch->chain_by = positions[epoch->chain_by];
+}
+
+/*
+ * The epoch as it is here; why not, if it cannot be.  The locks are held.
+ */
+static char *
+move_epoch(struct tally_epoch *epoch, const struct attached *attached)
+{
+	Relation	rel = table_open(attached->relation, NoLock);
+	char	   *name = tally_attach_name(attached->relation);
+	AttrNumber *numbers = NULL;
+	char	   *why = NULL;
+
+	epoch->relation = attached->relation;
+	epoch->is_elsewhere = true;
+	if (strcmp(name, epoch->table) != 0 && !has_trigger(rel))
+		why = psprintf("it was table \"%s\", and has no trigger of tally",
+					   epoch->table);
+	else
+		numbers = tally_columns_find(epoch, rel, &why);
+	if (numbers != NULL)
+		why = name_fault(epoch, rel, numbers);
+	if (why == NULL)
+		why = tally_columns_shape_fault(epoch, rel, numbers);
+	epoch->is_elsewhere = false;
+	if (why == NULL)
+		renumber(epoch, rel, numbers);
+	table_close(rel, NoLock);
+	if (why != NULL)
+		return why;
+	epoch->table = name;
+	epoch->cluster = GetSystemIdentifier();
+	epoch->database = get_database_name(MyDatabaseId);
+	tally_moment_take(&epoch->moment, false);
+	return NULL;
+}
+
+static void
+warn(const struct attached *attached, const char *why)
+{
+	ereport(WARNING,
+			(errmsg("table \"%s\" was attached as \"%s\", and is not taken over: %s",
+					tally_attach_name(attached->relation), attached->label,
+					why),
+			 errhint("Writing to it fails until it was detached and attached: SELECT tally.detach(%u::regclass)",
+					 attached->relation)));
+}
+
+static void
+end_epoch(const struct tally_epoch *epoch)
+{
+	struct tally_detach detach;
+
+	detach.label = epoch->label;
+	detach.relation = epoch->relation;
+	detach.table = epoch->table;
+	tally_moment_take(&detach.moment, true);
+	(void) tally_capture_log_event(tally_detach_encode(&detach));
+}
+
+/* Those of the table, should the dump have left them out. */
+static void
+ensure_triggers(Oid relation)
+{
+	Relation	rel = table_open(relation, NoLock);
+	bool		has = has_trigger(rel);
+
+	table_close(rel, NoLock);
+	if (has)
+		return;
+	tally_attach_drop_triggers(relation);
+	tally_attach_make_triggers(relation);
+}
+
+static void
+take_over(const struct attached *attached)
+{
+	char	   *event = tally_store_read_event(attached->epoch, SnapshotSelf);
+	struct tally_epoch *epoch;
+	struct tally_epoch moved;
+	char	   *why;
+
+	epoch = event == NULL ? NULL : tally_epoch_parse(attached->epoch, event);
+	if (epoch == NULL || strcmp(epoch->label, attached->label) != 0)
+		why = psprintf("event %lld is not the one that attached it",
+					   (long long) attached->epoch);
+	else if (get_rel_name(attached->relation) == NULL)
+		why = pstrdup("it is gone");
+	else
+	{
+		(void) tally_attach_lock(attached->relation, ShareRowExclusiveLock);
+		moved = *epoch;
+		why = move_epoch(&moved, attached);
+	}
+	if (why != NULL)
+	{
+		warn(attached, why);
+		return;
+	}
+	end_epoch(epoch);
+	(void) tally_store_remove_attachment(attached->relation);
+	moved.id = tally_capture_log_event(tally_epoch_encode(&moved));
+	tally_store_add_attachment(moved.relation, moved.id, moved.label);
+	ensure_triggers(moved.relation);
+}
+
+static int
+compare_labels(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((struct attached *) lfirst(a))->label,
+				  ((struct attached *) lfirst(b))->label);
+}
+
+void
+tally_restored_attach(void)
+{
+	List	   *attachments = read_attachments();
+	ListCell   *cell;
+
+	list_sort(attachments, compare_labels);
+	foreach(cell, attachments)
+	{
+		CHECK_FOR_INTERRUPTS();
+		take_over(lfirst(cell));
+	}
+}
