@@ -45,6 +45,8 @@ static int
 step_line(struct tally_log *log, struct step *step, const char *text,
     size_t len, struct tally_error *error)
 {
+	struct tally_index *index = &log->builder;
+	const struct tally_sip_key *seed = &index->seed;
 	char *entry = step->records + step->count * TALLY_RECORD_ENTRY;
 	struct tally_line line;
 	struct tally_keyed key;
@@ -56,14 +58,16 @@ step_line(struct tally_log *log, struct step *step, const char *text,
 		    (unsigned long long)step->place.size);
 	tally_put64(entry, step->place.offset);
 	memcpy(entry + 8, line.hash.b, sizeof(line.hash.b));
-	chain = tally_key_chain(log->owner.log_id, line.header.chain,
+	tally_page_seal(&index->records.key,
+	    step->place.size * TALLY_RECORD_ENTRY, entry, TALLY_RECORD_ENTRY);
+	chain = tally_key_chain(seed, line.header.chain,
 	    line.header.chain_len);
-	key.key = tally_key_seq(chain, line.header.seq);
+	key.key = tally_key_seq(seed, chain, line.header.seq);
 	key.index = step->place.size;
 	key.offset = step->place.offset;
 	step->keys[step->keys_count++] = key;
 	if (line.header.id_len != 0) {
-		key.key = tally_key_id(chain, line.header.id,
+		key.key = tally_key_id(seed, chain, line.header.id,
 		    line.header.id_len);
 		step->keys[step->keys_count++] = key;
 	}
@@ -153,23 +157,25 @@ step_fill(struct tally_log *log, struct step *step,
 
 /* ---- writing ---------------------------------------------------------- */
 
-/* Opens what a writer needs, making it if it is missing. */
+/* Opens what a writer needs, making it if there is no index. */
 static int
 open_for_write(struct tally_log *log, struct tally_error *error)
 {
 	struct tally_index *index = &log->builder;
-	int fd;
+	int flags = TALLY_SYS_WRITE;
+	int result = TALLY_OK;
 
-	if (index->records >= 0)
-		tally_sys_close(index->records);
-	index->records = -1;
 	/* Not made anew behind what was there: it would begin with a hole. */
-	fd = tally_sys_open(index->dir, TALLY_RECORDS_NAME,
-	    index->covered.size == 0 ? TALLY_SYS_WRITE | TALLY_SYS_CREATE
-				     : TALLY_SYS_WRITE);
-	if (fd < 0)
-		return tally_fail_os(error, fd, "cannot write the index");
-	index->records = fd;
+	if (index->covered.size == 0) {
+		flags |= TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE;
+		result = tally_covered_begin(index, error);
+	}
+	if (result != 0)
+		return result;
+	result = tally_paged_open(&index->records, index->dir,
+	    TALLY_RECORDS_NAME, flags, &index->secret);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot write the index");
 	return TALLY_OK;
 }
 
@@ -178,16 +184,14 @@ open_tree(struct tally_index *index, int level, bool create,
     struct tally_error *error)
 {
 	char name[TALLY_TREE_NAME_SIZE];
-	int fd;
+	int result;
 
-	tally_sys_close(index->tree[level]);
-	index->tree[level] = -1;
 	tally_tree_name(level, name);
-	fd = tally_sys_open(index->dir, name,
-	    create ? TALLY_SYS_WRITE | TALLY_SYS_CREATE : TALLY_SYS_WRITE);
-	if (fd < 0)
-		return tally_fail_os(error, fd, "cannot write the index");
-	index->tree[level] = fd;
+	result = tally_paged_open(&index->tree[level], index->dir, name,
+	    create ? TALLY_SYS_WRITE | TALLY_SYS_CREATE : TALLY_SYS_WRITE,
+	    &index->secret);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot write the index");
 	return TALLY_OK;
 }
 
@@ -201,17 +205,22 @@ write_level(struct tally_index *index, int level, uint64_t from, uint64_t to,
 
 	for (uint64_t at = from >> height; at < to >> height && result == 0;
 	     at++) {
+		struct tally_paged *file = &index->tree[level];
+		char entry[TALLY_TREE_ENTRY];
 		struct tally_hash root;
 
 		result = tally_index_fold(index, &index->hasher,
 		    (unsigned)level, at << 8, 256, &root, error);
-		if (result == 0) {
-			result = tally_sys_write(index->tree[level], root.b,
-			    sizeof(root.b), at * 32, NULL);
-			if (result != 0)
-				result = tally_fail_os(error, result,
-				    "cannot write the index");
-		}
+		if (result != 0)
+			return result;
+		memcpy(entry, root.b, sizeof(root.b));
+		tally_page_seal(&file->key, at * sizeof(entry), entry,
+		    sizeof(entry));
+		result = tally_sys_write(file->fd, entry, sizeof(entry),
+		    at * sizeof(entry), NULL);
+		if (result != 0)
+			return tally_fail_os(error, result,
+			    "cannot write the index");
 	}
 	return result;
 }
@@ -223,7 +232,7 @@ step_write(struct tally_log *log, struct step *step, struct tally_error *error)
 	uint64_t from = index->covered.size;
 	int result;
 
-	result = tally_sys_write(index->records, step->records,
+	result = tally_sys_write(index->records.fd, step->records,
 	    step->count * TALLY_RECORD_ENTRY, from * TALLY_RECORD_ENTRY, NULL);
 	if (result != 0)
 		return tally_fail_os(error, result, "cannot write the index");
@@ -233,8 +242,8 @@ step_write(struct tally_log *log, struct step *step, struct tally_error *error)
 		result = write_level(index, level, from, step->place.size,
 		    error);
 	if (result == 0)
-		result = tally_runs_add(index->dir, log->owner.log_id,
-		    &index->hasher, &index->runs, step->place.size, step->keys,
+		result = tally_runs_add(index->dir, &index->secret,
+		    &index->runs, step->place.size, step->keys,
 		    step->keys_count, error);
 	return result;
 }
@@ -247,15 +256,17 @@ sync_all(struct tally_index *index, struct tally_error *error)
 
 	if (result != 0)
 		return result;
-	result = tally_sys_sync_all(index->records);
-	for (int i = 0;
-	     i < TALLY_INDEX_LEVELS && result == 0 && index->tree[i] >= 0; i++)
-		result = tally_sys_sync_all(index->tree[i]);
+	result = tally_sys_sync_all(index->records.fd);
+	for (int i = 0; i < TALLY_INDEX_LEVELS && result == 0 &&
+	     index->tree[i].fd >= 0;
+	     i++)
+		result = tally_sys_sync_all(index->tree[i].fd);
 	if (result == 0)
 		result = tally_sys_sync_all(index->dir);
 	if (result != 0)
 		return tally_fail_os(error, result, "cannot sync the index");
 	index->synced = index->covered;
+	index->synced_root = index->root;
 	return TALLY_OK;
 }
 
@@ -268,14 +279,30 @@ step_state(struct tally_log *log, struct step *step, struct tally_error *error)
 	int result;
 
 	index->covered = step->place;
-	result = tally_runs_merge(index->dir, log->owner.log_id, &index->hasher,
-	    &index->runs, &merged, error);
+	result = tally_index_root(index, index->covered.size, &index->root,
+	    error);
+	if (result == 0)
+		result = tally_runs_merge(index->dir, &index->secret,
+		    &index->runs, &merged, error);
 	if (result == 0 && merged)
 		result = sync_all(index, error);
 	if (result == 0)
 		result = tally_covered_write(log, index, merged, error);
 	if (result == 0 && merged)
 		tally_runs_prune(index->dir, &index->runs);
+	return result;
+}
+
+/* Both; an index that cannot be read or written is not built upon. */
+static int
+step_put(struct tally_log *log, struct step *step, struct tally_error *error)
+{
+	int result = step_write(log, step, error);
+
+	if (result == 0)
+		result = step_state(log, step, error);
+	if (result == TALLY_E_IO)
+		tally_index_drop(&log->builder);
 	return result;
 }
 
@@ -335,9 +362,7 @@ catch_up_locked(struct tally_log *log, const struct tally_place *upto,
 		step.place = index->covered;
 		result = step_fill(log, &step, upto, error);
 		if (result == 0)
-			result = step_write(log, &step, error);
-		if (result == 0)
-			result = step_state(log, &step, error);
+			result = step_put(log, &step, error);
 	}
 	step_free(&step);
 	return result;

@@ -219,6 +219,7 @@ tally_state_copy(const struct tally_state *from, struct tally_state *to)
 	struct tally_place tail = tally_state_tail(from);
 	struct tally_place durable = tally_state_durable(from);
 
+	new->seed = old->seed;
 	tally_published_set(&new->durable, &durable);
 	copy_chains(from, to);
 	new->recent_active = old->recent_active;

@@ -155,15 +155,17 @@ static int
 group_resolve(struct tally_log *log, struct tally_group *group,
     struct tally_error *error)
 {
+	const struct tally_sip_key *seed = &log->state->shared->seed;
+
 	for (struct tally_call *c = group->first; c != NULL; c = c->next) {
 		for (size_t i = 0; i < c->count; i++) {
 			struct tally_item *item = &c->items[i];
 
-			item->chain_key = tally_key_chain(log->owner.log_id,
-			    item->chain, item->chain_len);
+			item->chain_key = tally_key_chain(seed, item->chain,
+			    item->chain_len);
 			item->id_key = item->id_len == 0
 			    ? 0
-			    : tally_key_id(item->chain_key, item->id,
+			    : tally_key_id(seed, item->chain_key, item->id,
 				  item->id_len);
 			if (tally_item_resolve(log->state, item) == NULL)
 				return tally_fail(error, TALLY_E_BUG,

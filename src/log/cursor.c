@@ -395,6 +395,12 @@ begin_at_index(struct tally_cursor *cursor, uint64_t index,
 	result = tally_find_index(cursor->log, &cursor->hasher, index,
 	    &cursor->found, error);
 	tally_index_end(cursor->log);
+	/* An index that is wrong goes, and everything is read. */
+	if (result == TALLY_E_IO) {
+		tally_index_discard(cursor->log);
+		memset(&covered, 0, sizeof(covered));
+		result = TALLY_END;
+	}
 	if (result < 0)
 		return result;
 	if (result == 0)

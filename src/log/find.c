@@ -102,31 +102,6 @@ tally_found_read(struct tally_log *log, struct tally_hasher *hasher,
 
 /* ---- through the index ------------------------------------------------ */
 
-/* The segment that holds a record: the last that begins at or before it. */
-static int
-segment_of(struct tally_log *log, uint64_t index, uint64_t *out,
-    struct tally_error *error)
-{
-	struct tally_segments segments;
-	int result = tally_segments_list(log->log_dir, &segments, error);
-	size_t low = 0, high = segments.count;
-
-	while (result == 0 && high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		if (segments.first[middle] <= index)
-			low = middle;
-		else
-			high = middle;
-	}
-	if (result == 0 && segments.count > 0)
-		*out = segments.first[low];
-	else if (result == 0)
-		result = TALLY_END;
-	tally_segments_wipe(&segments);
-	return result;
-}
-
 struct wanted {
 	struct tally_log *log;
 	struct tally_hasher *hasher;
@@ -172,7 +147,7 @@ try_key(void *arg, const struct tally_keyed *key)
 	const struct tally_header *header = &wanted->out->line.header;
 	int result;
 
-	result = segment_of(log, key->index, &at.segment, wanted->error);
+	result = tally_index_segment(&log->index, key->index, &at.segment);
 	if (result == 0)
 		result = tally_found_read(log, wanted->hasher, &at, wanted->out,
 		    wanted->error);
@@ -204,7 +179,7 @@ tally_find_index(struct tally_log *log, struct tally_hasher *hasher,
 	result = tally_index_record(&log->index, index, &at.offset, &hash,
 	    error);
 	if (result == 0)
-		result = segment_of(log, index, &at.segment, error);
+		result = tally_index_segment(&log->index, index, &at.segment);
 	if (result == 0)
 		result = tally_found_read(log, hasher, &at, out, error);
 	if (result == 0 && !tally_hash_equal(&out->line.hash, &hash))
@@ -212,25 +187,35 @@ tally_find_index(struct tally_log *log, struct tally_hasher *hasher,
 	return result;
 }
 
+/* The key of what is wanted, in its chain. */
+static uint64_t
+key_of(const struct wanted *wanted)
+{
+	const struct tally_sip_key *seed = &wanted->log->index.seed;
+	uint64_t chain = tally_key_chain(seed, wanted->chain,
+	    wanted->chain_len);
+
+	return wanted->id != NULL
+	    ? tally_key_id(seed, chain, wanted->id, wanted->id_len)
+	    : tally_key_seq(seed, chain, wanted->seq);
+}
+
+static int
+find(struct wanted *wanted)
+{
+	return tally_runs_find(&wanted->log->index.runs, key_of(wanted),
+	    try_key, wanted, wanted->error);
+}
+
 int
 tally_find_seq(struct tally_log *log, struct tally_hasher *hasher,
     const char *chain, size_t chain_len, uint64_t seq, struct tally_found *out,
     struct tally_error *error)
 {
-	struct wanted wanted = {
-		.log = log,
-		.hasher = hasher,
-		.chain = chain,
-		.chain_len = chain_len,
-		.seq = seq,
-		.out = out,
-		.error = error,
-	};
+	struct wanted wanted = { log, hasher, chain, NULL, chain_len, 0, seq,
+		out, error };
 
-	return tally_runs_find(&log->index.runs,
-	    tally_key_seq(tally_key_chain(log->owner.log_id, chain, chain_len),
-		seq),
-	    try_key, &wanted, error);
+	return find(&wanted);
 }
 
 int
@@ -238,21 +223,10 @@ tally_find_id(struct tally_log *log, struct tally_hasher *hasher,
     const char *chain, size_t chain_len, const char *id, size_t id_len,
     struct tally_found *out, struct tally_error *error)
 {
-	struct wanted wanted = {
-		.log = log,
-		.hasher = hasher,
-		.chain = chain,
-		.chain_len = chain_len,
-		.id = id,
-		.id_len = id_len,
-		.out = out,
-		.error = error,
-	};
+	struct wanted wanted = { log, hasher, chain, id, chain_len, id_len, 0,
+		out, error };
 
-	return tally_runs_find(&log->index.runs,
-	    tally_key_id(tally_key_chain(log->owner.log_id, chain, chain_len),
-		id, id_len),
-	    try_key, &wanted, error);
+	return find(&wanted);
 }
 
 /* ---- before and in an append ------------------------------------------ */
@@ -414,6 +388,12 @@ ask_again(struct tally_log *log, struct tally_item *item,
 	else
 		result = ask_runs(log, &log->batch->hasher, item, 1, error);
 	tally_index_end(log);
+	/* It cannot be built anew here; the call begins once more. */
+	if (result == TALLY_E_IO) {
+		tally_index_discard(log);
+		result = tally_fail(error, TALLY_E_BUSY,
+		    "the index did not hold and was dropped; try again");
+	}
 	return result;
 }
 

@@ -47,7 +47,8 @@ tally_log_head(struct tally_log *log, const char *chain, size_t chain_len,
 	if (result != 0)
 		return result;
 	slot = tally_state_chain(log->state,
-	    tally_key_chain(log->owner.log_id, name, name_len), name, name_len);
+	    tally_key_chain(&log->state->shared->seed, name, name_len), name,
+	    name_len);
 	result = slot == NULL ? TALLY_END
 			      : head_fill(log->state, slot, &head, error);
 	if (result != 0 || head.index < tally_state_durable(log->state).size)

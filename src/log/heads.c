@@ -160,7 +160,7 @@ tally_heads_fill(const struct tally_heads_file *file, struct tally_state *state)
 		struct tally_chain *chain;
 
 		chain = tally_state_chain_add(state,
-		    tally_key_chain(state->shared->log_id, at + 2, len), at + 2,
+		    tally_key_chain(&state->shared->seed, at + 2, len), at + 2,
 		    len);
 		at += 2 + len;
 		head.index = tally_get64(at);

@@ -16,27 +16,32 @@ tally_index_init(struct tally_index *index)
 	memset(index, 0, sizeof(*index));
 	pthread_rwlock_init(&index->lock, NULL);
 	index->dir = -1;
-	index->records = -1;
+	index->records.fd = -1;
 	index->stated = -1;
 	for (int i = 0; i < TALLY_INDEX_LEVELS; i++)
-		index->tree[i] = -1;
+		index->tree[i].fd = -1;
+}
+
+/* As if it covered nothing. */
+static void
+forget(struct tally_index *index)
+{
+	tally_paged_close(&index->records);
+	for (int i = 0; i < TALLY_INDEX_LEVELS; i++)
+		tally_paged_close(&index->tree[i]);
+	tally_runs_close(&index->runs);
+	tally_segments_wipe(&index->segments);
+	memset(&index->covered, 0, sizeof(index->covered));
+	memset(&index->synced, 0, sizeof(index->synced));
 }
 
 /* As if the directory were empty; it stays open, and locked if it is. */
 static void
 shut_files(struct tally_index *index)
 {
-	tally_sys_close(index->records);
+	forget(index);
 	tally_sys_close(index->stated);
-	index->records = -1;
 	index->stated = -1;
-	for (int i = 0; i < TALLY_INDEX_LEVELS; i++) {
-		tally_sys_close(index->tree[i]);
-		index->tree[i] = -1;
-	}
-	tally_runs_close(&index->runs);
-	memset(&index->covered, 0, sizeof(index->covered));
-	memset(&index->synced, 0, sizeof(index->synced));
 	index->device = 0;
 	index->inode = 0;
 	index->is_open = false;
@@ -73,37 +78,18 @@ open_files(struct tally_index *index)
 {
 	char name[TALLY_TREE_NAME_SIZE];
 
-	index->records = tally_sys_open(index->dir, TALLY_RECORDS_NAME,
-	    TALLY_SYS_READ);
-	if (index->records < 0)
+	if (tally_paged_open(&index->records, index->dir, TALLY_RECORDS_NAME,
+		TALLY_SYS_READ, &index->secret) != 0)
 		return TALLY_END;
 	for (int i = 0; i < TALLY_INDEX_LEVELS; i++) {
 		if (index->covered.size >> 8 * (i + 1) == 0)
 			break;
 		tally_tree_name(i, name);
-		index->tree[i] = tally_sys_open(index->dir, name,
-		    TALLY_SYS_READ);
-		if (index->tree[i] < 0)
+		if (tally_paged_open(&index->tree[i], index->dir, name,
+			TALLY_SYS_READ, &index->secret) != 0)
 			return TALLY_END;
 	}
 	return TALLY_OK;
-}
-
-/* Are the files as long as they must be? */
-static bool
-are_long_enough(struct tally_index *index)
-{
-	struct tally_sys_stat st;
-
-	if (tally_sys_stat(index->records, &st) != 0 ||
-	    st.size < index->covered.size * TALLY_RECORD_ENTRY)
-		return false;
-	for (int i = 0; i < TALLY_INDEX_LEVELS && index->tree[i] >= 0; i++) {
-		if (tally_sys_stat(index->tree[i], &st) != 0 ||
-		    st.size < (index->covered.size >> 8 * (i + 1)) * 32)
-			return false;
-	}
-	return true;
 }
 
 /* Is the directory that we have open still the one at its path? */
@@ -151,6 +137,20 @@ check_history(struct tally_log *log, struct tally_index *index,
 								 : result;
 }
 
+/* Has the tree the root that is stated?  If not, its files are not of one
+ * moment, whatever their pages say. */
+static int
+check_root(struct tally_index *index, struct tally_error *error)
+{
+	struct tally_hash root;
+	int result = tally_index_root(index, index->covered.size, &root, error);
+
+	if (result == TALLY_E_IO ||
+	    (result == 0 && !tally_hash_equal(&root, &index->root)))
+		return TALLY_END;
+	return result;
+}
+
 static int
 open_index(struct tally_log *log, struct tally_index *index,
     struct tally_error *error)
@@ -171,19 +171,16 @@ open_index(struct tally_log *log, struct tally_index *index,
 	result = tally_covered_read(log, index);
 	if (result == 0 && index->covered.size > 0) {
 		result = open_files(index);
-		if (result == 0 && !are_long_enough(index))
-			result = TALLY_END;
 		if (result == 0)
-			result = tally_runs_open(index->dir, log->owner.log_id,
-			    &index->hasher, index->covered.size, &index->runs,
-			    error);
+			result = check_root(index, error);
+		if (result == 0)
+			result = tally_runs_open(index->dir, &index->secret,
+			    index->covered.size, &index->runs, error);
 		if (result == 0)
 			result = check_history(log, index, error);
 	}
 	if (result == TALLY_END) {
-		memset(&index->covered, 0, sizeof(index->covered));
-		memset(&index->synced, 0, sizeof(index->synced));
-		tally_runs_close(&index->runs);
+		forget(index);
 		/* Not taken for known: the next look opens it again. */
 		index->is_open = false;
 		return TALLY_OK;
@@ -224,6 +221,24 @@ is_fresh(struct tally_log *log)
 	    st.inode == index->inode && st.device == index->device;
 }
 
+/*
+ * The segments that it covers: their list does not change, so it is taken
+ * again only when the index has come to another.
+ */
+static int
+list_segments(struct tally_log *log, struct tally_error *error)
+{
+	struct tally_index *index = &log->index;
+	struct tally_segments *segments = &index->segments;
+
+	if (index->covered.size == 0 ||
+	    (segments->count > 0 &&
+		segments->first[segments->count - 1] >= index->covered.segment))
+		return TALLY_OK;
+	tally_segments_wipe(segments);
+	return tally_segments_list(log->log_dir, segments, error);
+}
+
 int
 tally_index_begin(struct tally_log *log, struct tally_error *error)
 {
@@ -235,6 +250,8 @@ tally_index_begin(struct tally_log *log, struct tally_error *error)
 	pthread_rwlock_unlock(&log->index.lock);
 	pthread_rwlock_wrlock(&log->index.lock);
 	result = tally_index_refresh(log, &log->index, error);
+	if (result == 0)
+		result = list_segments(log, error);
 	pthread_rwlock_unlock(&log->index.lock);
 	if (result == 0)
 		pthread_rwlock_rdlock(&log->index.lock);
@@ -247,33 +264,42 @@ tally_index_end(struct tally_log *log)
 	pthread_rwlock_unlock(&log->index.lock);
 }
 
+/* Removes "covered", if it is still the one that we have open. */
+static int
+unlink_covered(struct tally_index *index)
+{
+	struct tally_sys_stat st;
+
+	if (index->dir < 0 || !index->is_open ||
+	    tally_sys_stat_at(index->dir, TALLY_COVERED_NAME, &st) != 0 ||
+	    st.inode != index->inode || st.device != index->device)
+		return TALLY_OK;
+	return tally_sys_unlink(index->dir, TALLY_COVERED_NAME);
+}
+
 void
 tally_index_discard(struct tally_log *log)
 {
 	struct tally_index *index = &log->index;
 
 	pthread_rwlock_wrlock(&index->lock);
-	if (index->dir >= 0 && !log->read_only)
-		(void)tally_sys_unlink(index->dir, TALLY_COVERED_NAME);
-	tally_index_shut(index);
+	/* Who may not remove it still knows it, and that it is not to be
+	 * believed, until there is another. */
+	if (log->read_only || unlink_covered(index) != 0)
+		forget(index);
+	else
+		tally_index_shut(index);
 	pthread_rwlock_unlock(&index->lock);
 }
 
-/* ---- reading ---------------------------------------------------------- */
-
-static int
-read_exact(int fd, char *out, size_t len, uint64_t offset,
-    struct tally_error *error)
+void
+tally_index_drop(struct tally_index *index)
 {
-	int64_t n = tally_sys_read(fd, out, len, offset);
-
-	if (n < 0)
-		return tally_fail_os(error, (int)n, "cannot read the index");
-	return (uint64_t)n == len ? TALLY_OK
-				  : tally_fail(error, TALLY_E_IO,
-					"the index is short; remove the"
-					" directory \"index\", it comes back");
+	(void)tally_sys_unlink(index->dir, TALLY_COVERED_NAME);
+	shut_files(index);
 }
+
+/* ---- reading ---------------------------------------------------------- */
 
 int
 tally_index_record(struct tally_index *index, uint64_t at, uint64_t *out_offset,
@@ -282,12 +308,34 @@ tally_index_record(struct tally_index *index, uint64_t at, uint64_t *out_offset,
 	char entry[TALLY_RECORD_ENTRY];
 	int result;
 
-	result = read_exact(index->records, entry, sizeof(entry),
-	    at * TALLY_RECORD_ENTRY, error);
+	result = tally_pages_read(&index->records, at * TALLY_RECORD_ENTRY,
+	    TALLY_RECORD_ENTRY, 1, entry, error);
 	if (result != 0)
 		return result;
 	*out_offset = tally_get64(entry);
 	memcpy(out_hash->b, entry + 8, sizeof(out_hash->b));
+	return TALLY_OK;
+}
+
+int
+tally_index_segment(const struct tally_index *index, uint64_t at,
+    uint64_t *out_first)
+{
+	const struct tally_segments *segments = &index->segments;
+	size_t low = 0, high = segments->count;
+
+	if (high == 0)
+		return TALLY_END;
+	/* The last that begins at or before it. */
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (segments->first[middle] <= at)
+			low = middle;
+		else
+			high = middle;
+	}
+	*out_first = segments->first[low];
 	return TALLY_OK;
 }
 
@@ -301,19 +349,21 @@ tally_index_fold(struct tally_index *index, struct tally_hasher *hasher,
     struct tally_error *error)
 {
 	char bytes[256 * TALLY_RECORD_ENTRY];
-	size_t entry = level == 0 ? TALLY_RECORD_ENTRY : 32;
+	size_t entry = level == 0 ? TALLY_RECORD_ENTRY : TALLY_TREE_ENTRY;
+	size_t hash_at = level == 0 ? 8 : 0;
 	struct tally_frontier frontier;
-	int fd = level == 0 ? index->records : index->tree[level - 1];
 	int result;
 
-	result = read_exact(fd, bytes, count * entry, first * entry, error);
+	result = tally_pages_read(
+	    level == 0 ? &index->records : &index->tree[level - 1],
+	    first * entry, entry, count, bytes, error);
 	if (result != 0)
 		return result;
 	tally_frontier_init(&frontier);
 	for (unsigned i = 0; i < count; i++) {
 		struct tally_hash node;
 
-		memcpy(node.b, bytes + (i + 1) * entry - 32, 32);
+		memcpy(node.b, bytes + i * entry + hash_at, 32);
 		tally_frontier_append(hasher, &frontier, &node);
 	}
 	*out = tally_frontier_root(hasher, &frontier);
@@ -330,4 +380,24 @@ tally_index_node(struct tally_index *index, struct tally_hasher *hasher,
 		return TALLY_E_LIMIT;
 	return tally_index_fold(index, hasher, level, position << height % 8,
 	    1u << height % 8, out, NULL);
+}
+
+static int
+root_node(void *arg, unsigned height, uint64_t position, struct tally_hash *out)
+{
+	struct tally_index *index = arg;
+
+	return tally_index_node(index, &index->hasher, height, position, out);
+}
+
+int
+tally_index_root(struct tally_index *index, uint64_t size,
+    struct tally_hash *out, struct tally_error *error)
+{
+	const struct tally_tree_source source = { root_node, index };
+	int result = tally_tree_root(&index->hasher, &source, size, out);
+
+	return result == 0
+	    ? TALLY_OK
+	    : tally_fail(error, result, "cannot read the tree of the index");
 }

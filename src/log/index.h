@@ -6,13 +6,20 @@
  * brings it up to date now and then, readers who may write do when they look
  * something up.
  *
- *     covered       how far it reaches, with a checksum; replaced by rename
- *     records       per record: offset in its segment (8), hash (32)
- *     tree-08 ...   per perfect subtree of 2^8, 2^16 ... leaves: its root
+ *     covered       how far it reaches, and the root of that; replaced by
+ *                   rename, see covered.c
+ *     secret        16 random bytes that only the log's owner may read
+ *     records       per record: offset in its segment (8), hash (32), sum
+ *     tree-08 ...   per perfect subtree of 2^8, 2^16 ... leaves: its root, sum
  *     keys-...      runs of keys, see runs.h
  *     heads         see heads.h
  *
- * After a reboot only what was synced counts.
+ *  1. What is read is believed only if its page holds (page.h); "covered"
+ *     only if its sum does, and the tree has the root that it states.
+ *  2. Whoever finds that something does not hold discards the index: it
+ *     removes "covered".  The next who may write builds it anew, with another
+ *     secret and in other files, for somebody may still read the old ones.
+ *  3. After a reboot only what was synced counts.
  */
 #ifndef TALLY_LOG_INDEX_H
 #define TALLY_LOG_INDEX_H
@@ -20,6 +27,7 @@
 #include <pthread.h>
 
 #include "core/tree.h"
+#include "log/page.h"
 #include "log/runs.h"
 #include "log/segment.h"
 
@@ -39,14 +47,18 @@ struct tally_index {
 	pthread_rwlock_t lock; /* for all below */
 	int dir;               /* own descriptor: its flock is the writers' */
 	bool is_locked;        /* we have that flock */
-	int records;
-	int tree[TALLY_INDEX_LEVELS];
-	struct tally_place covered;
+	struct tally_sip_key secret; /* for the sums of its pages */
+	struct tally_sip_key seed;   /* of its keys */
+	struct tally_paged records;
+	struct tally_paged tree[TALLY_INDEX_LEVELS];
+	struct tally_place covered; /* how far it reaches */
 	struct tally_place synced;
+	struct tally_hash root, synced_root; /* of so many records */
 	int stated;             /* the file "covered" that was read: open, so
 				   that its inode is not given to another */
 	uint64_t device, inode; /* its */
 	struct tally_runs runs;
+	struct tally_segments segments; /* for lookups: those that it covers */
 	struct tally_hasher hasher;
 	bool is_open;
 };
@@ -86,7 +98,10 @@ TALLY_MUST_CHECK int
 tally_index_catch_up(struct tally_log *log, const struct tally_place *upto,
     bool wait, struct tally_error *error);
 
-/* Removes an index that proved wrong; it comes back.  Index not locked. */
+/*
+ * Removes an index that proved wrong; it comes back.  A handle that may not do
+ * so goes on as if there were none.  Index not locked.
+ */
 void
 tally_index_discard(struct tally_log *log);
 
@@ -96,6 +111,11 @@ tally_index_discard(struct tally_log *log);
 TALLY_MUST_CHECK int
 tally_index_record(struct tally_index *index, uint64_t at, uint64_t *out_offset,
     struct tally_hash *out_hash, struct tally_error *error);
+
+/* The first index of the segment that holds it; TALLY_END if there is none. */
+TALLY_MUST_CHECK int
+tally_index_segment(const struct tally_index *index, uint64_t at,
+    uint64_t *out_first);
 
 /* The root of the whole subtree of 2^height leaves at position * 2^height,
  * all of them below covered. */

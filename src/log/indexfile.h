@@ -7,14 +7,16 @@
 
 #define TALLY_COVERED_NAME "covered"
 #define TALLY_RECORDS_NAME "records"
-#define TALLY_RECORD_ENTRY 40
+#define TALLY_RECORD_ENTRY 48 /* offset, hash, sum: a page */
+#define TALLY_TREE_ENTRY 40   /* root, sum: likewise */
 #define TALLY_TREE_NAME_SIZE 8
 
 /* "tree-08" for level 0, "tree-16" for level 1 ... */
 void
 tally_tree_name(int level, char out[TALLY_TREE_NAME_SIZE]);
 
-/* Reads "covered" into the index; TALLY_END if it does not hold. */
+/* Reads "secret" and "covered" into the index; TALLY_END if they do not hold,
+ * or not each other. */
 TALLY_MUST_CHECK int
 tally_covered_read(struct tally_log *log, struct tally_index *index);
 
@@ -26,6 +28,22 @@ tally_covered_known(struct tally_index *index, struct tally_error *error);
 TALLY_MUST_CHECK int
 tally_covered_write(struct tally_log *log, struct tally_index *index, bool sync,
     struct tally_error *error);
+
+/*
+ * Index locked for building, and covering nothing: a new secret, and what was
+ * there before is removed, so that the files are made anew.
+ */
+TALLY_MUST_CHECK int
+tally_covered_begin(struct tally_index *index, struct tally_error *error);
+
+/* The root of the tree of the first size records. */
+TALLY_MUST_CHECK int
+tally_index_root(struct tally_index *index, uint64_t size,
+    struct tally_hash *out, struct tally_error *error);
+
+/* Invariant 2, for who builds it: removes "covered". */
+void
+tally_index_drop(struct tally_index *index);
 
 void
 tally_index_shut(struct tally_index *index);

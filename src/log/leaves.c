@@ -158,3 +158,44 @@ tally_leaves_source(struct tally_leaves *leaves)
 {
 	return (struct tally_tree_source){ leaves_node, leaves };
 }
+
+/* *out_wrong: the index did not hold. */
+static int
+ask_once(struct tally_log *log, uint64_t size, tally_leaves_fn *fn, void *arg,
+    bool *out_wrong, struct tally_error *error)
+{
+	struct tally_workspace *space;
+	struct tally_leaves leaves;
+	int result;
+
+	*out_wrong = false;
+	result = tally_workspace_take(log, &space, error);
+	if (result != 0)
+		return result;
+	result = tally_leaves_open(log, size, &space->hasher, &leaves, error);
+	if (result == 0) {
+		struct tally_tree_source source = tally_leaves_source(&leaves);
+
+		result = fn(arg, &space->hasher, &source, leaves.size);
+		*out_wrong = result == TALLY_E_IO;
+		if (result != 0)
+			result = tally_fail(error, result,
+			    "cannot read the tree from the index");
+	}
+	tally_leaves_close(&leaves);
+	tally_workspace_give(log, space);
+	return result;
+}
+
+int
+tally_leaves_ask(struct tally_log *log, uint64_t size, tally_leaves_fn *fn,
+    void *arg, struct tally_error *error)
+{
+	bool is_wrong;
+	int result = ask_once(log, size, fn, arg, &is_wrong, error);
+
+	if (!is_wrong)
+		return result;
+	tally_index_discard(log);
+	return ask_once(log, size, fn, arg, &is_wrong, error);
+}

@@ -34,4 +34,17 @@ tally_leaves_close(struct tally_leaves *leaves);
 struct tally_tree_source
 tally_leaves_source(struct tally_leaves *leaves);
 
+/*
+ * Asks the tree of size leaves, as above, for something: fn is called with its
+ * source.  If that gives TALLY_E_IO the index did not hold: it is discarded,
+ * and fn is called once more, with another.
+ */
+typedef int
+tally_leaves_fn(void *arg, struct tally_hasher *hasher,
+    const struct tally_tree_source *source, uint64_t size);
+
+TALLY_MUST_CHECK int
+tally_leaves_ask(struct tally_log *log, uint64_t size, tally_leaves_fn *fn,
+    void *arg, struct tally_error *error);
+
 #endif

@@ -21,42 +21,23 @@ struct proving {
 
 /* The tree's part: path and root for the record's index. */
 static int
-prove_path(struct tally_log *log, struct proving *proving,
-    struct tally_error *error)
+prove_path(void *arg, struct tally_hasher *hasher,
+    const struct tally_tree_source *source, uint64_t size)
 {
-	struct tally_workspace *space;
-	struct tally_leaves leaves;
-	struct tally_tree_source source;
+	struct proving *proving = arg;
+	const struct tally_record *record = &proving->record;
 	int result;
 
-	result = tally_workspace_take(log, &space, error);
-	if (result != 0)
-		return result;
-	result = tally_leaves_open(log, 0, &space->hasher, &leaves, error);
-	if (result == 0) {
-		source = tally_leaves_source(&leaves);
-		proving->size = leaves.size;
-		result = tally_inclusion_prove(&space->hasher, &source,
-		    proving->record.index, leaves.size, proving->path,
-		    &proving->path_len);
-		if (result == 0)
-			result = tally_tree_root(&space->hasher, &source,
-			    leaves.size, &proving->root);
-		if (result != 0)
-			result = tally_fail(error, result,
-			    "cannot read the tree from the index");
-	}
-	tally_leaves_close(&leaves);
+	proving->size = size;
+	result = tally_inclusion_prove(hasher, source, record->index, size,
+	    proving->path, &proving->path_len);
+	if (result == 0)
+		result = tally_tree_root(hasher, source, size, &proving->root);
 	/* A wrong index must not make a wrong proof. */
 	if (result == 0 &&
-	    !tally_inclusion_check(&space->hasher, &proving->record.hash,
-		proving->record.index, proving->size, proving->path,
-		proving->path_len, &proving->root)) {
-		tally_index_discard(log);
-		result = tally_fail(error, TALLY_E_IO,
-		    "the index did not hold and was dropped; try again");
-	}
-	tally_workspace_give(log, space);
+	    !tally_inclusion_check(hasher, &record->hash, record->index, size,
+		proving->path, proving->path_len, &proving->root))
+		result = TALLY_E_IO;
 	return result;
 }
 
@@ -116,7 +97,7 @@ tally_log_prove(struct tally_log *log, const char *chain, size_t chain_len,
 		return result;
 	result = tally_cursor_find(cursor, &find, &proving.record, error);
 	if (result == 0)
-		result = prove_path(log, &proving, error);
+		result = tally_leaves_ask(log, 0, prove_path, &proving, error);
 	if (result == 0) {
 		*out_text = proof_text(log, &proving, out_len);
 		if (*out_text == NULL)
@@ -126,26 +107,31 @@ tally_log_prove(struct tally_log *log, const char *chain, size_t chain_len,
 	return result;
 }
 
+struct rooting {
+	uint64_t size;
+	struct tally_hash root;
+};
+
+static int
+root_of(void *arg, struct tally_hasher *hasher,
+    const struct tally_tree_source *source, uint64_t size)
+{
+	struct rooting *rooting = arg;
+
+	rooting->size = size;
+	return tally_tree_root(hasher, source, size, &rooting->root);
+}
+
 int
 tally_log_root(struct tally_log *log, uint64_t size, uint64_t *out_size,
     struct tally_hash *out_root, struct tally_error *error)
 {
-	struct tally_workspace *space;
-	struct tally_leaves leaves;
-	struct tally_tree_source source;
-	int result;
+	struct rooting rooting;
+	int result = tally_leaves_ask(log, size, root_of, &rooting, error);
 
-	result = tally_workspace_take(log, &space, error);
-	if (result != 0)
-		return result;
-	result = tally_leaves_open(log, size, &space->hasher, &leaves, error);
 	if (result == 0) {
-		source = tally_leaves_source(&leaves);
-		*out_size = leaves.size;
-		result = tally_tree_root(&space->hasher, &source, leaves.size,
-		    out_root);
+		*out_size = rooting.size;
+		*out_root = rooting.root;
 	}
-	tally_leaves_close(&leaves);
-	tally_workspace_give(log, space);
 	return result;
 }

@@ -3,22 +3,29 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/text.h"
 #include "log/bytes.h"
 #include "log/fail.h"
 #include "log/runfile.h"
 #include "log/sys.h"
 
-#define MAGIC "tallyky2"
-#define HEAD_BYTES 512
-#define HEAD_SUMMED (8 + 16 + 4 * 8)
+#define MAGIC "tallyky3"
+#define SMALL_PAGE 64 /* head, blocks of the filter, starts */
+#define BLOCK_BITS (8 * (SMALL_PAGE - TALLY_PAGE_SUM))
+#define STARTS_PER_PAGE 6
+#define ENTRY_BYTES 24
 #define ENTRIES_PER_BUCKET 16
-#define BLOOM_BLOCK 64 /* bytes */
-#define BLOOM_BITS_PER_KEY 12
-#define BLOOM_PROBES 6
+#define FILTER_BITS_PER_KEY 12
+#define FILTER_PROBES 6
 #define BITS_MAX 32
-#define BUFFER_ENTRIES 4096
+#define BUFFER_BYTES ((size_t)64 << 10)
+#define BUFFER_PAGES (BUFFER_BYTES / TALLY_RUNFILE_PAGE)
 #define KEYS_NEW "keys.new"
+
+_Static_assert(TALLY_RUNFILE_FIT * ENTRY_BYTES + TALLY_PAGE_SUM ==
+	TALLY_RUNFILE_PAGE,
+    "a page is full");
+_Static_assert((STARTS_PER_PAGE + 1) * 8 + TALLY_PAGE_SUM == SMALL_PAGE,
+    "a page is full");
 
 void
 tally_runfile_name(uint64_t from, uint64_t to,
@@ -28,6 +35,8 @@ tally_runfile_name(uint64_t from, uint64_t to,
 	    TALLY_RUNFILE_PREFIX "%020llu-%020llu", (unsigned long long)from,
 	    (unsigned long long)to);
 }
+
+/* ---- where everything lies -------------------------------------------- */
 
 static unsigned
 bits_for(uint64_t count)
@@ -45,248 +54,319 @@ bucket_of(const struct tally_run *run, uint64_t key)
 	return run->bits == 0 ? 0 : key >> (64 - run->bits);
 }
 
-/* ---- the filter ------------------------------------------------------- */
+static uint64_t
+filter_blocks(const struct tally_run *run)
+{
+	return run->count * FILTER_BITS_PER_KEY / BLOCK_BITS + 1;
+}
 
 static uint64_t
-bloom_blocks(const struct tally_run *run)
+filter_block(const struct tally_run *run, uint64_t key)
 {
-	return run->count * BLOOM_BITS_PER_KEY / (8 * BLOOM_BLOCK) + 1;
-}
-
-/* The block that a key's bits are in: by other bits than its bucket. */
-static uint64_t
-bloom_block(const struct tally_run *run, uint64_t key)
-{
-	return (key & UINT32_MAX) * bloom_blocks(run) >> 32;
-}
-
-static void
-bloom_set(unsigned char block[BLOOM_BLOCK], uint64_t key)
-{
-	uint64_t bits = key * UINT64_C(0x9e3779b97f4a7c15);
-
-	for (int i = 0; i < BLOOM_PROBES; i++, bits >>= 9)
-		block[bits >> 3 & 63] |= (unsigned char)(1u << (bits & 7));
-}
-
-static bool
-bloom_has(const unsigned char block[BLOOM_BLOCK], uint64_t key)
-{
-	uint64_t bits = key * UINT64_C(0x9e3779b97f4a7c15);
-
-	for (int i = 0; i < BLOOM_PROBES; i++, bits >>= 9) {
-		if ((block[bits >> 3 & 63] & 1u << (bits & 7)) == 0)
-			return false;
-	}
-	return true;
+	return (key >> 32) * filter_blocks(run) >> 32;
 }
 
 static uint64_t
 starts_at(const struct tally_run *run)
 {
-	return HEAD_BYTES + bloom_blocks(run) * BLOOM_BLOCK;
+	return SMALL_PAGE + filter_blocks(run) * SMALL_PAGE;
 }
 
 static uint64_t
 entries_at(const struct tally_run *run)
 {
-	return starts_at(run) + (((uint64_t)1 << run->bits) + 1) * 8;
+	uint64_t buckets = (uint64_t)1 << run->bits;
+
+	return starts_at(run) +
+	    (buckets + STARTS_PER_PAGE - 1) / STARTS_PER_PAGE * SMALL_PAGE;
 }
 
-static void
-head_format(const struct tally_run *run, const uint8_t log_id[16],
-    struct tally_hasher *hasher, char out[HEAD_BYTES])
+static uint64_t
+end_at(const struct tally_run *run)
 {
-	struct tally_hash sum;
+	return entries_at(run) +
+	    (run->count + TALLY_RUNFILE_FIT - 1) / TALLY_RUNFILE_FIT *
+	    TALLY_RUNFILE_PAGE;
+}
 
-	memset(out, 0, HEAD_BYTES);
+/* Six bits of a block, by what the choice of the block has left. */
+static void
+filter_set(char *block, uint64_t key)
+{
+	uint64_t bits = key * UINT64_C(0x9e3779b97f4a7c15);
+
+	for (int i = 0; i < FILTER_PROBES; i++, bits >>= 10) {
+		uint64_t bit = (bits & 1023) * BLOCK_BITS >> 10;
+
+		block[bit >> 3] |= (char)(1u << (bit & 7));
+	}
+}
+
+static bool
+filter_has(const char *block, uint64_t key)
+{
+	uint64_t bits = key * UINT64_C(0x9e3779b97f4a7c15);
+
+	for (int i = 0; i < FILTER_PROBES; i++, bits >>= 10) {
+		uint64_t bit = (bits & 1023) * BLOCK_BITS >> 10;
+
+		if ((block[bit >> 3] & 1u << (bit & 7)) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* ---- opening ---------------------------------------------------------- */
+
+static void
+head_format(const struct tally_run *run, char out[SMALL_PAGE])
+{
+	memset(out, 0, SMALL_PAGE);
 	memcpy(out, MAGIC, 8);
-	memcpy(out + 8, log_id, 16);
-	tally_put64(out + 24, run->from);
-	tally_put64(out + 32, run->to);
-	tally_put64(out + 40, run->count);
-	tally_put64(out + 48, run->bits);
-	sum = tally_hash_bytes(hasher, out, HEAD_SUMMED);
-	memcpy(out + HEAD_SUMMED, sum.b, sizeof(sum.b));
+	tally_put64(out + 8, run->from);
+	tally_put64(out + 16, run->to);
+	tally_put64(out + 24, run->count);
+	tally_put64(out + 32, run->bits);
+	tally_page_seal(&run->file.key, 0, out, SMALL_PAGE);
 }
 
 int
-tally_runfile_open(int index_dir, const char *name, const uint8_t log_id[16],
-    struct tally_hasher *hasher, struct tally_run *out)
+tally_runfile_open(int index_dir, const char *name,
+    const struct tally_sip_key *secret, struct tally_run *out)
 {
-	char head[HEAD_BYTES], again[HEAD_BYTES];
+	char head[SMALL_PAGE], again[SMALL_PAGE];
 	char own[TALLY_RUNFILE_NAME_SIZE];
 	struct tally_sys_stat st;
 
+	memset(out, 0, sizeof(*out));
+	out->file.fd = -1;
 	if (strncmp(name, TALLY_RUNFILE_PREFIX, strlen(TALLY_RUNFILE_PREFIX)) !=
-	    0)
+		0 ||
+	    tally_paged_open(&out->file, index_dir, name, TALLY_SYS_READ,
+		secret) != 0)
 		return TALLY_END;
-	out->fd = tally_sys_open(index_dir, name, TALLY_SYS_READ);
-	if (out->fd < 0)
-		return TALLY_END;
-	if (tally_sys_read(out->fd, head, sizeof(head), 0) != HEAD_BYTES ||
-	    tally_sys_stat(out->fd, &st) != 0)
-		goto out;
-	out->from = tally_get64(head + 24);
-	out->to = tally_get64(head + 32);
-	out->count = tally_get64(head + 40);
-	out->bits = (unsigned)tally_get64(head + 48);
-	head_format(out, log_id, hasher, again);
-	tally_runfile_name(out->from, out->to, own);
-	if (memcmp(head, again, HEAD_BYTES) == 0 && strcmp(name, own) == 0 &&
-	    out->bits == bits_for(out->count) && out->from < out->to &&
-	    st.size == entries_at(out) + out->count * TALLY_RUNFILE_ENTRY)
-		return TALLY_OK;
-out:
-	tally_sys_close(out->fd);
-	out->fd = -1;
+	if (tally_sys_read(out->file.fd, head, sizeof(head), 0) ==
+		sizeof(head) &&
+	    tally_sys_stat(out->file.fd, &st) == 0) {
+		out->from = tally_get64(head + 8);
+		out->to = tally_get64(head + 16);
+		out->count = tally_get64(head + 24);
+		out->bits = bits_for(out->count);
+		head_format(out, again);
+		tally_runfile_name(out->from, out->to, own);
+		if (memcmp(head, again, sizeof(head)) == 0 &&
+		    strcmp(name, own) == 0 && out->from < out->to &&
+		    st.size == end_at(out))
+			return TALLY_OK;
+	}
+	tally_paged_close(&out->file);
 	return TALLY_END;
 }
 
 /* ---- writing ---------------------------------------------------------- */
 
+static bool
+stream_new(struct tally_runfile_stream *stream, uint64_t offset, size_t page)
+{
+	stream->offset = offset;
+	stream->page = page;
+	stream->capacity = BUFFER_BYTES / page;
+	stream->buffer = tally_sys_alloc(BUFFER_BYTES);
+	return stream->buffer != NULL;
+}
+
+/* The page that is being filled; it began as zeros. */
+static char *
+stream_page(const struct tally_runfile_stream *stream)
+{
+	return stream->buffer + stream->filled * stream->page;
+}
+
+static int
+stream_flush(struct tally_runfile_writer *writer,
+    struct tally_runfile_stream *stream, struct tally_error *error)
+{
+	size_t len = stream->filled * stream->page;
+	int result;
+
+	if (len == 0)
+		return TALLY_OK;
+	result = tally_sys_write(writer->run.file.fd, stream->buffer, len,
+	    stream->offset, NULL);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot write the index");
+	memset(stream->buffer, 0, len);
+	stream->offset += len;
+	stream->filled = 0;
+	return TALLY_OK;
+}
+
+/* The page is full. */
+static int
+stream_next(struct tally_runfile_writer *writer,
+    struct tally_runfile_stream *stream, struct tally_error *error)
+{
+	tally_page_seal(&writer->run.file.key,
+	    stream->offset + stream->filled * stream->page, stream_page(stream),
+	    stream->page);
+	stream->filled++;
+	return stream->filled < stream->capacity
+	    ? TALLY_OK
+	    : stream_flush(writer, stream, error);
+}
+
 static void
 writer_free(struct tally_runfile_writer *writer)
 {
-	tally_sys_close(writer->fd);
-	tally_sys_free(writer->start);
-	tally_sys_free(writer->bloom);
-	tally_sys_free(writer->buffer);
-	writer->fd = -1;
-	writer->start = NULL;
-	writer->bloom = NULL;
-	writer->buffer = NULL;
+	tally_paged_close(&writer->run.file);
+	tally_sys_free(writer->filter.buffer);
+	tally_sys_free(writer->starts.buffer);
+	tally_sys_free(writer->entries.buffer);
+	writer->filter.buffer = NULL;
+	writer->starts.buffer = NULL;
+	writer->entries.buffer = NULL;
 }
 
 int
 tally_runfile_create(struct tally_runfile_writer *writer, int index_dir,
-    const struct tally_run *run, struct tally_error *error)
+    const struct tally_sip_key *secret, const struct tally_run *run,
+    struct tally_error *error)
 {
+	int fd;
+
 	memset(writer, 0, sizeof(*writer));
 	writer->index_dir = index_dir;
 	writer->run = *run;
 	writer->run.bits = bits_for(run->count);
-	writer->offset = entries_at(&writer->run);
-	writer->start = tally_sys_alloc((((size_t)1 << writer->run.bits) + 1) *
-	    sizeof(uint64_t));
-	writer->buffer = tally_sys_alloc(BUFFER_ENTRIES * TALLY_RUNFILE_ENTRY);
-	writer->bloom = tally_sys_alloc((size_t)bloom_blocks(&writer->run) *
-	    BLOOM_BLOCK);
-	writer->fd = -1;
-	if (writer->bloom == NULL || writer->start == NULL ||
-	    writer->buffer == NULL)
+	writer->run.file.fd = -1;
+	tally_runfile_name(run->from, run->to, writer->name);
+	if (!stream_new(&writer->filter, SMALL_PAGE, SMALL_PAGE) ||
+	    !stream_new(&writer->starts, starts_at(&writer->run), SMALL_PAGE) ||
+	    !stream_new(&writer->entries, entries_at(&writer->run),
+		TALLY_RUNFILE_PAGE))
 		return tally_fail_memory(error);
 	(void)tally_sys_unlink(index_dir, KEYS_NEW);
-	writer->fd = tally_sys_open(index_dir, KEYS_NEW,
+	fd = tally_sys_open(index_dir, KEYS_NEW,
 	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE);
-	if (writer->fd < 0)
-		return tally_fail_os(error, writer->fd,
-		    "cannot write the index");
+	if (fd < 0)
+		return tally_fail_os(error, fd, "cannot write the index");
+	writer->run.file.fd = fd;
+	/* By the name that it will have. */
+	writer->run.file.key = tally_sip_derive(secret, writer->name);
 	return TALLY_OK;
 }
 
+/* Bucket `bucket` begins with the next entry. */
 static int
-writer_flush(struct tally_runfile_writer *writer, struct tally_error *error)
+put_start(struct tally_runfile_writer *writer, uint64_t bucket,
+    struct tally_error *error)
 {
-	int result = tally_sys_write(writer->fd, writer->buffer, writer->filled,
-	    writer->offset, NULL);
+	uint64_t slot = bucket % STARTS_PER_PAGE;
 
-	if (result != 0)
-		return tally_fail_os(error, result, "cannot write the index");
-	writer->offset += writer->filled;
-	writer->filled = 0;
+	if (slot == 0) {
+		int result;
+
+		tally_put64(stream_page(&writer->starts) + STARTS_PER_PAGE * 8,
+		    writer->put);
+		result = stream_next(writer, &writer->starts, error);
+		if (result != 0)
+			return result;
+	}
+	tally_put64(stream_page(&writer->starts) + slot * 8, writer->put);
 	return TALLY_OK;
+}
+
+/* What lies before a block and a bucket is finished. */
+static int
+advance(struct tally_runfile_writer *writer, uint64_t block, uint64_t bucket,
+    struct tally_error *error)
+{
+	int result = TALLY_OK;
+
+	for (; writer->block < block && result == 0; writer->block++)
+		result = stream_next(writer, &writer->filter, error);
+	while (writer->bucket < bucket && result == 0)
+		result = put_start(writer, ++writer->bucket, error);
+	return result;
 }
 
 int
 tally_runfile_put(struct tally_runfile_writer *writer,
     const struct tally_keyed *key, struct tally_error *error)
 {
-	uint64_t bucket = bucket_of(&writer->run, key->key);
+	int result = advance(writer, filter_block(&writer->run, key->key),
+	    bucket_of(&writer->run, key->key), error);
 	char *at;
-	int result;
 
-	if (writer->filled == BUFFER_ENTRIES * TALLY_RUNFILE_ENTRY) {
-		result = writer_flush(writer, error);
-		if (result != 0)
-			return result;
-	}
-	bloom_set(writer->bloom +
-		bloom_block(&writer->run, key->key) * BLOOM_BLOCK,
-	    key->key);
-	while (writer->bucket < bucket)
-		writer->start[++writer->bucket] = writer->put;
-	at = writer->buffer + writer->filled;
+	if (result != 0)
+		return result;
+	filter_set(stream_page(&writer->filter), key->key);
+	at = stream_page(&writer->entries) +
+	    writer->put % TALLY_RUNFILE_FIT * ENTRY_BYTES;
 	tally_put64(at, key->key);
 	tally_put64(at + 8, key->index);
 	tally_put64(at + 16, key->offset);
-	writer->filled += TALLY_RUNFILE_ENTRY;
 	writer->put++;
-	return TALLY_OK;
+	return writer->put % TALLY_RUNFILE_FIT != 0
+	    ? TALLY_OK
+	    : stream_next(writer, &writer->entries, error);
 }
 
-/* The filter, the starts of the buckets, and the head. */
+/* What the last entry has left open, and the head. */
 static int
-writer_front(struct tally_runfile_writer *writer, const uint8_t log_id[16],
-    struct tally_hasher *hasher, struct tally_error *error)
+writer_end(struct tally_runfile_writer *writer, struct tally_error *error)
 {
-	uint64_t buckets = (uint64_t)1 << writer->run.bits;
-	char *starts = (char *)writer->start;
-	char head[HEAD_BYTES];
+	char head[SMALL_PAGE];
 	int result;
 
-	while (writer->bucket < buckets)
-		writer->start[++writer->bucket] = writer->put;
-	for (uint64_t i = 0; i <= buckets; i++) {
-		uint64_t start = writer->start[i];
-
-		tally_put64(starts + i * 8, start);
-	}
-	result = tally_sys_write(writer->fd, writer->bloom,
-	    (size_t)bloom_blocks(&writer->run) * BLOOM_BLOCK, HEAD_BYTES, NULL);
+	if (writer->put != writer->run.count)
+		return tally_fail(error, TALLY_E_BUG,
+		    "a run of the index is short");
+	/* Its page is never full then, for no power of two is a multiple of
+	 * six. */
+	result = advance(writer, filter_blocks(&writer->run),
+	    (uint64_t)1 << writer->run.bits, error);
 	if (result == 0)
-		result = tally_sys_write(writer->fd, starts,
-		    (size_t)(buckets + 1) * 8, starts_at(&writer->run), NULL);
-	if (result == 0) {
-		head_format(&writer->run, log_id, hasher, head);
-		result = tally_sys_write(writer->fd, head, sizeof(head), 0,
-		    NULL);
-	}
+		result = stream_next(writer, &writer->starts, error);
+	if (result == 0 && writer->put % TALLY_RUNFILE_FIT != 0)
+		result = stream_next(writer, &writer->entries, error);
+	if (result == 0)
+		result = stream_flush(writer, &writer->filter, error);
+	if (result == 0)
+		result = stream_flush(writer, &writer->starts, error);
+	if (result == 0)
+		result = stream_flush(writer, &writer->entries, error);
+	if (result != 0)
+		return result;
+	head_format(&writer->run, head);
+	result = tally_sys_write(writer->run.file.fd, head, sizeof(head), 0,
+	    NULL);
 	if (result != 0)
 		return tally_fail_os(error, result, "cannot write the index");
 	return TALLY_OK;
 }
 
 int
-tally_runfile_finish(struct tally_runfile_writer *writer, int so_far,
-    const uint8_t log_id[16], struct tally_hasher *hasher, bool sync,
+tally_runfile_finish(struct tally_runfile_writer *writer, int so_far, bool sync,
     struct tally_run *out, struct tally_error *error)
 {
-	char name[TALLY_RUNFILE_NAME_SIZE];
 	int result = so_far;
 
-	if (result == 0 && writer->put != writer->run.count)
-		result = tally_fail(error, TALLY_E_BUG,
-		    "a run of the index is short");
 	if (result == 0)
-		result = writer_flush(writer, error);
-	if (result == 0)
-		result = writer_front(writer, log_id, hasher, error);
+		result = writer_end(writer, error);
 	if (result == 0) {
-		tally_runfile_name(writer->run.from, writer->run.to, name);
 		if (sync)
-			result = tally_sys_sync_all(writer->fd);
+			result = tally_sys_sync_all(writer->run.file.fd);
 		if (result == 0)
 			result = tally_sys_rename(writer->index_dir, KEYS_NEW,
-			    name);
+			    writer->name);
 		if (result != 0)
 			result = tally_fail_os(error, result,
 			    "cannot write the index");
 	}
 	if (result == 0) {
 		*out = writer->run;
-		out->fd = writer->fd;
-		writer->fd = -1;
+		writer->run.file.fd = -1;
 	}
 	writer_free(writer);
 	return result;
@@ -296,52 +376,55 @@ tally_runfile_finish(struct tally_runfile_writer *writer, int so_far,
 
 int
 tally_runfile_read(const struct tally_run *run, uint64_t begin, char *out,
-    size_t count, struct tally_error *error)
+    size_t pages, struct tally_error *error)
 {
-	size_t len = count * TALLY_RUNFILE_ENTRY;
-	int64_t n = tally_sys_read(run->fd, out, len,
-	    entries_at(run) + begin * TALLY_RUNFILE_ENTRY);
+	return tally_pages_read(&run->file,
+	    entries_at(run) + begin / TALLY_RUNFILE_FIT * TALLY_RUNFILE_PAGE,
+	    TALLY_RUNFILE_PAGE, pages, out, error);
+}
 
-	if (n < 0)
-		return tally_fail_os(error, (int)n, "cannot read the index");
-	return (uint64_t)n == len
-	    ? TALLY_OK
-	    : tally_fail(error, TALLY_E_IO, "the index is short");
+struct tally_keyed
+tally_runfile_entry(const char *pages, size_t nth)
+{
+	const char *at = pages + nth / TALLY_RUNFILE_FIT * TALLY_RUNFILE_PAGE +
+	    nth % TALLY_RUNFILE_FIT * ENTRY_BYTES;
+
+	return (struct tally_keyed){
+		.key = tally_get64(at),
+		.index = tally_get64(at + 8),
+		.offset = tally_get64(at + 16),
+	};
 }
 
 int
 tally_runfile_may_have(const struct tally_run *run, uint64_t key, bool *out_may,
     struct tally_error *error)
 {
-	unsigned char block[BLOOM_BLOCK];
-	int64_t n = tally_sys_read(run->fd, block, sizeof(block),
-	    HEAD_BYTES + bloom_block(run, key) * BLOOM_BLOCK);
+	char block[SMALL_PAGE];
+	int result = tally_pages_read(&run->file,
+	    SMALL_PAGE + filter_block(run, key) * SMALL_PAGE, SMALL_PAGE, 1,
+	    block, error);
 
-	if (n < 0)
-		return tally_fail_os(error, (int)n, "cannot read the index");
-	if (n != sizeof(block))
-		return tally_fail(error, TALLY_E_IO, "the index is short");
-	*out_may = bloom_has(block, key);
-	return TALLY_OK;
+	if (result == 0)
+		*out_may = filter_has(block, key);
+	return result;
 }
 
 int
 tally_runfile_bucket(const struct tally_run *run, uint64_t key,
     uint64_t *out_begin, uint64_t *out_end, struct tally_error *error)
 {
-	char starts[16];
-	int64_t n = tally_sys_read(run->fd, starts, sizeof(starts),
-	    starts_at(run) + bucket_of(run, key) * 8);
+	uint64_t bucket = bucket_of(run, key);
+	char page[SMALL_PAGE];
+	const char *at = page + bucket % STARTS_PER_PAGE * 8;
+	int result = tally_pages_read(&run->file,
+	    starts_at(run) + bucket / STARTS_PER_PAGE * SMALL_PAGE, SMALL_PAGE,
+	    1, page, error);
 
-	if (n < 0)
-		return tally_fail_os(error, (int)n, "cannot read the index");
-	*out_begin = tally_get64(starts);
-	*out_end = tally_get64(starts + 8);
-	if (n != sizeof(starts) || *out_begin > *out_end ||
-	    *out_end > run->count)
-		return tally_fail(error, TALLY_E_IO,
-		    "the index is damaged;"
-		    " remove the directory \"index\", it comes back");
+	if (result != 0)
+		return result;
+	*out_begin = tally_get64(at);
+	*out_end = tally_get64(at + 8);
 	return TALLY_OK;
 }
 
@@ -351,10 +434,10 @@ reader_fill(struct tally_runfile_reader *reader, struct tally_error *error)
 	uint64_t count = reader->run->count - reader->read;
 	int result;
 
-	if (count > BUFFER_ENTRIES)
-		count = BUFFER_ENTRIES;
+	if (count > BUFFER_PAGES * TALLY_RUNFILE_FIT)
+		count = BUFFER_PAGES * TALLY_RUNFILE_FIT;
 	result = tally_runfile_read(reader->run, reader->read, reader->buffer,
-	    (size_t)count, error);
+	    (size_t)(count + TALLY_RUNFILE_FIT - 1) / TALLY_RUNFILE_FIT, error);
 	reader->read += count;
 	reader->at = 0;
 	reader->filled = (size_t)count;
@@ -364,8 +447,6 @@ reader_fill(struct tally_runfile_reader *reader, struct tally_error *error)
 static int
 reader_take(struct tally_runfile_reader *reader, struct tally_error *error)
 {
-	const char *at;
-
 	if (reader->left == 0)
 		return TALLY_OK;
 	if (reader->at == reader->filled) {
@@ -374,10 +455,7 @@ reader_take(struct tally_runfile_reader *reader, struct tally_error *error)
 		if (result != 0)
 			return result;
 	}
-	at = reader->buffer + reader->at++ * TALLY_RUNFILE_ENTRY;
-	reader->next.key = tally_get64(at);
-	reader->next.index = tally_get64(at + 8);
-	reader->next.offset = tally_get64(at + 16);
+	reader->next = tally_runfile_entry(reader->buffer, reader->at++);
 	return TALLY_OK;
 }
 
@@ -388,7 +466,7 @@ tally_runfile_reader_open(struct tally_runfile_reader *reader,
 	memset(reader, 0, sizeof(*reader));
 	reader->run = run;
 	reader->left = run->count;
-	reader->buffer = tally_sys_alloc(BUFFER_ENTRIES * TALLY_RUNFILE_ENTRY);
+	reader->buffer = tally_sys_alloc(BUFFER_BYTES);
 	if (reader->buffer == NULL)
 		return tally_fail_memory(error);
 	return reader_take(reader, error);

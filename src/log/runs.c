@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/text.h"
-#include "log/bytes.h"
 #include "log/fail.h"
 #include "log/runfile.h"
 #include "log/runs.h"
 #include "log/sys.h"
 
-#define BUCKET_MAX 4096 /* entries; more is damage */
+#define PAGES_AT_ONCE 8 /* of a bucket; few have more than two */
 #define LEVEL_FIRST 32768
 #define FAN 4
 /* Nothing larger is merged: one merge must not keep an appender for long. */
@@ -21,8 +19,7 @@
 
 struct listing {
 	int index_dir;
-	const uint8_t *log_id;
-	struct tally_hasher *hasher;
+	const struct tally_sip_key *secret;
 	struct tally_runs *all;
 };
 
@@ -50,12 +47,12 @@ list_run(void *arg, const char *name)
 	struct tally_run run;
 	int result;
 
-	if (tally_runfile_open(listing->index_dir, name, listing->log_id,
-		listing->hasher, &run) != 0)
+	if (tally_runfile_open(listing->index_dir, name, listing->secret,
+		&run) != 0)
 		return 0;
 	result = runs_push(listing->all, &run);
 	if (result != 0)
-		tally_sys_close(run.fd);
+		tally_paged_close(&run.file);
 	return result;
 }
 
@@ -68,7 +65,7 @@ longest_at(struct tally_runs *all, uint64_t from, uint64_t to)
 	for (size_t i = 0; i < all->count; i++) {
 		struct tally_run *run = &all->run[i];
 
-		if (run->fd >= 0 && run->from == from && run->to <= to &&
+		if (run->file.fd >= 0 && run->from == from && run->to <= to &&
 		    (found == NULL || run->to > found->to))
 			found = run;
 	}
@@ -76,12 +73,11 @@ longest_at(struct tally_runs *all, uint64_t from, uint64_t to)
 }
 
 int
-tally_runs_open(int index_dir, const uint8_t log_id[16],
-    struct tally_hasher *hasher, uint64_t covered, struct tally_runs *out,
-    struct tally_error *error)
+tally_runs_open(int index_dir, const struct tally_sip_key *secret,
+    uint64_t covered, struct tally_runs *out, struct tally_error *error)
 {
 	struct tally_runs all = { 0 };
-	struct listing listing = { index_dir, log_id, hasher, &all };
+	struct listing listing = { index_dir, secret, &all };
 	uint64_t at = 0;
 	int result;
 
@@ -95,7 +91,7 @@ tally_runs_open(int index_dir, const uint8_t log_id[16],
 		result = runs_push(out, run);
 		if (result == 0) {
 			at = run->to;
-			run->fd = -1;
+			run->file.fd = -1;
 		}
 	}
 	tally_runs_close(&all);
@@ -110,7 +106,7 @@ void
 tally_runs_close(struct tally_runs *runs)
 {
 	for (size_t i = 0; i < runs->count; i++)
-		tally_sys_close(runs->run[i].fd);
+		tally_paged_close(&runs->run[i].file);
 	tally_sys_free(runs->run);
 	memset(runs, 0, sizeof(*runs));
 }
@@ -195,9 +191,9 @@ sort_keys(struct tally_keyed *keys, size_t count, struct tally_error *error)
 }
 
 int
-tally_runs_add(int index_dir, const uint8_t log_id[16],
-    struct tally_hasher *hasher, struct tally_runs *runs, uint64_t to,
-    struct tally_keyed *keys, size_t count, struct tally_error *error)
+tally_runs_add(int index_dir, const struct tally_sip_key *secret,
+    struct tally_runs *runs, uint64_t to, struct tally_keyed *keys,
+    size_t count, struct tally_error *error)
 {
 	struct tally_runfile_writer writer;
 	struct tally_run run = {
@@ -210,13 +206,12 @@ tally_runs_add(int index_dir, const uint8_t log_id[16],
 	result = sort_keys(keys, count, error);
 	if (result != 0)
 		return result;
-	result = tally_runfile_create(&writer, index_dir, &run, error);
+	result = tally_runfile_create(&writer, index_dir, secret, &run, error);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = tally_runfile_put(&writer, &keys[i], error);
-	result = tally_runfile_finish(&writer, result, log_id, hasher, false,
-	    &run, error);
+	result = tally_runfile_finish(&writer, result, false, &run, error);
 	if (result == 0 && runs_push(runs, &run) != 0) {
-		tally_sys_close(run.fd);
+		tally_paged_close(&run.file);
 		result = tally_fail_memory(error);
 	}
 	return result;
@@ -288,9 +283,8 @@ merge_four(struct tally_run *run, struct tally_runfile_writer *writer,
 }
 
 int
-tally_runs_merge(int index_dir, const uint8_t log_id[16],
-    struct tally_hasher *hasher, struct tally_runs *runs, bool *out_merged,
-    struct tally_error *error)
+tally_runs_merge(int index_dir, const struct tally_sip_key *secret,
+    struct tally_runs *runs, bool *out_merged, struct tally_error *error)
 {
 	*out_merged = false;
 	while (wants_merge(runs)) {
@@ -304,15 +298,16 @@ tally_runs_merge(int index_dir, const uint8_t log_id[16],
 
 		for (int i = 0; i < FAN; i++)
 			run.count += last[i].count;
-		result = tally_runfile_create(&writer, index_dir, &run, error);
+		result = tally_runfile_create(&writer, index_dir, secret, &run,
+		    error);
 		if (result == 0)
 			result = merge_four(last, &writer, error);
-		result = tally_runfile_finish(&writer, result, log_id, hasher,
-		    true, &run, error);
+		result = tally_runfile_finish(&writer, result, true, &run,
+		    error);
 		if (result != 0)
 			return result;
 		for (int i = 0; i < FAN; i++)
-			tally_sys_close(last[i].fd);
+			tally_paged_close(&last[i].file);
 		runs->count -= FAN - 1;
 		last[0] = run;
 		*out_merged = true;
@@ -359,7 +354,7 @@ tally_runs_sync(const struct tally_runs *runs, uint64_t from,
 	for (size_t i = 0; i < runs->count; i++) {
 		int result = runs->run[i].to <= from
 		    ? 0
-		    : tally_sys_sync_all(runs->run[i].fd);
+		    : tally_sys_sync_all(runs->run[i].file.fd);
 
 		if (result != 0)
 			return tally_fail_os(error, result,
@@ -370,12 +365,44 @@ tally_runs_sync(const struct tally_runs *runs, uint64_t from,
 
 /* ---- finding ---------------------------------------------------------- */
 
+/* Calls fn for those of the run's entries [begin, end) that have the key. */
+static int
+scan_bucket(const struct tally_run *run, uint64_t key, uint64_t begin,
+    uint64_t end, tally_key_fn *fn, void *arg, struct tally_error *error)
+{
+	char pages[PAGES_AT_ONCE * TALLY_RUNFILE_PAGE];
+
+	while (begin < end) {
+		size_t nth = (size_t)(begin % TALLY_RUNFILE_FIT);
+		size_t last = PAGES_AT_ONCE * TALLY_RUNFILE_FIT;
+		int result;
+
+		if (end - begin < last - nth)
+			last = nth + (size_t)(end - begin);
+		result = tally_runfile_read(run, begin, pages,
+		    (last + TALLY_RUNFILE_FIT - 1) / TALLY_RUNFILE_FIT, error);
+		if (result != 0)
+			return result;
+		begin += last - nth;
+		for (; nth < last; nth++) {
+			struct tally_keyed found = tally_runfile_entry(pages,
+			    nth);
+
+			if (found.key != key)
+				continue;
+			result = fn(arg, &found);
+			if (result != TALLY_END)
+				return result;
+		}
+	}
+	return TALLY_END;
+}
+
 static int
 run_find(const struct tally_run *run, uint64_t key, tally_key_fn *fn, void *arg,
     struct tally_error *error)
 {
-	char entries[BUCKET_MAX / 8 * TALLY_RUNFILE_ENTRY];
-	uint64_t begin, end;
+	uint64_t begin = 0, end = 0;
 	bool may = false;
 	int result;
 
@@ -385,31 +412,7 @@ run_find(const struct tally_run *run, uint64_t key, tally_key_fn *fn, void *arg,
 	result = tally_runfile_bucket(run, key, &begin, &end, error);
 	if (result != 0)
 		return result;
-	while (begin < end) {
-		size_t count = sizeof(entries) / TALLY_RUNFILE_ENTRY;
-
-		if (end - begin < count)
-			count = (size_t)(end - begin);
-		result = tally_runfile_read(run, begin, entries, count, error);
-		if (result != 0)
-			return result;
-		for (size_t i = 0; i < count; i++) {
-			const char *at = entries + i * TALLY_RUNFILE_ENTRY;
-			struct tally_keyed found = {
-				.key = tally_get64(at),
-				.index = tally_get64(at + 8),
-				.offset = tally_get64(at + 16),
-			};
-
-			if (found.key != key)
-				continue;
-			result = fn(arg, &found);
-			if (result != TALLY_END)
-				return result;
-		}
-		begin += count;
-	}
-	return TALLY_END;
+	return scan_bucket(run, key, begin, end, fn, arg, error);
 }
 
 int

@@ -3,15 +3,7 @@
  * Runs: immutable files of sorted keys in index/, each of the records of a
  * range [from, to).  Together they tile [0, covered).  A lookup asks every run
  * (there are a few dozen at most); four of one level are merged into one.
- *
- * index/keys-<from>-<to>, numbers little-endian:
- *     "tallyky2", log id (16), from, to, count, bits (8 each), H() of these,
- *     padded to 512 bytes
- *     a Bloom filter in blocks of 64 bytes, so that a run is asked in one read
- *     whether it has a key at all
- *     2^bits + 1 starts (8 each): bucket b, the keys whose top bits are b, is
- *         entries start[b] ... start[b + 1] - 1
- *     count entries: key, index, offset (8 each), ascending
+ * Each is a file, see runfile.h.
  */
 #ifndef TALLY_LOG_RUNS_H
 #define TALLY_LOG_RUNS_H
@@ -22,7 +14,7 @@
 
 #include <tally/error.h>
 
-#include "core/hash.h"
+#include "log/page.h"
 
 /* A record that a key leads to: its index, and its offset in its segment. */
 struct tally_keyed {
@@ -35,7 +27,7 @@ struct tally_run {
 	uint64_t from, to;
 	uint64_t count;
 	unsigned bits;
-	int fd;
+	struct tally_paged file;
 };
 
 struct tally_runs {
@@ -48,27 +40,25 @@ struct tally_runs {
  * Close them in any case.
  */
 TALLY_MUST_CHECK int
-tally_runs_open(int index_dir, const uint8_t log_id[16],
-    struct tally_hasher *hasher, uint64_t covered, struct tally_runs *out,
-    struct tally_error *error);
+tally_runs_open(int index_dir, const struct tally_sip_key *secret,
+    uint64_t covered, struct tally_runs *out, struct tally_error *error);
 
 void
 tally_runs_close(struct tally_runs *runs);
 
 /* Writes a run of these keys (it sorts them) and adds it to the runs. */
 TALLY_MUST_CHECK int
-tally_runs_add(int index_dir, const uint8_t log_id[16],
-    struct tally_hasher *hasher, struct tally_runs *runs, uint64_t to,
-    struct tally_keyed *keys, size_t count, struct tally_error *error);
+tally_runs_add(int index_dir, const struct tally_sip_key *secret,
+    struct tally_runs *runs, uint64_t to, struct tally_keyed *keys,
+    size_t count, struct tally_error *error);
 
 /*
  * Merges the last runs where four are of one level; the result is synced, the
  * merged files are still there.  *out_merged says whether anything was.
  */
 TALLY_MUST_CHECK int
-tally_runs_merge(int index_dir, const uint8_t log_id[16],
-    struct tally_hasher *hasher, struct tally_runs *runs, bool *out_merged,
-    struct tally_error *error);
+tally_runs_merge(int index_dir, const struct tally_sip_key *secret,
+    struct tally_runs *runs, bool *out_merged, struct tally_error *error);
 
 /* Removes the files of runs that are not among these. */
 void

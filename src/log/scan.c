@@ -52,7 +52,8 @@ adopt_id(struct tally_scan *scan, const struct tally_chain *chain,
     const struct tally_header *header, const struct tally_place *at)
 {
 	struct tally_recent recent = {
-		.key = tally_key_id(chain->key, header->id, header->id_len),
+		.key = tally_key_id(&scan->state->shared->seed, chain->key,
+		    header->id, header->id_len),
 		.index = at->size,
 		.segment = at->segment,
 		.offset = at->offset,
@@ -81,7 +82,7 @@ adopt(struct tally_scan *scan, const char *text, size_t len,
 	result = scan_room(scan, &line, error);
 	if (result != 0)
 		return result;
-	key = tally_key_chain(scan->log->owner.log_id, line.header.chain,
+	key = tally_key_chain(&scan->state->shared->seed, line.header.chain,
 	    line.header.chain_len);
 	chain = tally_state_chain_add(scan->state, key, line.header.chain,
 	    line.header.chain_len);

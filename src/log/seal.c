@@ -280,7 +280,7 @@ tally_seal_own(struct tally_log *log, const char *event, size_t event_len,
 
 	item.digest = tally_hash_commitment(&log->batch->hasher, NULL, event,
 	    event_len);
-	item.chain_key = tally_key_chain(log->owner.log_id, item.chain,
+	item.chain_key = tally_key_chain(&log->state->shared->seed, item.chain,
 	    item.chain_len);
 	if (tally_item_resolve(log->state, &item) == NULL)
 		return tally_fail(error, TALLY_E_BUG, "no room for \"%s\"",

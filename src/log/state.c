@@ -9,7 +9,7 @@
 #define MAGIC "tallyrs1"
 /* Raise the first number whenever a field changes its meaning. */
 #define LAYOUT                                             \
-	((uint64_t)1 << 48 | sizeof(struct tally_shared) | \
+	((uint64_t)2 << 48 | sizeof(struct tally_shared) | \
 	    sizeof(struct tally_chain) << 16 |             \
 	    sizeof(struct tally_recent) << 32)
 #define STATE_NEW "state.new"
@@ -158,6 +158,9 @@ tally_state_create(int run_dir, const struct tally_state_owner *owner,
 	memcpy(shape.log_id, owner->log_id, sizeof(shape.log_id));
 	shape.log_device = owner->log_device;
 	shape.log_inode = owner->log_inode;
+	result = tally_sys_random(&shape.seed, sizeof(shape.seed));
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot get random bytes");
 	state = tally_sys_alloc(sizeof(*state));
 	if (state == NULL)
 		return tally_fail_memory(error);

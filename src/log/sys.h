@@ -28,6 +28,7 @@ enum {
 	TALLY_SYS_CREATE = 2,    /* make it, mode 0640, if it is missing */
 	TALLY_SYS_EXCLUSIVE = 4, /* with CREATE: it must be missing */
 	TALLY_SYS_EMPTY = 8,     /* cut to nothing */
+	TALLY_SYS_PRIVATE = 16,  /* with CREATE: mode 0600 */
 };
 
 /* In place of a directory: what the process calls its own (AT_FDCWD).  Not

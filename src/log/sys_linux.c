@@ -55,7 +55,8 @@ tally_sys_open(int dir, const char *name, int flags)
 	how |= flags & TALLY_SYS_EXCLUSIVE ? O_EXCL : 0;
 	how |= flags & TALLY_SYS_EMPTY ? O_TRUNC : 0;
 	do
-		fd = openat(dir, name, how, 0640);
+		fd = openat(dir, name, how,
+		    flags & TALLY_SYS_PRIVATE ? 0600 : 0640);
 	while (fd < 0 && errno == EINTR);
 	return fd < 0 ? -errno : fd;
 }
