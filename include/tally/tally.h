@@ -5,6 +5,7 @@
 
 #include <tally/error.h>
 #include <tally/log.h>
+#include <tally/profile.h>
 #include <tally/proof.h>
 #include <tally/record.h>
 #include <tally/verify.h>

@@ -13,6 +13,7 @@
 
 #include "commands.h"
 #include "heads.h"
+#include "profile.h"
 #include "progress.h"
 #include "signals.h"
 
@@ -23,6 +24,7 @@ struct settings {
 	struct option_root root;
 	const char *heads;
 	const char *resume;
+	const char *profile;
 	bool quiet;
 	bool json;
 };
@@ -40,6 +42,8 @@ static const struct option options[] = {
 	    "heads that were kept outside" },
 	{ "resume", "FILE", OPTION_TEXT, offsetof(struct settings, resume),
 	    "go on from FILE, keep the state there" },
+	{ "profile", "NAME", OPTION_TEXT, offsetof(struct settings, profile),
+	    "a foreign chain: FILE in place of DIR" },
 	{ "quiet", NULL, OPTION_FLAG, offsetof(struct settings, quiet),
 	    "print nothing if the log is intact" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
@@ -171,39 +175,58 @@ colour_of(enum tally_verdict_code verdict)
 	return verdict == TALLY_TAMPERED ? COLOUR_BAD : COLOUR_UNSURE;
 }
 
+/* The options behind the words are none of a foreign chain's. */
+static int
+words_len(const char *words, bool foreign)
+{
+	const char *option = strstr(words, " (--");
+
+	return (int)(foreign && option != NULL ? (size_t)(option - words)
+					       : strlen(words));
+}
+
 static void
-print_text_verdict(const struct tally_verdict *verdict)
+print_text_verdict(const struct tally_verdict *verdict, bool foreign)
 {
 	fputs("verdict   ", stdout);
 	output_word(colour_of(verdict->verdict),
 	    tally_verdict_name(verdict->verdict));
 	printf("\nrecords   %" PRIu64 "\nchains    %" PRIu64
-	       "\nfindings  %" PRIu64 "\nroot      %" PRIu64 ":",
-	    verdict->records, verdict->chains, verdict->findings,
-	    verdict->size);
-	output_hash(&verdict->root);
+	       "\nfindings  %" PRIu64,
+	    verdict->records, verdict->chains, verdict->findings);
+	if (!foreign) {
+		printf("\nroot      %" PRIu64 ":", verdict->size);
+		output_hash(&verdict->root);
+	}
 	printf("\nseconds   %.3f\n", verdict->seconds);
 	if (verdict->not_covered == 0)
 		return;
 	fputs("not covered\n", stdout);
 	for (size_t i = 0; i < UNCOVERED; i++)
 		if (verdict->not_covered & uncovered[i].bit)
-			printf("  %s\n", uncovered[i].words);
+			printf("  %.*s\n",
+			    words_len(uncovered[i].words, foreign),
+			    uncovered[i].words);
 }
 
 static void
-print_json_verdict(const struct tally_verdict *verdict, uint64_t findings)
+print_json_verdict(const struct tally_verdict *verdict, uint64_t findings,
+    bool foreign)
 {
 	const char *comma = "";
 
 	if (findings == 0)
 		fputs("{\"findings\":[", stdout);
 	printf("],\"verdict\":\"%s\",\"records\":%" PRIu64
-	       ",\"chains\":%" PRIu64 ",\"size\":%" PRIu64 ",\"root\":\"",
+	       ",\"chains\":%" PRIu64 ",\"size\":%" PRIu64,
 	    tally_verdict_name(verdict->verdict), verdict->records,
 	    verdict->chains, verdict->size);
-	output_hash(&verdict->root);
-	printf("\",\"seconds\":%.6f,\"not_covered\":[", verdict->seconds);
+	if (!foreign) {
+		fputs(",\"root\":\"", stdout);
+		output_hash(&verdict->root);
+		fputc('"', stdout);
+	}
+	printf(",\"seconds\":%.6f,\"not_covered\":[", verdict->seconds);
 	for (size_t i = 0; i < UNCOVERED; i++) {
 		if ((verdict->not_covered & uncovered[i].bit) == 0)
 			continue;
@@ -257,18 +280,32 @@ verify(struct verifier *verifier, const char *dir, const struct heads *heads)
 
 	if (settings->chain != NULL)
 		how.chain_len = strlen(settings->chain);
-	result = tally_verify(dir, &how, &verdict, &error);
+	if (settings->profile != NULL)
+		result = profile_verify(settings->profile, dir, &how, &verdict,
+		    &error);
+	else
+		result = tally_verify(dir, &how, &verdict, &error);
 	progress_clear(&verifier->progress);
 	if (result != 0)
 		return give_up(verifier, result, &error);
 	if (settings->json)
-		print_json_verdict(&verdict, verifier->findings);
+		print_json_verdict(&verdict, verifier->findings,
+		    settings->profile != NULL);
 	else if (!settings->quiet || verdict.verdict != TALLY_INTACT)
-		print_text_verdict(&verdict);
+		print_text_verdict(&verdict, settings->profile != NULL);
 	if (verdict.verdict == TALLY_INTACT)
 		return STATUS_DONE;
 	return verdict.verdict == TALLY_TAMPERED ? STATUS_TAMPERED
 						 : STATUS_UNJUDGED;
+}
+
+/* Is there an option that only a log of ours has a use for? */
+static bool
+takes_a_log(const struct settings *settings)
+{
+	return settings->chain != NULL || settings->jobs.given ||
+	    settings->ids || settings->root.given || settings->heads != NULL ||
+	    settings->resume != NULL;
 }
 
 static enum status
@@ -286,6 +323,9 @@ run(const void *data, char *const *operand)
 	    (settings->jobs.value == 0 || settings->jobs.value > 1024))
 		return options_refuse(&command_verify,
 		    "\"--jobs\" needs 1 to 1024");
+	if (settings->profile != NULL && takes_a_log(settings))
+		return options_refuse(&command_verify,
+		    "\"--profile\" goes with \"--quiet\" and \"--json\" only");
 	if (settings->heads != NULL)
 		status = heads_read(&heads, settings->heads);
 	if (status != STATUS_DONE)
@@ -302,7 +342,9 @@ const struct command command_verify = {
 	.summary = "verify a log, and name what was changed",
 	.synopsis = "verify DIR [--chain NAME] [--jobs N] [--json] [--ids]\n"
 		    "                    [--root SIZE:HEX] [--heads FILE]"
-		    " [--resume FILE] [--quiet]",
+		    " [--resume FILE] [--quiet]\n"
+		    "       tally verify FILE --profile NAME [--json]"
+		    " [--quiet]",
 	.about = "Reads the whole log, beside its writers, prints every finding"
 		 " and the verdict,\nand says what it did not cover.  Roots and"
 		 " heads from outside cover more.",

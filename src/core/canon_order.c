@@ -110,7 +110,8 @@ array_index(const char *text, const struct tally_canon_node *node)
 	int32_t c;
 	int digits = 0;
 
-	if (node->len == 0 || ((text[node->at] < '0' || text[node->at] > '9') &&
+	if (node->len == 0 ||
+	    ((text[node->at] < '0' || text[node->at] > '9') &&
 		text[node->at] != '\\'))
 		return -1;
 	while ((c = tally_canon_next(&walk.p, walk.end)) >= 0) {

@@ -48,8 +48,8 @@ refuse(struct reader *r, const uint8_t *p, const char *what)
 
 	if (p == r->end)
 		what = "unexpected end";
-	r->result = tally_fail(r->error, TALLY_E_EVENT,
-	    "json: %s at byte %llu", what, (unsigned long long)at);
+	r->result = tally_fail(r->error, TALLY_E_EVENT, "json: %s at byte %llu",
+	    what, (unsigned long long)at);
 	if (r->error != NULL)
 		r->error->offset = at;
 	return NULL;
@@ -307,8 +307,7 @@ read_value(struct reader *r, const uint8_t *p)
 
 int
 tally_canon_read(const char *text, size_t len, unsigned read,
-    struct tally_canon_room *room, size_t *out_nodes,
-    struct tally_error *error)
+    struct tally_canon_room *room, size_t *out_nodes, struct tally_error *error)
 {
 	struct reader r = {
 		.begin = (const uint8_t *)(text != NULL ? text : ""),

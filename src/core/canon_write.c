@@ -32,9 +32,8 @@ static void
 put_unit(struct tally_canon_out *out, uint32_t unit)
 {
 	static const char digits[] = "0123456789abcdef";
-	char text[6] = { '\\', 'u', digits[unit >> 12],
-		digits[unit >> 8 & 15], digits[unit >> 4 & 15],
-		digits[unit & 15] };
+	char text[6] = { '\\', 'u', digits[unit >> 12], digits[unit >> 8 & 15],
+		digits[unit >> 4 & 15], digits[unit & 15] };
 
 	tally_canon_put(out, text, sizeof(text));
 }
@@ -237,8 +236,8 @@ write_scalar(const struct writer *w, const struct tally_canon_node *node)
 	case TALLY_CANON_STRING:
 		return write_string(w, node);
 	case TALLY_CANON_NUMBER:
-		return tally_canon_number(w->style->form, w->text, node,
-		    w->out, w->error);
+		return tally_canon_number(w->style->form, w->text, node, w->out,
+		    w->error);
 	default:
 		tally_canon_put(w->out, w->text + node->at, node->len);
 		return 0;

@@ -72,7 +72,8 @@ search(uint64_t c, int q, bool lower_is_closer)
 {
 	/* floor(log10(2^q)), or of 3/4 of it: the interval is shorter then. */
 	int k = shift_floor((int64_t)q * 1262611 -
-		(lower_is_closer ? 524031 : 0), 22);
+		(lower_is_closer ? 524031 : 0),
+	    22);
 	/* q + floor(log2(10^-k)) + 1 */
 	int h = q + shift_floor((int64_t)-k * 1741647, 19) + 1;
 	const struct tally_pow10 *g = &tally_pow10[-k - TALLY_POW10_MIN];

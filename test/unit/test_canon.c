@@ -85,7 +85,9 @@ test_canon__refusals_say_where(void **state)
 		{ "\"\\u12g4\"", "json: invalid escape at byte 1" },
 		{ "\"\\u12", "json: unexpected end at byte 5" },
 		{ "1 2", "json: trailing bytes at byte 2" },
-		{ "\xef\xbb\xbf" "1", "json: expected a value at byte 0" },
+		{ "\xef\xbb\xbf"
+		  "1",
+		    "json: expected a value at byte 0" },
 	};
 
 	(void)state;
@@ -169,14 +171,15 @@ test_canon__too_little_room_is_partial(void **state)
 	struct guard guard;
 
 	(void)state;
-	assert_int_equal(
-	    tally_canon_read(sample, len, 0, &room, &needed, NULL), 0);
+	assert_int_equal(tally_canon_read(sample, len, 0, &room, &needed, NULL),
+	    0);
 	for (small.capacity = 0; small.capacity < needed; small.capacity++)
 		assert_int_equal(tally_canon_read(sample, len, 0, &small,
-				     &count, NULL), TALLY_PARTIAL);
+				     &count, NULL),
+		    TALLY_PARTIAL);
 	small.capacity = needed;
-	assert_int_equal(
-	    tally_canon_read(sample, len, 0, &small, &count, NULL), 0);
+	assert_int_equal(tally_canon_read(sample, len, 0, &small, &count, NULL),
+	    0);
 	guard_open(&guard, 4096);
 	for (whole = 0;; whole++) {
 		struct tally_canon_out out = { guard_high(&guard, whole), 0,
@@ -197,9 +200,9 @@ static void
 test_canon__without_counts_for_the_outermost_object(void **state)
 {
 	struct tally_canon_text hash = { "hash", 4 };
-	struct tally_canon_style style = { .form = TALLY_CANON_PYTHON,
-		.without = &hash,
-		.without_len = 1 };
+	struct tally_canon_style style = {
+		.form = TALLY_CANON_PYTHON, .without = &hash, .without_len = 1
+	};
 
 	(void)state;
 	assert_string_equal(write_styled("{\"x\":{\"hash\":1},\"hash\":2,"
@@ -212,9 +215,9 @@ static void
 test_canon__only_counts_at_every_depth(void **state)
 {
 	struct tally_canon_text names[] = { { "id", 2 }, { "x", 1 } };
-	struct tally_canon_style style = { .form = TALLY_CANON_JS_PROPERTY,
-		.only = names,
-		.only_len = 2 };
+	struct tally_canon_style style = {
+		.form = TALLY_CANON_JS_PROPERTY, .only = names, .only_len = 2
+	};
 
 	(void)state;
 	assert_string_equal(
@@ -229,9 +232,8 @@ test_canon__words_where_they_are_asked_for(void **state)
 	struct tally_canon_style style = { .form = TALLY_CANON_PYTHON };
 
 	(void)state;
-	assert_string_equal(
-	    write_styled("[NaN,Infinity,-Infinity,-1]", &style,
-		TALLY_CANON_READ_NAN),
+	assert_string_equal(write_styled("[NaN,Infinity,-Infinity,-1]", &style,
+				TALLY_CANON_READ_NAN),
 	    "[NaN,Infinity,-Infinity,-1]");
 	assert_string_equal(write_styled("{\"a\":undefined}", &style,
 				TALLY_CANON_READ_UNDEFINED),
@@ -263,8 +265,8 @@ test_canon__many_members_are_sorted_and_the_last_counts(void **state)
 			snprintf(name, sizeof(name), "\"k%03d\":", k);
 			at = strstr(all, name);
 			assert_non_null(at);
-			assert_int_equal(atoi(at + 7), 500 + (int)(
-			    (long)k * 143 % 500));
+			assert_int_equal(atoi(at + 7),
+			    500 + (int)((long)k * 143 % 500));
 			assert_null(strstr(at + 1, name));
 			all = at;
 		}
@@ -281,15 +283,17 @@ test_canon__plain_text_of_a_string(void **state)
 
 	(void)state;
 	assert_int_equal(tally_canon_read(text, strlen(text), 0, &room, &count,
-			     NULL), 0);
+			     NULL),
+	    0);
 	tally_canon_write_plain(text, &nodes[0], &out);
 	assert_int_equal(out.len, 12);
-	assert_memory_equal(written,
-	    "a\n\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbd!", 12);
+	assert_memory_equal(written, "a\n\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbd!",
+	    12);
 	assert_false(tally_canon_equal(text, &nodes[0], &same));
 	out.len = 0;
 	assert_int_equal(tally_canon_write_string(TALLY_CANON_PYTHON, same.at,
-			     same.len, &out, NULL), 0);
+			     same.len, &out, NULL),
+	    0);
 	assert_memory_equal(written, "\"a\\n\\u00e9\\ud83d\\ude00\"", 23);
 }
 

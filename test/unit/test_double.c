@@ -99,8 +99,7 @@ test_double__where_the_spelling_turns(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_string_equal(js(cases[i].value).at, cases[i].js);
-		assert_string_equal(python(cases[i].value).at,
-		    cases[i].python);
+		assert_string_equal(python(cases[i].value).at, cases[i].python);
 	}
 }
 
@@ -188,9 +187,9 @@ next_of(struct sequence *s, struct tally_hasher *hasher)
 	double value = 0;
 
 	if (s->at < fixed)
-		return from_bits(strtoull(
-		    json_string_value(json_array_get(first, s->at++)), NULL,
-		    16));
+		return from_bits(
+		    strtoull(json_string_value(json_array_get(first, s->at++)),
+			NULL, 16));
 	if (s->at < fixed + 2000)
 		return from_bits(UINT64_C(0x10000000000000) + s->at++ - fixed);
 	while (value == 0 || !isfinite(value)) {

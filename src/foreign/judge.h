@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Does one record hold, and by which rule? */
+#ifndef TALLY_FOREIGN_JUDGE_H
+#define TALLY_FOREIGN_JUDGE_H
+
+#include "core/hash.h"
+#include "foreign/profile.h"
+
+/* One record: its line, read into the room's nodes; a node for each field, 0
+ * if it is absent (node 0 is the record itself). */
+struct tally_row {
+	const char *line;
+	struct tally_canon_room *room;
+	uint32_t node[TALLY_FIELDS_MAX];
+};
+
+/* Where inputs are built; grows as needed. */
+struct tally_judging {
+	const struct tally_profile *profile;
+	struct tally_hasher hasher;
+	struct tally_canon_out out;
+};
+
+enum tally_judgement {
+	TALLY_HOLDS,
+	TALLY_HOLDS_BY_TRAP,
+	TALLY_HOLDS_NOT,
+	TALLY_CHECK_FAILS, /* the record holds, but what it covers does not */
+	TALLY_HAS_NO_FORM, /* a field cannot be written as the rules want */
+};
+
+static inline bool
+tally_row_is_null(const struct tally_row *row, int field)
+{
+	return field < 0 || row->node[field] == 0 ||
+	    row->room->nodes[row->node[field]].type == TALLY_CANON_NULL;
+}
+
+/* The characters of a field that is a string without escapes, or a number;
+ * else len is 0. */
+struct tally_canon_text
+tally_row_text(const struct tally_row *row, int field);
+
+/*
+ * Judges with the eras from *era on, then the earlier ones, then the traps;
+ * *era is the era or the trap that fits.  basis is the link that was hashed;
+ * its at is NULL if there is none, and only traps can fit.
+ */
+TALLY_MUST_CHECK int
+tally_judge_row(struct tally_judging *judging, const struct tally_row *row,
+    const struct tally_canon_text *basis, const struct tally_hash *stored,
+    int *era, enum tally_judgement *out);
+
+#endif
