@@ -6,6 +6,7 @@
 #include <tally/error.h>
 #include <tally/log.h>
 #include <tally/proof.h>
+#include <tally/publish.h>
 #include <tally/record.h>
 #include <tally/verify.h>
 

@@ -229,8 +229,8 @@ take_group(struct reading *reading)
 	if (take_threshold(reading, (unsigned)reading->words - 3,
 		&group->threshold) != 0)
 		return refuse(reading, TALLY_E_FORMAT,
-		    "how many must agree is \"all\", \"any\", or a number from 1"
-		    " to that of the members");
+		    "how many must agree is \"all\", \"any\", or a number from"
+		    " 1 to that of the members");
 	for (i = 3; i < reading->words; i++) {
 		at = find_member(reading, &reading->word[i]);
 		if (at == TALLY_POLICY_NONE)
