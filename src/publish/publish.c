@@ -2,7 +2,10 @@
 /*
  * One checkpoint, in this order, killed at any point and begun anew:
  *
- *   1  read the register; unreadable, nothing is signed
+ *   0  lock public/: one publisher at a time writes there
+ *   1  read the register; unreadable, nothing is signed.  An origin that is
+ *      new to it gets the empty tree, before the log gets a heads record: so
+ *      a log that has one and is not known was signed with another register
  *   2  the log is at least as long as what went out, and its root at that
  *      size is the one that went out
  *   3  seal the heads record; sync
@@ -28,6 +31,7 @@
 #define REGISTER_NAME "register"
 #define CHECKPOINT_NAME "checkpoint"
 #define TRIES 8
+#define NOTE_MAX 65536
 
 struct publishing {
 	struct tally_log *log;
@@ -38,7 +42,6 @@ struct publishing {
 	struct tally_hasher hasher;
 	struct tally_headtree heads;
 	int public_dir;
-	bool has_last;
 	struct tally_checkpoint last, next;
 };
 
@@ -80,9 +83,13 @@ open_public(struct publishing *p, struct tally_error *error)
 		    TALLY_PUBLIC_NAME);
 		result = p->public_dir < 0 ? p->public_dir : 0;
 	}
-	if (result != 0)
-		return tally_fail_os(error, result, "cannot open \"public\"");
-	return TALLY_OK;
+	while (result == 0) {
+		result = tally_sys_lock(p->public_dir, true);
+		if (result == 0)
+			return TALLY_OK;
+		result = result == -EINTR ? 0 : result;
+	}
+	return tally_fail_os(error, result, "cannot open \"public\"");
 }
 
 static int
@@ -108,12 +115,12 @@ open_register(struct publishing *p, struct tally_error *error)
 
 /* What public/checkpoint says; TALLY_END if there is none that is sound. */
 static int
-read_published(struct publishing *p, char *text, size_t room, size_t *out_len,
+read_published(struct publishing *p, char text[NOTE_MAX], size_t *out_len,
     struct tally_checkpoint *out)
 {
 	struct tally_note note;
 	int fd = tally_sys_open(p->public_dir, CHECKPOINT_NAME, TALLY_SYS_READ);
-	int64_t n = fd < 0 ? fd : tally_sys_read(fd, text, room, 0);
+	int64_t n = fd < 0 ? fd : tally_sys_read(fd, text, NOTE_MAX, 0);
 
 	tally_sys_close(fd);
 	if (n <= 0 || tally_note_parse(text, (size_t)n, &note) != 0 ||
@@ -125,38 +132,49 @@ read_published(struct publishing *p, char *text, size_t room, size_t *out_len,
 	return TALLY_OK;
 }
 
-/* Step 1. */
+/* An origin that the register does not know: is it new? */
 static int
-read_register(struct publishing *p, struct tally_error *error)
+begin_register(struct publishing *p, struct tally_error *error)
 {
-	const char *origin = p->log->identity.origin;
-	struct tally_checkpoint published;
 	struct tally_head head;
-	char text[4096];
-	size_t len;
-	int result = p->reg->read(p->reg, origin, &p->last, error);
-
-	if (result < 0)
-		return result;
-	p->has_last = result == 0;
-	if (read_published(p, text, sizeof(text), &len, &published) == 0 &&
-	    (!p->has_last || published.size > p->last.size))
-		return tally_fail(error, TALLY_E_USAGE,
-		    "the register \"%s\" is behind \"public/checkpoint\", size"
-		    " %llu: it is not the one that was used, or was put back;"
-		    " nothing is signed",
-		    p->file.path, (unsigned long long)published.size);
-	if (p->has_last)
-		return TALLY_OK;
-	result = tally_log_head(p->log, TALLY_HEADS_CHAIN,
+	int result = tally_log_head(p->log, TALLY_HEADS_CHAIN,
 	    sizeof(TALLY_HEADS_CHAIN) - 1, &head, error);
+
 	if (result == 0)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the log was signed before, and the register \"%s\" does"
 		    " not know \"%s\"; use the register that was used, or make"
 		    " its entry from the last checkpoint outside",
-		    p->file.path, origin);
-	return result == TALLY_END ? TALLY_OK : result;
+		    p->file.path, p->log->identity.origin);
+	if (result != TALLY_END)
+		return result;
+	p->last = p->next;
+	p->last.size = 0;
+	p->last.root = tally_hash_bytes(&p->hasher, "", 0);
+	return p->reg->swap(p->reg, NULL, &p->last, error);
+}
+
+/* Step 1.  What is public was registered before, so it is read first. */
+static int
+read_register(struct publishing *p, struct tally_error *error)
+{
+	struct tally_checkpoint published = { .size = 0 };
+	char text[NOTE_MAX];
+	size_t len;
+	bool is_public = read_published(p, text, &len, &published) == 0;
+	int result = p->reg->read(p->reg, p->log->identity.origin, &p->last,
+	    error);
+	bool is_known = result == 0;
+
+	if (result < 0)
+		return result;
+	if (is_public && (!is_known || published.size > p->last.size))
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the register \"%s\" is behind \"public/checkpoint\", size"
+		    " %llu: it is not the one that was used, or was put back;"
+		    " nothing is signed",
+		    p->file.path, (unsigned long long)published.size);
+	return is_known ? TALLY_OK : begin_register(p, error);
 }
 
 /* ---- the log against what went out ------------------------------------ */
@@ -169,7 +187,7 @@ is_short(struct publishing *p, bool *out, struct tally_error *error)
 	int result = tally_reader_horizon(p->log, &horizon, error);
 
 	if (result == 0) {
-		*out = p->has_last && horizon.size < p->last.size;
+		*out = horizon.size < p->last.size;
 		p->out->size = horizon.size;
 	}
 	return result;
@@ -180,7 +198,7 @@ is_short(struct publishing *p, bool *out, struct tally_error *error)
 static int
 walk(struct publishing *p, uint64_t size, struct tally_error *error)
 {
-	uint64_t begin = p->has_last ? p->last.size : 0;
+	uint64_t begin = p->last.size;
 	struct tally_tiles *tiles = tally_sys_alloc(sizeof(*tiles));
 	struct tally_hash root;
 	int result;
@@ -191,7 +209,7 @@ walk(struct publishing *p, uint64_t size, struct tally_error *error)
 	    begin, error);
 	if (result == 0)
 		result = tally_tiles_take(tiles, begin, error);
-	if (result == 0 && p->has_last) {
+	if (result == 0) {
 		root = tally_tiles_root(tiles);
 		if (!tally_hash_equal(&root, &p->last.root))
 			result = TALLY_PARTIAL;
@@ -274,10 +292,10 @@ static int
 stand(struct publishing *p, struct tally_error *error)
 {
 	struct tally_checkpoint published;
-	char text[4096];
+	char text[NOTE_MAX];
 	size_t len;
 
-	if (read_published(p, text, sizeof(text), &len, &published) != 0 ||
+	if (read_published(p, text, &len, &published) != 0 ||
 	    published.size != p->next.size ||
 	    !tally_hash_equal(&published.root, &p->next.root))
 		return sign(p, error);
@@ -302,20 +320,17 @@ publish_once(struct publishing *p, struct tally_error *error)
 		result = is_short(p, &is_cut, error);
 	if (result != 0)
 		return result;
-	p->out->last_size = p->has_last ? p->last.size : 0;
-	if (p->has_last)
-		p->out->last_root = p->last.root;
+	p->out->last_size = p->last.size;
+	p->out->last_root = p->last.root;
 	if (is_cut) {
 		p->out->verdict = TALLY_PUBLISH_TRUNCATED;
 		return TALLY_OK;
 	}
 	/* What went out is held against the log before anything is added. */
-	if (p->has_last) {
-		result = walk_twice(p, p->last.size, error);
-		if (result == TALLY_PARTIAL) {
-			p->out->verdict = TALLY_PUBLISH_ROLLED_BACK;
-			return TALLY_OK;
-		}
+	result = walk_twice(p, p->last.size, error);
+	if (result == TALLY_PARTIAL) {
+		p->out->verdict = TALLY_PUBLISH_ROLLED_BACK;
+		return TALLY_OK;
 	}
 	if (result == 0)
 		result = tally_headtree_seal(p->log, &p->heads, &size, &sealed,
@@ -330,10 +345,9 @@ publish_once(struct publishing *p, struct tally_error *error)
 	p->next.size = size;
 	p->out->size = size;
 	p->out->root = p->next.root;
-	if (p->has_last && size == p->last.size)
+	if (size == p->last.size)
 		return stand(p, error);
-	result = p->reg->swap(p->reg, p->has_last ? &p->last : NULL, &p->next,
-	    error);
+	result = p->reg->swap(p->reg, &p->last, &p->next, error);
 	return result == 0 ? sign(p, error) : result;
 }
 
