@@ -278,8 +278,8 @@ run(const void *data, char *const *operand)
 const struct command command_check = {
 	.name = "check",
 	.summary = "judge such a proof, without the log",
-	.synopsis = "check FILE [--key VKEY|FILE] [--policy FILE]"
-		    " [--root [SIZE:]HEX] [--json]",
+	.synopsis = "check FILE [--key VKEY|FILE] [--policy FILE]\n"
+		    "                   [--root [SIZE:]HEX] [--json]",
 	.about =
 	    "Judges a proof that \"tally prove\" made; FILE \"-\" is standard"
 	    " input.  It holds if\nwho is trusted signed its root: a key, a"

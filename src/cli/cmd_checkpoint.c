@@ -181,9 +181,8 @@ run(const void *data, char *const *operand)
 const struct command command_checkpoint = {
 	.name = "checkpoint",
 	.summary = "sign a checkpoint of a log",
-	.synopsis =
-	    "checkpoint DIR [--key FILE] [--register DIR]"
-	    " [--passphrase-file FILE]\n                        [--json]",
+	.synopsis = "checkpoint DIR [--key FILE] [--register DIR]\n"
+		    "                        [--passphrase-file FILE] [--json]",
 	.about =
 	    "Holds the log against what went out last, seals its heads,"
 	    " registers size and\nroot, and signs them: a C2SP checkpoint in"

@@ -6,7 +6,7 @@ const fs = require("fs");
 const path = require("path");
 
 const { verifyMerkleInclusion } = require(
-  path.join(process.argv[2], "@sigstore/verify/dist/tlog/merkle.js"));
+  path.resolve(process.argv[2], "@sigstore/verify/dist/tlog/merkle.js"));
 const lines = fs.readFileSync(process.argv[3], "utf8").split("\n");
 const empty = lines.indexOf("");
 const line = Buffer.from(lines[1].replace("extra ", ""), "base64").toString();
