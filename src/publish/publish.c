@@ -277,7 +277,7 @@ sign(struct publishing *p, struct tally_error *error)
 		return tally_fail(error, result, "libcrypto cannot sign");
 	}
 	result = tally_public_write(p->public_dir, CHECKPOINT_NAME, note, len,
-	    true, error);
+	    error);
 	if (result != 0) {
 		tally_sys_free(note);
 		return result;

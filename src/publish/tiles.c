@@ -8,15 +8,16 @@
 #include "log/leaves.h"
 #include "publish/tiles.h"
 
+#define NEW_MAX (TALLY_TILE_PATH_MAX + 8)
 #define BUNDLE_MAX (TALLY_TILE_WIDTH * (2 + (size_t)TALLY_HEADER_MAX))
 
 /* ---- files ------------------------------------------------------------ */
 
 int
 tally_public_write(int dir, const char *name, const void *bytes, size_t len,
-    bool sync_name, struct tally_error *error)
+    struct tally_error *error)
 {
-	char new[TALLY_TILE_PATH_MAX + 8];
+	char new[NEW_MAX];
 	int fd, result;
 
 	(void)snprintf(new, sizeof(new), "%s.new", name);
@@ -28,7 +29,7 @@ tally_public_write(int dir, const char *name, const void *bytes, size_t len,
 	tally_sys_close(fd);
 	if (result == 0)
 		result = tally_sys_rename(dir, new, name);
-	if (result == 0 && sync_name)
+	if (result == 0)
 		result = tally_sys_sync_all(dir);
 	if (result != 0)
 		return tally_fail_os(error, result,
@@ -36,18 +37,58 @@ tally_public_write(int dir, const char *name, const void *bytes, size_t len,
 	return TALLY_OK;
 }
 
-/* The names that the last directory got are on stable storage. */
-static int
-sync_names(struct tally_tiles *tiles)
+/* The directory that a path lies in. */
+static void
+folder_of(const char *path, char out[TALLY_TILE_PATH_MAX])
 {
-	int dir, result;
+	size_t len = (size_t)(strrchr(path, '/') - path);
 
-	if (tiles->synced[0] == '\0')
-		return 0;
-	dir = tally_sys_open_dir(tiles->dir, tiles->synced);
-	result = dir < 0 ? dir : tally_sys_sync_all(dir);
+	memcpy(out, path, len);
+	out[len] = '\0';
+}
+
+static int
+sync_folder(int base, const char *folder)
+{
+	int dir = tally_sys_open_dir(base, folder);
+	int result = dir < 0 ? dir : tally_sys_sync_all(dir);
+
 	tally_sys_close(dir);
-	tiles->synced[0] = '\0';
+	return result;
+}
+
+static void
+drop_pending(struct tally_tiles *tiles)
+{
+	for (size_t i = 0; i < tiles->pending_len; i++)
+		tally_sys_close(tiles->pending[i].fd);
+	tiles->pending_len = 0;
+}
+
+/* What is pending becomes durable, then gets its name, then that too. */
+static int
+settle(struct tally_tiles *tiles)
+{
+	char new[NEW_MAX], folder[TALLY_TILE_PATH_MAX];
+	char last[TALLY_TILE_PATH_MAX] = "";
+	int result = 0;
+
+	for (size_t i = 0; i < tiles->pending_len && result == 0; i++)
+		result = tally_sys_sync_all(tiles->pending[i].fd);
+	for (size_t i = 0; i < tiles->pending_len && result == 0; i++) {
+		const char *path = tiles->pending[i].path;
+
+		(void)snprintf(new, sizeof(new), "%s.new", path);
+		folder_of(path, folder);
+		if (last[0] != '\0' && strcmp(folder, last) != 0)
+			result = sync_folder(tiles->dir, last);
+		memcpy(last, folder, sizeof(last));
+		if (result == 0)
+			result = tally_sys_rename(tiles->dir, new, path);
+	}
+	if (result == 0 && last[0] != '\0')
+		result = sync_folder(tiles->dir, last);
+	drop_pending(tiles);
 	return result;
 }
 
@@ -69,14 +110,11 @@ make_directories(struct tally_tiles *tiles, const char *path)
 			return result;
 		if (result == 0) {
 			char *up = strrchr(part, '/');
-			int dir;
 
 			if (up != NULL)
 				*up = '\0';
-			dir = tally_sys_open_dir(tiles->dir,
+			result = sync_folder(tiles->dir,
 			    up == NULL ? "." : part);
-			result = dir < 0 ? dir : tally_sys_sync_all(dir);
-			tally_sys_close(dir);
 			if (result != 0)
 				return result;
 		}
@@ -108,22 +146,33 @@ static int
 write_tile(struct tally_tiles *tiles, const struct tally_tile *tile,
     const void *bytes, size_t len, struct tally_error *error)
 {
-	char path[TALLY_TILE_PATH_MAX], folder[TALLY_TILE_PATH_MAX];
-	int result;
+	struct tally_pending_tile *pending;
+	char new[NEW_MAX], path[TALLY_TILE_PATH_MAX];
+	int result = 0;
 
 	(void)tally_tile_path(tile, path);
 	if (is_there(tiles, path, bytes, len))
 		return TALLY_OK;
-	memcpy(folder, path, sizeof(folder));
-	*strrchr(folder, '/') = '\0';
-	result = strcmp(folder, tiles->synced) == 0 ? 0 : sync_names(tiles);
+	if (tiles->pending_len == TALLY_TILES_PENDING)
+		result = settle(tiles);
 	if (result == 0)
 		result = make_directories(tiles, path);
+	pending = &tiles->pending[tiles->pending_len];
+	if (result == 0) {
+		(void)snprintf(new, sizeof(new), "%s.new", path);
+		result = tally_sys_open(tiles->dir, new,
+		    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	}
+	if (result >= 0) {
+		pending->fd = result;
+		memcpy(pending->path, path, sizeof(path));
+		tiles->pending_len++;
+		result = tally_sys_write(pending->fd, bytes, len, 0, NULL);
+	}
 	if (result != 0)
 		return tally_fail_os(error, result,
 		    "cannot write \"public/%s\"", path);
-	memcpy(tiles->synced, folder, sizeof(folder));
-	return tally_public_write(tiles->dir, path, bytes, len, false, error);
+	return TALLY_OK;
 }
 
 /* The tile of a level as it stands, and for level 0 its bundle. */
@@ -247,6 +296,7 @@ tally_tiles_open(struct tally_tiles *tiles, struct tally_log *log, int dir,
 void
 tally_tiles_close(struct tally_tiles *tiles)
 {
+	drop_pending(tiles);
 	tally_sys_free(tiles->bundle);
 	tiles->bundle = NULL;
 }
@@ -314,7 +364,7 @@ tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error)
 			result = write_level(tiles, level, error);
 	}
 	if (result == 0) {
-		result = sync_names(tiles);
+		result = settle(tiles);
 		if (result != 0)
 			result = tally_fail_os(error, result,
 			    "cannot write \"public\"");

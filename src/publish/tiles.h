@@ -21,6 +21,15 @@
 
 #define TALLY_PUBLIC_NAME "public"
 
+/* Files that are written and not synced yet: a disk takes many syncs in a row
+ * for little more than one, and writers of the log wait behind each. */
+#define TALLY_TILES_PENDING 64
+
+struct tally_pending_tile {
+	char path[TALLY_TILE_PATH_MAX];
+	int fd;
+};
+
 struct tally_tiles {
 	struct tally_log *log;
 	struct tally_hasher *hasher;
@@ -30,7 +39,8 @@ struct tally_tiles {
 	uint64_t size; /* leaves taken */
 	char *bundle;
 	size_t bundle_len;
-	char synced[TALLY_TILE_PATH_MAX]; /* directory that has new names */
+	struct tally_pending_tile pending[TALLY_TILES_PENDING];
+	size_t pending_len;
 };
 
 /*
@@ -60,10 +70,10 @@ tally_tiles_root(struct tally_tiles *tiles);
 TALLY_MUST_CHECK int
 tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error);
 
-/* A whole file under a name in dir, on stable storage; sync_name: the name,
- * too.  Replaces what is there. */
+/* A whole file under a name in dir, both on stable storage; replaces what is
+ * there. */
 TALLY_MUST_CHECK int
 tally_public_write(int dir, const char *name, const void *bytes, size_t len,
-    bool sync_name, struct tally_error *error);
+    struct tally_error *error);
 
 #endif
