@@ -31,14 +31,15 @@ extern "C" {
 #endif
 
 /*
- * The proof of the record (chain, seq) in the log as it is durable now: text
- * of *out_len bytes, NUL-terminated, allocated; free() it.
+ * The proof of the record (chain, seq): against the checkpoint that went out
+ * last, with its signatures, if that covers the record, or else, unsigned,
+ * against the log as it is durable now.  Text of *out_len bytes,
+ * NUL-terminated, allocated; free() it.
  * Returns 0; TALLY_END if there is no such record; errors as for a cursor.
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_log_prove(struct tally_log *log, const char *chain, size_t chain_len,
-    uint64_t seq, char **out_text, size_t *out_len,
-    struct tally_error *error);
+    uint64_t seq, char **out_text, size_t *out_len, struct tally_error *error);
 
 /* The root of the log's first size records; 0: of the durable log. */
 TALLY_API TALLY_MUST_CHECK int
@@ -50,6 +51,18 @@ enum tally_proof_verdict {
 	TALLY_PROOF_UNSIGNED,   /* holds, but nobody vouches for its root */
 	TALLY_PROOF_OTHER_ROOT, /* holds, but for another root than given */
 	TALLY_PROOF_BROKEN,     /* does not hold in itself */
+	TALLY_PROOF_SIGNED,     /* holds, and who is trusted signed its root */
+	TALLY_PROOF_OTHER_KEY,  /* holds, but nobody who is trusted signed */
+	TALLY_PROOF_FORGED,     /* a trusted key's signature does not hold */
+};
+
+/* Whom a judge trusts; zero trusts nobody.  All that is given must agree. */
+struct tally_trust {
+	const struct tally_hash *root; /* a root that somebody vouches for */
+	const char *const *vkeys;      /* any one of these signs the log */
+	size_t vkeys_len;
+	const char *policy; /* text of a C2SP policy, or NULL */
+	size_t policy_len;
 };
 
 struct tally_proof {
@@ -58,6 +71,7 @@ struct tally_proof {
 	char origin[TALLY_ORIGIN_MAX + 1];
 	uint64_t size;
 	struct tally_hash root;
+	bool has_signatures;        /* whoever made them */
 	struct tally_record record; /* views tally_proof.storage */
 	void *storage;              /* free() with tally_proof_wipe */
 };
@@ -69,6 +83,14 @@ struct tally_proof {
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_proof_check(const char *text, size_t len, const struct tally_hash *root,
+    struct tally_proof *out_proof, struct tally_error *error);
+
+/*
+ * The same, by whom the judge trusts; a key counts for the origin that it is
+ * named after.  Also TALLY_E_USAGE if a key or the policy is none.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_proof_judge(const char *text, size_t len, const struct tally_trust *trust,
     struct tally_proof *out_proof, struct tally_error *error);
 
 TALLY_API void

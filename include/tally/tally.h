@@ -7,6 +7,7 @@
 #include <tally/log.h>
 #include <tally/profile.h>
 #include <tally/proof.h>
+#include <tally/publish.h>
 #include <tally/record.h>
 #include <tally/verify.h>
 

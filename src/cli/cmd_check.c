@@ -15,12 +15,18 @@
 
 struct settings {
 	struct option_root root;
+	const char *key;
+	const char *policy;
 	bool json;
 };
 
 static const struct option options[] = {
 	{ "root", "[SIZE:]HEX", OPTION_ROOT, offsetof(struct settings, root),
 	    "the root that somebody vouches for" },
+	{ "key", "VKEY|FILE", OPTION_TEXT, offsetof(struct settings, key),
+	    "the log's public key, or a file that begins with it" },
+	{ "policy", "FILE", OPTION_TEXT, offsetof(struct settings, policy),
+	    "a C2SP policy: logs, witnesses, quorum" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
 	    "one JSON object" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
@@ -42,6 +48,14 @@ static const struct finding findings[] = {
 	[TALLY_PROOF_OTHER_ROOT] = { "mismatch: holds for another root than"
 				     " the one given",
 	    "other-root", COLOUR_BAD, STATUS_TAMPERED },
+	[TALLY_PROOF_SIGNED] = { "holds, and its root is signed", "signed",
+	    COLOUR_GOOD, STATUS_DONE },
+	[TALLY_PROOF_OTHER_KEY] = { "consistent, but not signed by whom you"
+				    " trust",
+	    "other-key", COLOUR_UNSURE, STATUS_UNJUDGED },
+	[TALLY_PROOF_FORGED] = { "forged: a signature under a trusted key does"
+				 " not hold",
+	    "forged", COLOUR_BAD, STATUS_TAMPERED },
 	[TALLY_PROOF_BROKEN] = { "broken", "broken", COLOUR_BAD,
 	    STATUS_TAMPERED },
 };
@@ -118,7 +132,11 @@ print_text(const struct tally_proof *proof, const struct finding *finding)
 	}
 	fputs("\norigin  ", stdout);
 	output_name(proof->origin, strlen(proof->origin));
-	printf(" (not signed)\nroot    %" PRIu64 ":", proof->size);
+	printf(" (%s)\nroot    %" PRIu64 ":",
+	    proof->verdict == TALLY_PROOF_SIGNED ? "signed"
+		: proof->has_signatures          ? "signatures not judged"
+						 : "not signed",
+	    proof->size);
 	output_hash(&proof->root);
 	fputc('\n', stdout);
 }
@@ -162,18 +180,68 @@ print_json(const struct tally_proof *proof, const struct finding *finding)
 	fputs("}\n", stdout);
 }
 
+/* What is to be trusted, in memory. */
+struct trusted {
+	char *key_text; /* of a file */
+	const char *vkey;
+	char *policy;
+	size_t policy_len;
+};
+
+/* A vkey is one, and everything else is the name of a file. */
 static enum status
-check(const struct settings *settings, const char *text, size_t len)
+read_trust(const struct settings *settings, struct trusted *out)
+{
+	enum status status = STATUS_DONE;
+	size_t len;
+
+	out->vkey = settings->key;
+	if (settings->key != NULL && strchr(settings->key, '+') == NULL) {
+		status = read_proof(settings->key, &out->key_text, &len);
+		if (status == STATUS_DONE) {
+			const char *feed = memchr(out->key_text, '\n', len);
+
+			/* read_proof leaves room for the NUL. */
+			len = feed == NULL ? len
+					   : (size_t)(feed - out->key_text);
+			out->key_text[len] = '\0';
+			out->vkey = out->key_text;
+		}
+	}
+	if (status == STATUS_DONE && settings->policy != NULL)
+		status = read_proof(settings->policy, &out->policy,
+		    &out->policy_len);
+	return status;
+}
+
+static void
+advise(const struct tally_proof *proof)
+{
+	if (proof->verdict == TALLY_PROOF_UNSIGNED && proof->has_signatures)
+		complain("nobody you trust vouches for the root; say whom you"
+			 " trust by \"--key\" or \"--policy\"");
+	else if (proof->verdict == TALLY_PROOF_UNSIGNED)
+		complain("nobody vouches for the root; compare it with one"
+			 " from outside by \"--root\"");
+}
+
+static enum status
+check(const struct settings *settings, const struct trusted *trusted,
+    const char *text, size_t len)
 {
 	const struct option_root *root = &settings->root;
+	const struct tally_trust trust = {
+		.root = root->given ? &root->hash : NULL,
+		.vkeys = &trusted->vkey,
+		.vkeys_len = trusted->vkey != NULL,
+		.policy = trusted->policy,
+		.policy_len = trusted->policy_len,
+	};
 	struct tally_error error = { 0 };
 	struct tally_proof proof;
 	const struct finding *finding;
-	int result;
+	int result = tally_proof_judge(text, len, &trust, &proof, &error);
 
-	memset(&proof, 0, sizeof(proof));
-	result = tally_proof_check(text, len, root->given ? &root->hash : NULL,
-	    &proof, &error);
 	if (result != 0)
 		return output_failure(result, &error, true);
 	finding = &findings[proof.verdict];
@@ -184,9 +252,7 @@ check(const struct settings *settings, const char *text, size_t len)
 		print_json(&proof, finding);
 	else
 		print_text(&proof, finding);
-	if (proof.verdict == TALLY_PROOF_UNSIGNED)
-		complain("nobody vouches for the root; compare it with one"
-			 " from outside by \"--root\"");
+	advise(&proof);
 	tally_proof_wipe(&proof);
 	return finding->status;
 }
@@ -194,30 +260,36 @@ check(const struct settings *settings, const char *text, size_t len)
 static enum status
 run(const void *data, char *const *operand)
 {
+	struct trusted trusted = { 0 };
 	char *text = NULL;
 	size_t len = 0;
-	enum status status = read_proof(operand[0], &text, &len);
+	enum status status = read_trust(data, &trusted);
 
-	if (status != STATUS_DONE)
-		return status;
-	status = check(data, text, len);
+	if (status == STATUS_DONE)
+		status = read_proof(operand[0], &text, &len);
+	if (status == STATUS_DONE)
+		status = check(data, &trusted, text, len);
 	free(text);
+	free(trusted.key_text);
+	free(trusted.policy);
 	return status;
 }
 
 const struct command command_check = {
 	.name = "check",
 	.summary = "judge such a proof, without the log",
-	.synopsis = "check FILE [--root [SIZE:]HEX] [--json]",
+	.synopsis = "check FILE [--key VKEY|FILE] [--policy FILE]\n"
+		    "                   [--root [SIZE:]HEX] [--json]",
 	.about =
 	    "Judges a proof that \"tally prove\" made; FILE \"-\" is standard"
-	    " input.  A root that\nnobody vouches for makes it \"consistent,"
-	    " unsigned\".",
+	    " input.  It holds if\nwho is trusted signed its root: a key, a"
+	    " policy, or you, who know the root.  A\nroot that nobody vouches"
+	    " for makes it \"consistent, unsigned\".",
 	.options = options,
-	.example = "  tally check proof --root 5751:9f86d081884c7d65...",
-	.statuses = "  0 holds against the given root  1 broken, or for another"
-		    " root\n  3 consistent, but unsigned; or no proof at all"
-		    "  4 no such file",
+	.example = "  tally check proof --key audit.pub",
+	.statuses = "  0 holds against whom you trust  1 broken, forged, or"
+		    " for another root\n  3 consistent, but not signed by whom"
+		    " you trust; or no proof at all\n  4 no such file",
 	.operands = { "FILE" },
 	.needed = 1,
 	.settings_size = sizeof(struct settings),

@@ -25,6 +25,8 @@ static const struct command *const commands[] = {
 	&command_prove,
 	&command_check,
 	&command_stat,
+	&command_key,
+	&command_checkpoint,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -46,7 +48,7 @@ help(FILE *file)
 	      "\ncommands\n",
 	    file);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(file, "  %-8s  %s\n", commands[i]->name,
+		fprintf(file, "  %-10s  %s\n", commands[i]->name,
 		    commands[i]->summary);
 	fputs(
 	    "\n\"tally help COMMAND\" says more about one; \"tally --version\""

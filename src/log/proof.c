@@ -4,171 +4,59 @@
 
 #include <tally/proof.h>
 
+#include "core/policy.h"
+#include "core/proof.h"
 #include "core/record.h"
-#include "core/tree.h"
 #include "log/fail.h"
 #include "log/sys.h"
-
-#define PROOF_MAX ((size_t)32 << 20)
-#define HASH_BASE64 44
-
-/* A proof's text, taken line by line. */
-struct reading {
-	const char *at, *end;
-	unsigned line; /* of what was taken last, 1-based */
-};
 
 /* What lies in tally_proof.storage. */
 struct storage {
 	char chain[TALLY_CHAIN_MAX + 1];
 	char id[TALLY_ID_MAX + 1];
 	struct tally_line line;
-	struct tally_hash path[TALLY_PROOF_MAX];
-	size_t path_len;
-	uint64_t index;
+	struct tally_proof_text proof;
 	size_t text_len;
 	char text[]; /* the record's line */
 };
 
 static int
-malformed(const struct reading *reading, const char *what,
-    struct tally_error *error)
+malformed(unsigned line, const char *what, struct tally_error *error)
 {
+	(void)tally_fail(error, TALLY_E_FORMAT, "line %u of the proof: %s",
+	    line, what);
 	if (error != NULL)
-		error->item = reading->line;
-	return tally_fail(error, TALLY_E_FORMAT, "line %u of the proof: %s",
-	    reading->line, what);
+		error->item = line;
+	return TALLY_E_FORMAT;
 }
 
+/* The proof, and the record's line in it. */
 static int
-take_line(struct reading *reading, const char **out, size_t *out_len,
+take(const char *text, size_t len, struct storage **out,
     struct tally_error *error)
 {
-	const char *feed = reading->at == reading->end
-	    ? NULL
-	    : memchr(reading->at, '\n', (size_t)(reading->end - reading->at));
-
-	reading->line++;
-	if (feed == NULL)
-		return malformed(reading, "the text ends here", error);
-	*out = reading->at;
-	*out_len = (size_t)(feed - reading->at);
-	reading->at = feed + 1;
-	return TALLY_OK;
-}
-
-/* A line that begins with a word: what follows it. */
-static int
-take_after(struct reading *reading, const char *word, const char **out,
-    size_t *out_len, struct tally_error *error)
-{
-	size_t len = strlen(word);
-	int result = take_line(reading, out, out_len, error);
-
-	if (result != 0)
-		return result;
-	if (*out_len < len || memcmp(*out, word, len) != 0)
-		return malformed(reading,
-		    "it is not what a proof of a record has here", error);
-	*out += len;
-	*out_len -= len;
-	return TALLY_OK;
-}
-
-static int
-take_extra(struct reading *reading, struct storage **out,
-    struct tally_error *error)
-{
+	struct tally_proof_text proof;
 	struct storage *storage;
-	const char *text;
-	size_t len;
-	int result;
+	int result = tally_proof_text_parse(text, len, &proof, error);
 
-	result = take_after(reading, "c2sp.org/tlog-proof@v1", &text, &len,
-	    error);
-	if (result == 0 && len != 0)
-		result = malformed(reading, "it is another version", error);
-	if (result == 0)
-		result = take_after(reading, "extra ", &text, &len, error);
 	if (result != 0)
 		return result;
-	storage = tally_sys_alloc(sizeof(*storage) + len);
+	if (!proof.has_extra)
+		return malformed(2, "the record is not in the proof", error);
+	storage = tally_sys_alloc(sizeof(*storage) + proof.extra.len);
 	if (storage == NULL)
 		return tally_fail_memory(error);
-	result = tally_base64_parse(text, len, (uint8_t *)storage->text, len,
-	    &storage->text_len);
-	if (result == 0)
-		result = tally_line_decode(storage->text, storage->text_len,
-		    &storage->line);
-	if (result != 0) {
+	storage->proof = proof;
+	if (tally_base64_parse(proof.extra.at, proof.extra.len,
+		(uint8_t *)storage->text, proof.extra.len,
+		&storage->text_len) != 0 ||
+	    tally_line_decode(storage->text, storage->text_len,
+		&storage->line) != 0) {
 		tally_sys_free(storage);
-		return malformed(reading, "it holds no record", error);
+		return malformed(2, "it holds no record", error);
 	}
 	*out = storage;
 	return TALLY_OK;
-}
-
-static int
-take_path(struct reading *reading, struct storage *storage,
-    struct tally_error *error)
-{
-	const char *text;
-	size_t len, got;
-	int result;
-
-	result = take_after(reading, "index ", &text, &len, error);
-	if (result == 0 &&
-	    tally_decimal_parse(text, len, INT64_MAX, &storage->index) != 0)
-		result = malformed(reading, "the index is no number", error);
-	while (result == 0) {
-		result = take_line(reading, &text, &len, error);
-		if (result != 0 || len == 0)
-			break;
-		if (storage->path_len == TALLY_PROOF_MAX ||
-		    len != HASH_BASE64 ||
-		    tally_base64_parse(text, len,
-			storage->path[storage->path_len++].b, TALLY_HASH_SIZE,
-			&got) != 0 ||
-		    got != TALLY_HASH_SIZE)
-			result = malformed(reading, "it is no hash", error);
-	}
-	return result;
-}
-
-static int
-take_checkpoint(struct reading *reading, struct tally_proof *out,
-    struct tally_error *error)
-{
-	const char *text;
-	size_t len, got;
-	int result;
-
-	result = take_line(reading, &text, &len, error);
-	if (result != 0)
-		return result;
-	if (len == 0 || len > TALLY_ORIGIN_MAX || !tally_is_utf8(text, len) ||
-	    memchr(text, '\0', len) != NULL)
-		return malformed(reading, "it is no origin", error);
-	memcpy(out->origin, text, len);
-	out->origin[len] = '\0';
-	result = take_line(reading, &text, &len, error);
-	if (result != 0)
-		return result;
-	if (tally_decimal_parse(text, len, INT64_MAX, &out->size) != 0)
-		return malformed(reading, "the size is no number", error);
-	result = take_line(reading, &text, &len, error);
-	if (result != 0)
-		return result;
-	if (len != HASH_BASE64 ||
-	    tally_base64_parse(text, len, out->root.b, TALLY_HASH_SIZE, &got) !=
-		0 ||
-	    got != TALLY_HASH_SIZE)
-		return malformed(reading, "the root is no hash", error);
-	result = take_line(reading, &text, &len, error);
-	if (result == 0 && len != 0)
-		result = malformed(reading,
-		    "there is something behind the root", error);
-	return result;
 }
 
 /* The record as callers see it, from the storage. */
@@ -188,7 +76,7 @@ fill_record(struct storage *storage, struct tally_record *out)
 			return TALLY_E_FORMAT;
 		out->id = storage->id;
 	}
-	out->index = storage->index;
+	out->index = storage->proof.index;
 	out->seq = header->seq;
 	out->time_us = header->time_us;
 	out->digest = header->digest;
@@ -206,70 +94,194 @@ fill_record(struct storage *storage, struct tally_record *out)
 	return TALLY_OK;
 }
 
-static void
-judge(struct tally_hasher *hasher, const struct storage *storage,
-    const struct tally_hash *root, struct tally_proof *out)
+/* Does the record hold, and is it in the tree of the checkpoint? */
+static bool
+holds(struct tally_hasher *hasher, const struct storage *storage,
+    struct tally_proof *out)
 {
 	struct tally_hash leaf = tally_line_header_hash(hasher, &storage->line);
+	const struct tally_proof_text *proof = &storage->proof;
 
 	out->verdict = TALLY_PROOF_BROKEN;
-	if (!tally_hash_equal(&leaf, &storage->line.hash)) {
+	if (!tally_hash_equal(&leaf, &storage->line.hash))
 		out->detail = "the record's header does not hash to its hash";
-		return;
-	}
-	if (!tally_line_event_holds(hasher, &storage->line)) {
+	else if (!tally_line_event_holds(hasher, &storage->line))
 		out->detail = "the event does not match its digest";
-		return;
-	}
-	if (storage->index >= out->size ||
-	    !tally_inclusion_check(hasher, &leaf, storage->index, out->size,
-		storage->path, storage->path_len, &out->root)) {
+	else if (!tally_inclusion_check(hasher, &leaf, proof->index, out->size,
+		     proof->path, proof->path_len, &out->root))
 		out->detail = "the path does not lead from the record to the"
 			      " root";
-		return;
+	else
+		return true;
+	return false;
+}
+
+/* Among several findings about one note the worst one counts. */
+static enum tally_proof_verdict
+judge_keys(const struct tally_vkey *keys, size_t len,
+    const struct tally_proof_text *proof)
+{
+	enum tally_proof_verdict verdict = TALLY_PROOF_OTHER_KEY;
+
+	for (size_t i = 0; i < len; i++) {
+		enum tally_signed found = tally_note_check(&proof->note,
+		    &keys[i], NULL);
+
+		if (found == TALLY_SIGNED_WRONGLY)
+			return TALLY_PROOF_FORGED;
+		if (found == TALLY_SIGNED &&
+		    strcmp(keys[i].name, proof->checkpoint.origin) == 0)
+			verdict = TALLY_PROOF_SIGNED;
 	}
-	if (root == NULL) {
-		out->verdict = TALLY_PROOF_UNSIGNED;
-		out->detail = "nobody vouches for the root";
-	} else if (!tally_hash_equal(root, &out->root)) {
-		out->verdict = TALLY_PROOF_OTHER_ROOT;
-		out->detail = "the proof is for another root";
-	} else {
-		out->verdict = TALLY_PROOF_ROOT;
-		out->detail = "the record is in the log with this root";
+	return verdict;
+}
+
+static const char *
+detail_of(enum tally_proof_verdict verdict)
+{
+	switch (verdict) {
+	case TALLY_PROOF_ROOT:
+		return "the record is in the log with this root";
+	case TALLY_PROOF_UNSIGNED:
+		return "nobody vouches for the root";
+	case TALLY_PROOF_OTHER_ROOT:
+		return "the proof is for another root";
+	case TALLY_PROOF_SIGNED:
+		return "the record is in the log whose key signed this root";
+	case TALLY_PROOF_OTHER_KEY:
+		return "nobody who is trusted signed the root";
+	case TALLY_PROOF_FORGED:
+		return "a signature under a trusted key does not hold";
+	default:
+		return NULL;
 	}
+}
+
+/* What was taken from a struct tally_trust. */
+struct trusted {
+	struct tally_vkey *keys;
+	size_t keys_len;
+	struct tally_policy *policy;
+};
+
+static int
+take_trust(struct tally_hasher *hasher, const struct tally_trust *trust,
+    struct trusted *out, struct tally_error *error)
+{
+	if (trust->vkeys_len > 0) {
+		out->keys = tally_sys_alloc(trust->vkeys_len *
+		    sizeof(*out->keys));
+		if (out->keys == NULL)
+			return tally_fail_memory(error);
+	}
+	for (size_t i = 0; i < trust->vkeys_len; i++) {
+		if (tally_vkey_parse(hasher, trust->vkeys[i],
+			strlen(trust->vkeys[i]), &out->keys[i]) != 0)
+			return tally_fail(error, TALLY_E_USAGE,
+			    "\"%s\" is no key", trust->vkeys[i]);
+		out->keys_len++;
+	}
+	if (trust->policy == NULL)
+		return TALLY_OK;
+	out->policy = tally_sys_alloc(sizeof(*out->policy));
+	if (out->policy == NULL)
+		return tally_fail_memory(error);
+	return tally_policy_parse(hasher, trust->policy, trust->policy_len,
+		   out->policy, error) == 0
+	    ? TALLY_OK
+	    : TALLY_E_USAGE;
+}
+
+static enum tally_proof_verdict
+judge_policy(const struct tally_policy *policy,
+    const struct tally_proof_text *proof)
+{
+	switch (tally_policy_check(policy, &proof->note, &proof->checkpoint)) {
+	case TALLY_POLICY_HOLDS:
+		return TALLY_PROOF_SIGNED;
+	case TALLY_POLICY_SPOILED:
+		return TALLY_PROOF_FORGED;
+	default:
+		return TALLY_PROOF_OTHER_KEY;
+	}
+}
+
+/* Everything that is trusted must agree; the first that does not is told. */
+static enum tally_proof_verdict
+judge_trust(const struct tally_trust *trust, const struct trusted *trusted,
+    const struct tally_proof_text *proof)
+{
+	enum tally_proof_verdict verdict = TALLY_PROOF_UNSIGNED;
+
+	if (trust->root != NULL) {
+		if (!tally_hash_equal(trust->root, &proof->checkpoint.root))
+			return TALLY_PROOF_OTHER_ROOT;
+		verdict = TALLY_PROOF_ROOT;
+	}
+	if (trusted->keys_len == 0 && trusted->policy == NULL)
+		return verdict;
+	if (!proof->is_signed)
+		return TALLY_PROOF_OTHER_KEY;
+	if (trusted->keys_len > 0) {
+		verdict = judge_keys(trusted->keys, trusted->keys_len, proof);
+		if (verdict != TALLY_PROOF_SIGNED)
+			return verdict;
+	}
+	return trusted->policy == NULL ? verdict
+				       : judge_policy(trusted->policy, proof);
+}
+
+static void
+fill_checkpoint(const struct tally_proof_text *proof, struct tally_proof *out)
+{
+	memcpy(out->origin, proof->checkpoint.origin, sizeof(out->origin));
+	out->size = proof->checkpoint.size;
+	out->root = proof->checkpoint.root;
+	out->has_signatures = proof->is_signed;
+}
+
+int
+tally_proof_judge(const char *text, size_t len, const struct tally_trust *trust,
+    struct tally_proof *out_proof, struct tally_error *error)
+{
+	struct trusted trusted = { 0 };
+	struct storage *storage = NULL;
+	struct tally_hasher hasher;
+	int result;
+
+	memset(out_proof, 0, sizeof(*out_proof));
+	if (tally_hasher_open(&hasher) != 0)
+		return tally_fail_memory(error);
+	result = take_trust(&hasher, trust, &trusted, error);
+	if (result == 0)
+		result = take(text, len, &storage, error);
+	if (result == 0 && fill_record(storage, &out_proof->record) != 0)
+		result = malformed(2, "it holds no record", error);
+	if (result == 0) {
+		fill_checkpoint(&storage->proof, out_proof);
+		if (holds(&hasher, storage, out_proof)) {
+			out_proof->verdict = judge_trust(trust, &trusted,
+			    &storage->proof);
+			out_proof->detail = detail_of(out_proof->verdict);
+		}
+	}
+	tally_hasher_close(&hasher);
+	tally_sys_free(trusted.keys);
+	tally_sys_free(trusted.policy);
+	if (result != 0)
+		tally_sys_free(storage);
+	else
+		out_proof->storage = storage;
+	return result;
 }
 
 int
 tally_proof_check(const char *text, size_t len, const struct tally_hash *root,
     struct tally_proof *out_proof, struct tally_error *error)
 {
-	struct reading reading = { text, text + len, 0 };
-	struct storage *storage = NULL;
-	struct tally_hasher hasher;
-	int result;
+	const struct tally_trust trust = { .root = root };
 
-	memset(out_proof, 0, sizeof(*out_proof));
-	if (len > PROOF_MAX)
-		return tally_fail(error, TALLY_E_FORMAT,
-		    "a proof is at most 32 MiB long");
-	if (tally_hasher_open(&hasher) != 0)
-		return tally_fail_memory(error);
-	result = take_extra(&reading, &storage, error);
-	if (result == 0)
-		result = take_path(&reading, storage, error);
-	if (result == 0)
-		result = take_checkpoint(&reading, out_proof, error);
-	if (result == 0 && fill_record(storage, &out_proof->record) != 0)
-		result = malformed(&reading, "it holds no record", error);
-	if (result == 0)
-		judge(&hasher, storage, root, out_proof);
-	tally_hasher_close(&hasher);
-	if (result != 0)
-		tally_sys_free(storage);
-	else
-		out_proof->storage = storage;
-	return result;
+	return tally_proof_judge(text, len, &trust, out_proof, error);
 }
 
 void

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making the proof of a record: see tally/proof.h for its text. */
-#include <stdio.h>
 #include <string.h>
 
 #include <tally/proof.h>
 
-#include "core/text.h"
+#include "core/proof.h"
+#include "core/record.h"
 #include "log/fail.h"
 #include "log/leaves.h"
 
-#define HASH_BASE64 44
+/* What the publisher wrote last, and no more of it. */
+#define CHECKPOINT_PATH "public/checkpoint"
+#define NOTE_MAX 65536
 
 struct proving {
 	struct tally_record record;
@@ -17,7 +19,58 @@ struct proving {
 	size_t path_len;
 	uint64_t size;
 	struct tally_hash root;
+	char *note; /* a checkpoint that covers the record, or NULL */
+	size_t note_len;
+	struct tally_checkpoint checkpoint;
 };
+
+/*
+ * The last checkpoint, if it covers the record.  One that is of another log is
+ * passed over: it is the root that counts, and prove_path compares it.
+ */
+static int
+read_checkpoint(struct tally_log *log, struct proving *proving,
+    struct tally_error *error)
+{
+	struct tally_note note;
+	int fd = tally_sys_open(log->dir, CHECKPOINT_PATH, TALLY_SYS_READ);
+	int64_t n;
+
+	if (fd < 0)
+		return TALLY_OK;
+	proving->note = tally_sys_alloc(NOTE_MAX);
+	n = proving->note == NULL
+	    ? 0
+	    : tally_sys_read(fd, proving->note, NOTE_MAX, 0);
+	tally_sys_close(fd);
+	if (proving->note == NULL)
+		return tally_fail_memory(error);
+	if (n > 0 && n < NOTE_MAX &&
+	    tally_note_parse(proving->note, (size_t)n, &note) == 0 &&
+	    tally_checkpoint_parse(note.text.at, note.text.len,
+		&proving->checkpoint) == 0 &&
+	    strcmp(proving->checkpoint.origin, log->identity.origin) == 0 &&
+	    proving->checkpoint.size > proving->record.index) {
+		proving->note_len = (size_t)n;
+		return TALLY_OK;
+	}
+	tally_sys_free(proving->note);
+	proving->note = NULL;
+	return TALLY_OK;
+}
+
+/* Is the checkpoint of this log, as it is? */
+static int
+check_checkpoint(const struct proving *proving, struct tally_error *error)
+{
+	if (proving->note == NULL ||
+	    tally_hash_equal(&proving->root, &proving->checkpoint.root))
+		return TALLY_OK;
+	return tally_fail(error, TALLY_E_DAMAGED,
+	    "the log has another root at size %llu than \"" CHECKPOINT_PATH
+	    "\"",
+	    (unsigned long long)proving->size);
+}
 
 /* The tree's part: path and root for the record's index. */
 static int
@@ -41,40 +94,50 @@ prove_path(void *arg, struct tally_hasher *hasher,
 	return result;
 }
 
-static char *
-put_base64(char *at, const void *bytes, size_t len)
+/* At the size of the checkpoint, or at that of the log. */
+static int
+ask_tree(struct tally_log *log, struct proving *proving,
+    struct tally_error *error)
 {
-	tally_base64_format(bytes, len, at);
-	return at + tally_base64_size(len);
+	uint64_t size = proving->note == NULL ? 0 : proving->checkpoint.size;
+	int result = tally_leaves_ask(log, size, prove_path, proving, error);
+
+	if (result == TALLY_END)
+		result = tally_fail(error, TALLY_E_DAMAGED,
+		    "the log is shorter than \"" CHECKPOINT_PATH
+		    "\", which has %llu records",
+		    (unsigned long long)size);
+	return result;
 }
 
 static char *
 proof_text(const struct tally_log *log, const struct proving *proving,
     size_t *out_len)
 {
-	size_t room = 512 + TALLY_ORIGIN_MAX +
-	    tally_base64_size(proving->record.line_len) +
-	    proving->path_len * (HASH_BASE64 + 1);
-	char *text = tally_sys_alloc(room);
-	char *at = text;
+	char unsigned_note[TALLY_CHECKPOINT_TEXT_MAX + 1];
+	struct tally_checkpoint checkpoint = { .size = proving->size,
+		.root = proving->root };
+	const char *note = proving->note;
+	size_t note_len = proving->note_len;
+	char *text;
 
+	if (note == NULL) {
+		checkpoint.origin_len = strlen(log->identity.origin);
+		memcpy(checkpoint.origin, log->identity.origin,
+		    checkpoint.origin_len);
+		note_len = tally_checkpoint_format(&checkpoint, unsigned_note);
+		unsigned_note[note_len++] = '\n';
+		note = unsigned_note;
+	}
+	text = tally_sys_alloc(tally_proof_text_size(proving->record.line_len,
+				   proving->path_len, note_len) +
+	    1);
 	if (text == NULL)
 		return NULL;
-	at += sprintf(at, "c2sp.org/tlog-proof@v1\nextra ");
-	at = put_base64(at, proving->record.line, proving->record.line_len);
-	at += sprintf(at, "\nindex %llu\n",
-	    (unsigned long long)proving->record.index);
-	for (size_t i = 0; i < proving->path_len; i++) {
-		at = put_base64(at, proving->path[i].b, TALLY_HASH_SIZE);
-		*at++ = '\n';
-	}
-	at += sprintf(at, "\n%s\n%llu\n", log->identity.origin,
-	    (unsigned long long)proving->size);
-	at = put_base64(at, proving->root.b, TALLY_HASH_SIZE);
-	*at++ = '\n';
-	*at++ = '\n';
-	*at = '\0';
-	*out_len = (size_t)(at - text);
+	*out_len = tally_proof_text_format(proving->record.line,
+	    proving->record.line_len, proving->record.index, proving->path,
+	    proving->path_len, note, note_len, text);
+	text[*out_len] = '\0';
 	return text;
 }
 
@@ -97,12 +160,17 @@ tally_log_prove(struct tally_log *log, const char *chain, size_t chain_len,
 		return result;
 	result = tally_cursor_find(cursor, &find, &proving.record, error);
 	if (result == 0)
-		result = tally_leaves_ask(log, 0, prove_path, &proving, error);
+		result = read_checkpoint(log, &proving, error);
+	if (result == 0)
+		result = ask_tree(log, &proving, error);
+	if (result == 0)
+		result = check_checkpoint(&proving, error);
 	if (result == 0) {
 		*out_text = proof_text(log, &proving, out_len);
 		if (*out_text == NULL)
 			result = tally_fail_memory(error);
 	}
+	tally_sys_free(proving.note);
 	tally_cursor_close(cursor);
 	return result;
 }

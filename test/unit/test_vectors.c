@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The vectors that come with the format, outside of this tree (see
- * vectors.h): tally.json, made by the format's authors, and
- * merkle-proofs.json, gathered from transparency-dev/merkle, testdata.
- * Without them these tests are skipped.
+ * vectors.h): tally.json, made by the format's authors.  Without it these
+ * tests are skipped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +20,7 @@
 #include "vectors.h"
 
 static struct tally_hasher hasher;
-static json_t *tally, *merkle;
+static json_t *tally;
 
 static int
 open_hasher(void **state)
@@ -220,93 +219,6 @@ test_vectors__row_event(void **state)
 	    vectors_text(row, "digest"));
 }
 
-/* ---- merkle-proofs.json ----------------------------------------------- */
-
-/* Some are no hashes at all, which the type rules out: they are filled up. */
-static struct tally_hash
-read_hash(const char *text, int fill)
-{
-	struct tally_hash hash;
-	size_t len;
-
-	memset(&hash, fill, sizeof(hash));
-	if (text != NULL)
-		assert_int_equal(tally_base64_parse(text, strlen(text), hash.b,
-				     sizeof(hash.b), &len),
-		    0);
-	return hash;
-}
-
-/* Read as reals, because 2^64 - 1 is among them. */
-static uint64_t
-read_number(json_t *object, const char *name)
-{
-	double value = json_number_value(json_object_get(object, name));
-
-	return value >= 18446744073709551615.0 ? UINT64_MAX : (uint64_t)value;
-}
-
-static size_t
-read_proof(json_t *object, struct tally_hash out[TALLY_PROOF_MAX])
-{
-	json_t *list = json_object_get(object, "proof"), *hash;
-	size_t i;
-
-	json_array_foreach(list, i, hash) {
-		assert_true(i < TALLY_PROOF_MAX);
-		out[i] = read_hash(json_string_value(hash), 0);
-	}
-	return json_array_size(list);
-}
-
-static void
-assert_verdict(json_t *item, bool holds)
-{
-	if (holds == json_is_true(json_object_get(item, "wantErr")))
-		fail_msg("%s: %s", vectors_text(item, "name"),
-		    vectors_text(item, "desc"));
-}
-
-static void
-test_vectors__inclusion(void **state)
-{
-	struct tally_hash proof[TALLY_PROOF_MAX], leaf, root;
-	json_t *item;
-	size_t i, len;
-
-	(void)state;
-	json_array_foreach(json_object_get(merkle, "inclusion"), i, item) {
-		leaf = read_hash(vectors_text(item, "leafHash"), 1);
-		root = read_hash(vectors_text(item, "root"), 0);
-		len = read_proof(item, proof);
-		assert_verdict(item,
-		    tally_inclusion_check(&hasher, &leaf,
-			read_number(item, "leafIdx"),
-			read_number(item, "treeSize"), proof, len, &root));
-	}
-	assert_true(i >= 90);
-}
-
-static void
-test_vectors__consistency(void **state)
-{
-	struct tally_hash proof[TALLY_PROOF_MAX], old_root, root;
-	json_t *item;
-	size_t i, len;
-
-	(void)state;
-	json_array_foreach(json_object_get(merkle, "consistency"), i, item) {
-		old_root = read_hash(vectors_text(item, "root1"), 0);
-		root = read_hash(vectors_text(item, "root2"), 0);
-		len = read_proof(item, proof);
-		assert_verdict(item,
-		    tally_consistency_check(&hasher, read_number(item, "size1"),
-			read_number(item, "size2"), proof, len, &old_root,
-			&root));
-	}
-	assert_true(i >= 90);
-}
-
 #define TEST(name) cmocka_unit_test(test_vectors__##name)
 
 int
@@ -317,20 +229,16 @@ main(void)
 		TEST(tree),
 		TEST(heads_root),
 		TEST(row_event),
-		TEST(inclusion),
-		TEST(consistency),
 	};
 	int failed = 0;
 
 	tally = vectors_shared("tally.json", 0);
-	merkle = vectors_shared("merkle-proofs.json", JSON_DECODE_INT_AS_REAL);
 	/* cmocka 1.1.5 writes "not ok" for a test that was skipped. */
-	if (tally == NULL || merkle == NULL)
+	if (tally == NULL)
 		printf("1..0 # SKIP the vectors of the format are absent\n");
 	else
 		failed = cmocka_run_group_tests(tests, open_hasher,
 		    close_hasher);
 	json_decref(tally);
-	json_decref(merkle);
 	return failed;
 }

@@ -26,15 +26,21 @@ vectors_load(const char *folder, const char *name, size_t flags)
 }
 
 static inline json_t *
-vectors_own(const char *name)
+vectors_own_as(const char *name, size_t flags)
 {
 	const char *folder = getenv("TALLY_VECTORS");
 	json_t *file = vectors_load(folder != NULL ? folder : "test/vectors",
-	    name, 0);
+	    name, flags);
 
 	if (file == NULL)
 		fail_msg("%s cannot be read", name);
 	return file;
+}
+
+static inline json_t *
+vectors_own(const char *name)
+{
+	return vectors_own_as(name, JSON_ALLOW_NUL);
 }
 
 static inline json_t *

@@ -4,6 +4,8 @@
 the vectors and by hand.  Files that a fuzzer found have other names and are
 left alone."""
 
+import base64
+import hashlib
 import json
 import os
 import struct
@@ -39,6 +41,35 @@ TEXTS = [
     b"\x0418446744073709551615",
     b"\x0400",
 ]
+VKEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+POLICIES = [
+    b"",
+    b"quorum none\n",
+    f"# a\nlog {VKEY} https://example.com/\nquorum none\n".encode(),
+    f"log {VKEY}\nwitness a WITNESS u\ngroup g any a\nquorum g\n".encode(),
+    b"group g all x y z\nquorum g\n",
+    b"quorum none\nquorum none\n",
+]
+ROOT = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+TEXT = f"example.com/foo\n7\n{ROOT}\n"
+PROOFS = [
+    f"c2sp.org/tlog-proof@v1\nindex 0\n\n{TEXT}\n".encode(),
+    f"c2sp.org/tlog-proof@v1\nextra eA==\nindex 5\n{ROOT}\n{ROOT}\n\n{TEXT}\n"
+    "\u2014 example.com/foo AAAAAAA=\n".encode(),
+    f"c2sp.org/tlog-proof@v1\nextra eA\nindex 5\n{ROOT}\n\n{TEXT}more\n\n".encode(),
+    b"c2sp.org/tlog-proof@v2\n",
+    b"c2sp.org/tlog-proof@v1\nindex 0\n" + f"{ROOT}\n".encode() * 65,
+]
+TILES = [
+    b"tile/0/x001/x234/067",
+    b"tile/entries/999.p/2",
+    b"tile/63/x036/x028/x797/x018/x963/968.p/255",
+    b"tile/64/000",
+    b"tile/0/000.p/256",
+    b"\x00\x03one\x00\x03two",
+    b"\x00\x00\x00\x03on",
+    b"\xff\xff" + bytes(65535),
+]
 NUMBERS = [0, 1, 2, 5, 2**32, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1]
 
 
@@ -66,10 +97,26 @@ def trees():
     yield b"short"
 
 
+def witness():
+    """The vkey of a witness that nobody is."""
+    key = b"\x04" + bytes(32)
+    ident = hashlib.sha256(b"w\n" + key).hexdigest()[:8]
+    return f"w+{ident}+{base64.b64encode(key).decode()}"
+
+
 def main():
     write("event", EVENTS)
     write("text", TEXTS)
     write("tree", trees())
+    notes = load("notes.json")
+    kinds = (("good", "note"), ("wrong", "note"), ("malformed", "note"),
+             ("bad_keys", "key"), ("bad_texts", "text"))
+    texts = [item[name] for kind, name in kinds for item in notes[kind]]
+    write("note", [text.encode() for text in notes["keys"] + texts])
+    write("policy", [text.replace(b"WITNESS", witness().encode())
+                     for text in POLICIES])
+    write("proof", PROOFS)
+    write("tile", TILES)
     lines = [r["line"].encode() for r in load("records.json")["records"]]
     hostile = load("hostile-lines.json")["lines"]
     lines += [bytes.fromhex(h["hex"]) for h in hostile[::9]]

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Checkpoints: bench_publish DIR, an empty directory on the disk to measure.
+ *
+ *   chains    100,000 of them; a checkpoint when 1,000 have changed
+ *   appends   durable, 16 threads, 64 chains, for some seconds, by turns
+ *             without and with a checkpoint every second
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <tally/tally.h>
+
+#define CHAINS 100000
+#define CHANGED 1000
+#define BATCH 1000
+#define THREADS 16
+#define TURNS 6
+#define SECONDS 5
+
+static struct tally_signer *signer;
+static char path_log[1024], path_register[1024];
+static atomic_bool running;
+static atomic_uint_fast64_t appended;
+
+static void
+die(const char *what, int result, const struct tally_error *error)
+{
+	fprintf(stderr, "bench_publish: %s: %d %s\n", what, result,
+	    error->message);
+	exit(1);
+}
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct tally_log *
+open_log(void)
+{
+	struct tally_error error = { 0 };
+	struct tally_log *log;
+	int r = tally_log_open(path_log, NULL, &log, &error);
+
+	if (r != 0)
+		die("open", r, &error);
+	return log;
+}
+
+/* One record for each of the chains [from, to). */
+static void
+touch(struct tally_log *log, unsigned from, unsigned to)
+{
+	static struct tally_append event[BATCH];
+	static char name[BATCH][32];
+	struct tally_error error = { 0 };
+
+	for (unsigned at = from; at < to; at += BATCH) {
+		unsigned count = to - at < BATCH ? to - at : BATCH;
+
+		for (unsigned i = 0; i < count; i++) {
+			memset(&event[i], 0, sizeof(event[i]));
+			event[i].chain = name[i];
+			event[i].chain_len = (size_t)snprintf(name[i],
+			    sizeof(name[i]), "tenant/%u", at + i);
+			event[i].event = "{\"action\":\"login\"}";
+			event[i].event_len = 18;
+		}
+		int r = tally_log_append(log, event, count, TALLY_SYNC, NULL,
+		    &error);
+
+		if (r != 0)
+			die("append", r, &error);
+	}
+}
+
+static double
+publish(void)
+{
+	struct tally_signer *const signers[] = { signer };
+	const struct tally_publish_options how = { .signers = signers,
+		.signers_len = 1,
+		.register_dir = path_register };
+	struct tally_published_checkpoint out;
+	struct tally_error error = { 0 };
+	double began = now();
+	int r = tally_publish(path_log, &how, &out, &error);
+
+	if (r != 0 || out.verdict > TALLY_PUBLISH_CURRENT)
+		die("publish", r, &error);
+	free(out.note);
+	return now() - began;
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+measure_chains(void)
+{
+	struct tally_log *log = open_log();
+	double seconds[15];
+
+	touch(log, 0, CHAINS);
+	(void)publish();
+	for (unsigned i = 0; i < 15; i++) {
+		touch(log, i * CHANGED, (i + 1) * CHANGED);
+		seconds[i] = publish();
+	}
+	qsort(seconds, 15, sizeof(seconds[0]), by_value);
+	printf("checkpoint, %d chains, %d changed: median %.1f ms, worst"
+	       " %.1f ms\n",
+	    CHAINS, CHANGED, seconds[7] * 1e3, seconds[14] * 1e3);
+	(void)tally_log_close(log, NULL);
+}
+
+static void *
+write_records(void *arg)
+{
+	struct tally_log *log = arg;
+	struct tally_error error = { 0 };
+	char name[32];
+	unsigned n = 0;
+
+	while (atomic_load(&running)) {
+		struct tally_append event = { .chain = name,
+			.event = "{\"actor\":\"alice\",\"action\":\"login\"}",
+			.event_len = 34 };
+		event.chain_len = (size_t)snprintf(name, sizeof(name), "hot/%u",
+		    n++ % 64);
+		int r = tally_log_append(log, &event, 1, TALLY_SYNC, NULL,
+		    &error);
+
+		if (r != 0)
+			die("append", r, &error);
+		atomic_fetch_add(&appended, 1);
+	}
+	return NULL;
+}
+
+/* Records a second over some seconds. */
+static double
+turn(struct tally_log *log, bool with_checkpoints)
+{
+	struct timespec second = { .tv_sec = 1 };
+	pthread_t thread[THREADS];
+	double began;
+
+	atomic_store(&running, true);
+	atomic_store(&appended, 0);
+	began = now();
+	for (int i = 0; i < THREADS; i++)
+		(void)pthread_create(&thread[i], NULL, write_records, log);
+	for (int i = 0; i < SECONDS; i++) {
+		(void)nanosleep(&second, NULL);
+		if (with_checkpoints)
+			(void)publish();
+	}
+	double rate = (double)atomic_load(&appended) / (now() - began);
+
+	atomic_store(&running, false);
+	for (int i = 0; i < THREADS; i++)
+		(void)pthread_join(thread[i], NULL);
+	/* What is not signed yet would be paid for by the next turn. */
+	(void)publish();
+	return rate;
+}
+
+static void
+measure_appends(void)
+{
+	struct tally_log *log = open_log();
+	double without[TURNS], with[TURNS];
+
+	(void)turn(log, true);
+	for (int i = 0; i < TURNS; i++) {
+		without[i] = turn(log, false);
+		with[i] = turn(log, true);
+		printf("  turn %d: %.0f/s without, %.0f/s with\n", i,
+		    without[i], with[i]);
+	}
+	qsort(without, TURNS, sizeof(without[0]), by_value);
+	qsort(with, TURNS, sizeof(with[0]), by_value);
+	printf("appends, a checkpoint every second: median %.0f/s, without"
+	       " %.0f/s: %.3f\n",
+	    with[TURNS / 2], without[TURNS / 2],
+	    with[TURNS / 2] / without[TURNS / 2]);
+	(void)tally_log_close(log, NULL);
+}
+
+static void
+begin(const char *dir, const char *name)
+{
+	struct tally_init_options how = { .origin = "example.org/bench" };
+	struct tally_error error = { 0 };
+	int r;
+
+	(void)snprintf(path_log, sizeof(path_log), "%s/%s", dir, name);
+	(void)snprintf(path_register, sizeof(path_register), "%s/register-%s",
+	    dir, name);
+	r = tally_log_init(path_log, &how, &error);
+	if (r != 0)
+		die("init", r, &error);
+}
+
+int
+main(int argc, char **argv)
+{
+	char key[1024], vkey[TALLY_VKEY_TEXT_SIZE];
+	struct tally_error error = { 0 };
+	int r;
+
+	if (argc != 2) {
+		fputs("usage: bench_publish DIR\n", stderr);
+		return 2;
+	}
+	(void)snprintf(key, sizeof(key), "%s/key", argv[1]);
+	r = tally_key_generate(key, "example.org/bench", NULL, vkey, &error);
+	if (r == 0)
+		r = tally_signer_load(key, NULL, &signer, &error);
+	if (r != 0)
+		die("key", r, &error);
+	begin(argv[1], "chains");
+	measure_chains();
+	begin(argv[1], "appends");
+	measure_appends();
+	tally_signer_free(signer);
+	return 0;
+}

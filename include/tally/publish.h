@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The outside half: keys, and checkpoints of a log that are signed with them.
+ *
+ * A checkpoint is a C2SP signed note: origin, size, root, signatures.  What is
+ * signed was registered first, in a register that is not restored together
+ * with the log; so a log that was cut or put back is never signed anew.
+ */
+#ifndef TALLY_PUBLISH_H
+#define TALLY_PUBLISH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tally/error.h>
+#include <tally/record.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* "<name>+<key id>+<base64>" and a NUL. */
+#define TALLY_VKEY_TEXT_SIZE 384
+
+/* ---- keys ------------------------------------------------------------- */
+
+struct tally_signer;
+
+/*
+ * Makes an Ed25519 key in a new file of mode 0600: its vkey in the first line,
+ * then PKCS #8 in PEM, encrypted with scrypt and AES-256 under the passphrase,
+ * or not at all if that is NULL.  Durable when it returns.
+ * Errors: TALLY_E_EXISTS, _USAGE (the name), _ACCESS, _FULL, _IO, _MEMORY.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_key_generate(const char *path, const char *name, const char *passphrase,
+    char out_vkey[TALLY_VKEY_TEXT_SIZE], struct tally_error *error);
+
+/*
+ * The vkey of a key file; no passphrase is needed.  *out_encrypted may be
+ * NULL.  Errors: TALLY_E_NO_LOG (no such file), _FORMAT, _ACCESS, _IO.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_key_show(const char *path, char out_vkey[TALLY_VKEY_TEXT_SIZE],
+    bool *out_encrypted, struct tally_error *error);
+
+/*
+ * Reads a key to sign with; refuses a file that others may read.  Free it with
+ * tally_signer_free.
+ * Errors: TALLY_E_USAGE (the passphrase is missing or wrong), and as above.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_signer_load(const char *path, const char *passphrase,
+    struct tally_signer **out_signer, struct tally_error *error);
+
+/* Overwrites the secret and frees; NULL is left alone. */
+TALLY_API void
+tally_signer_free(struct tally_signer *signer);
+
+/* ---- checkpoints ------------------------------------------------------ */
+
+enum tally_publish_verdict {
+	TALLY_PUBLISH_SIGNED = 0, /* a new checkpoint went out */
+	TALLY_PUBLISH_CURRENT,   /* nothing was appended: the last one stands */
+	TALLY_PUBLISH_TRUNCATED, /* the log is shorter than what went out */
+	TALLY_PUBLISH_ROLLED_BACK, /* it has other history than what went out */
+};
+
+struct tally_publish_options {
+	struct tally_signer *const *signers; /* the first under the origin */
+	size_t signers_len;
+	const char *register_dir; /* NULL: "register" in the log's directory */
+};
+
+struct tally_published_checkpoint {
+	enum tally_publish_verdict verdict;
+	uint64_t size;
+	struct tally_hash root;
+	uint64_t last_size; /* what the register held before; 0: nothing */
+	struct tally_hash last_root;
+	bool register_beside; /* it lies on the log's own file system */
+	char *note;           /* the signed note, or NULL; free() it */
+	size_t note_len;
+};
+
+/*
+ * Signs a checkpoint of the log in dir and puts it into public/checkpoint:
+ * syncs the log, holds it against what went out last, seals the heads record,
+ * registers size and root, and only then signs.  What it signs it read and
+ * hashed itself, from the records.
+ *
+ * Returns 0 with a verdict.  Errors: TALLY_E_USAGE (an origin nothing is signed
+ * under, a key of another name, a log that went out with a register that is
+ * not this one), _BUSY (others register all the time), _DAMAGED, and those of
+ * opening a log.  Any number of processes may call it at once.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_publish(const char *dir, const struct tally_publish_options *options,
+    struct tally_published_checkpoint *out, struct tally_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One checkpoint, in this order, killed at any point and begun anew:
+ *
+ *   0  lock public/: one publisher at a time writes there
+ *   1  read the register; unreadable, nothing is signed.  An origin that is
+ *      new to it gets the empty tree, before the log gets a heads record: so
+ *      a log that has one and is not known was signed with another register
+ *   2  the log is at least as long as what went out, and its root at that
+ *      size is the one that went out
+ *   3  seal the heads record; sync
+ *   4  read and hash the new records; write tiles and bundles
+ *   5  compare-and-swap the register from what was read in 1 to the new size
+ *      and root; if another publisher was there first, begin anew
+ *   6  sign; put the note into public/checkpoint
+ *
+ * Between 5 and 6 nothing is signed that is not registered, and whoever comes
+ * next signs what is: the log has that root, and Ed25519 gives the same bytes.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/checkpoint.h"
+#include "log/fail.h"
+#include "log/headtree.h"
+#include "log/reader.h"
+#include "publish/register.h"
+#include "publish/signer.h"
+#include "publish/tiles.h"
+
+#define REGISTER_NAME "register"
+#define CHECKPOINT_NAME "checkpoint"
+#define TRIES 8
+#define NOTE_MAX 65536
+
+struct publishing {
+	struct tally_log *log;
+	const struct tally_publish_options *options;
+	struct tally_published_checkpoint *out;
+	struct tally_file_register file;
+	struct tally_register *reg;
+	struct tally_hasher hasher;
+	struct tally_headtree heads;
+	int public_dir;
+	struct tally_checkpoint last, next;
+};
+
+/* ---- before ----------------------------------------------------------- */
+
+static int
+check_signers(const struct publishing *p, struct tally_error *error)
+{
+	const char *origin = p->log->identity.origin;
+	const struct tally_publish_options *options = p->options;
+
+	if (strncmp(origin, "localhost/", 10) == 0)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "nothing is signed under the origin \"%s\"; make the log"
+		    " with an origin of its own",
+		    origin);
+	if (options->signers_len == 0 ||
+	    strcmp(options->signers[0]->vkey.name, origin) != 0)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the key's name is \"%s\", and the log's origin \"%s\";"
+		    " they must be one",
+		    options->signers_len == 0 ? ""
+					      : options->signers[0]->vkey.name,
+		    origin);
+	return TALLY_OK;
+}
+
+static int
+open_public(struct publishing *p, struct tally_error *error)
+{
+	int result = tally_sys_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
+
+	if (result == 0)
+		result = tally_sys_sync_all(p->log->dir);
+	else if (result == -EEXIST)
+		result = 0;
+	if (result == 0) {
+		p->public_dir = tally_sys_open_dir(p->log->dir,
+		    TALLY_PUBLIC_NAME);
+		result = p->public_dir < 0 ? p->public_dir : 0;
+	}
+	while (result == 0) {
+		result = tally_sys_lock(p->public_dir, true);
+		if (result == 0)
+			return TALLY_OK;
+		result = result == -EINTR ? 0 : result;
+	}
+	return tally_fail_os(error, result, "cannot open \"public\"");
+}
+
+static int
+open_register(struct publishing *p, struct tally_error *error)
+{
+	const char *path = p->options->register_dir;
+	struct tally_sys_stat log, beside;
+	int result = tally_file_register_open(&p->file,
+	    path == NULL ? p->log->dir : TALLY_SYS_CWD,
+	    path == NULL ? REGISTER_NAME : path, &p->hasher, error);
+
+	if (result != 0)
+		return result;
+	p->reg = &p->file.base;
+	result = tally_sys_stat(p->log->dir, &log);
+	if (result == 0)
+		result = tally_sys_stat(p->file.dir, &beside);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot read the register");
+	p->out->register_beside = log.device == beside.device;
+	return TALLY_OK;
+}
+
+/* What public/checkpoint says; TALLY_END if there is none that is sound. */
+static int
+read_published(struct publishing *p, char text[NOTE_MAX], size_t *out_len,
+    struct tally_checkpoint *out)
+{
+	struct tally_note note;
+	int fd = tally_sys_open(p->public_dir, CHECKPOINT_NAME, TALLY_SYS_READ);
+	int64_t n = fd < 0 ? fd : tally_sys_read(fd, text, NOTE_MAX, 0);
+
+	tally_sys_close(fd);
+	if (n <= 0 || tally_note_parse(text, (size_t)n, &note) != 0 ||
+	    tally_checkpoint_parse(note.text.at, note.text.len, out) != 0 ||
+	    tally_note_check(&note, &p->options->signers[0]->vkey, NULL) !=
+		TALLY_SIGNED)
+		return TALLY_END;
+	*out_len = (size_t)n;
+	return TALLY_OK;
+}
+
+/* An origin that the register does not know: is it new? */
+static int
+begin_register(struct publishing *p, struct tally_error *error)
+{
+	struct tally_head head;
+	int result = tally_log_head(p->log, TALLY_HEADS_CHAIN,
+	    sizeof(TALLY_HEADS_CHAIN) - 1, &head, error);
+
+	if (result == 0)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the log was signed before, and the register \"%s\" does"
+		    " not know \"%s\"; use the register that was used, or make"
+		    " its entry from the last checkpoint outside",
+		    p->file.path, p->log->identity.origin);
+	if (result != TALLY_END)
+		return result;
+	p->last = p->next;
+	p->last.size = 0;
+	p->last.root = tally_hash_bytes(&p->hasher, "", 0);
+	return p->reg->swap(p->reg, NULL, &p->last, error);
+}
+
+/* Step 1.  What is public was registered before, so it is read first. */
+static int
+read_register(struct publishing *p, struct tally_error *error)
+{
+	struct tally_checkpoint published = { .size = 0 };
+	char text[NOTE_MAX];
+	size_t len;
+	bool is_public = read_published(p, text, &len, &published) == 0;
+	int result = p->reg->read(p->reg, p->log->identity.origin, &p->last,
+	    error);
+	bool is_known = result == 0;
+
+	if (result < 0)
+		return result;
+	if (is_public && (!is_known || published.size > p->last.size))
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the register \"%s\" is behind \"public/checkpoint\", size"
+		    " %llu: it is not the one that was used, or was put back;"
+		    " nothing is signed",
+		    p->file.path, (unsigned long long)published.size);
+	return is_known ? TALLY_OK : begin_register(p, error);
+}
+
+/* ---- the log against what went out ------------------------------------ */
+
+/* Step 2, by size. */
+static int
+is_short(struct publishing *p, bool *out, struct tally_error *error)
+{
+	struct tally_place horizon;
+	int result = tally_reader_horizon(p->log, &horizon, error);
+
+	if (result == 0) {
+		*out = horizon.size < p->last.size;
+		p->out->size = horizon.size;
+	}
+	return result;
+}
+
+/* Steps 2 and 4, as one walk; TALLY_PARTIAL if the root at the last size is
+ * another. */
+static int
+walk(struct publishing *p, uint64_t size, struct tally_error *error)
+{
+	uint64_t begin = p->last.size;
+	struct tally_tiles *tiles = tally_sys_alloc(sizeof(*tiles));
+	struct tally_hash root;
+	int result;
+
+	if (tiles == NULL)
+		return tally_fail_memory(error);
+	result = tally_tiles_open(tiles, p->log, p->public_dir, &p->hasher,
+	    begin, error);
+	if (result == 0)
+		result = tally_tiles_take(tiles, begin, error);
+	if (result == 0) {
+		root = tally_tiles_root(tiles);
+		if (!tally_hash_equal(&root, &p->last.root))
+			result = TALLY_PARTIAL;
+	}
+	if (result == 0)
+		result = tally_tiles_take(tiles, size, error);
+	if (result == 0)
+		result = tally_tiles_finish(tiles, error);
+	if (result == 0)
+		p->next.root = tally_tiles_root(tiles);
+	if (result == 0 && tally_hasher_failed(&p->hasher))
+		result = tally_fail(error, TALLY_E_BUG, "libcrypto failed");
+	tally_tiles_close(tiles);
+	tally_sys_free(tiles);
+	return result;
+}
+
+/* An index that went bad must not look like a history that was replaced. */
+static int
+walk_twice(struct publishing *p, uint64_t size, struct tally_error *error)
+{
+	int result = walk(p, size, error);
+
+	if (result != TALLY_PARTIAL)
+		return result;
+	tally_index_discard(p->log);
+	return walk(p, size, error);
+}
+
+/* ---- signing ---------------------------------------------------------- */
+
+/* Step 6; what was signed is read back before it goes out. */
+static int
+sign(struct publishing *p, struct tally_error *error)
+{
+	const struct tally_publish_options *options = p->options;
+	size_t room = TALLY_CHECKPOINT_TEXT_MAX + 1 +
+	    options->signers_len * TALLY_SIGNATURE_LINE_MAX;
+	char *note = tally_sys_alloc(room);
+	size_t text_len, len, line;
+	struct tally_note read;
+	int result = TALLY_OK;
+
+	if (note == NULL)
+		return tally_fail_memory(error);
+	text_len = tally_checkpoint_format(&p->next, note);
+	note[text_len] = '\n';
+	len = text_len + 1;
+	for (size_t i = 0; i < options->signers_len && result == 0; i++) {
+		result = tally_note_sign(&options->signers[i]->vkey,
+		    options->signers[i]->seed,
+		    (uint64_t)tally_sys_time_us() / 1000000, note, text_len,
+		    note + len, &line);
+		len += result == 0 ? line : 0;
+	}
+	if (result == 0)
+		result = tally_note_parse(note, len, &read);
+	for (size_t i = 0; i < options->signers_len && result == 0; i++) {
+		if (tally_note_check(&read, &options->signers[i]->vkey, NULL) !=
+		    TALLY_SIGNED)
+			result = TALLY_E_BUG;
+	}
+	if (result != 0) {
+		tally_sys_free(note);
+		return tally_fail(error, result, "libcrypto cannot sign");
+	}
+	result = tally_public_write(p->public_dir, CHECKPOINT_NAME, note, len,
+	    error);
+	if (result != 0) {
+		tally_sys_free(note);
+		return result;
+	}
+	p->out->note = note;
+	p->out->note_len = len;
+	return TALLY_OK;
+}
+
+/* Nothing is new: the note as it went out, if it did. */
+static int
+stand(struct publishing *p, struct tally_error *error)
+{
+	struct tally_checkpoint published;
+	char text[NOTE_MAX];
+	size_t len;
+
+	if (read_published(p, text, &len, &published) != 0 ||
+	    published.size != p->next.size ||
+	    !tally_hash_equal(&published.root, &p->next.root))
+		return sign(p, error);
+	p->out->note = tally_sys_alloc(len + 1);
+	if (p->out->note == NULL)
+		return tally_fail_memory(error);
+	memcpy(p->out->note, text, len);
+	p->out->note_len = len;
+	p->out->verdict = TALLY_PUBLISH_CURRENT;
+	return TALLY_OK;
+}
+
+/* Once through; TALLY_END if another publisher was there first. */
+static int
+publish_once(struct publishing *p, struct tally_error *error)
+{
+	bool is_cut = false, sealed;
+	uint64_t size = 0;
+	int result = read_register(p, error);
+
+	if (result == 0)
+		result = is_short(p, &is_cut, error);
+	if (result != 0)
+		return result;
+	p->out->last_size = p->last.size;
+	p->out->last_root = p->last.root;
+	if (is_cut) {
+		p->out->verdict = TALLY_PUBLISH_TRUNCATED;
+		return TALLY_OK;
+	}
+	/* What went out is held against the log before anything is added. */
+	result = walk_twice(p, p->last.size, error);
+	if (result == TALLY_PARTIAL) {
+		p->out->verdict = TALLY_PUBLISH_ROLLED_BACK;
+		return TALLY_OK;
+	}
+	if (result == 0)
+		result = tally_headtree_seal(p->log, &p->heads, &size, &sealed,
+		    error);
+	if (result == 0)
+		result = walk_twice(p, size, error);
+	if (result == TALLY_PARTIAL)
+		return tally_fail(error, TALLY_E_DAMAGED,
+		    "the log changed while it was read; nothing is signed");
+	if (result != 0)
+		return result;
+	p->next.size = size;
+	p->out->size = size;
+	p->out->root = p->next.root;
+	if (size == p->last.size)
+		return stand(p, error);
+	result = p->reg->swap(p->reg, &p->last, &p->next, error);
+	return result == 0 ? sign(p, error) : result;
+}
+
+static int
+publish(struct publishing *p, struct tally_error *error)
+{
+	int result = check_signers(p, error);
+
+	if (result == 0 && tally_hasher_open(&p->hasher) != 0)
+		result = tally_fail_memory(error);
+	if (result == 0)
+		result = open_public(p, error);
+	if (result == 0)
+		result = open_register(p, error);
+	if (result != 0)
+		return result;
+	p->next.origin_len = strlen(p->log->identity.origin);
+	memcpy(p->next.origin, p->log->identity.origin, p->next.origin_len);
+	result = TALLY_END;
+	for (int i = 0; i < TRIES && result == TALLY_END; i++)
+		result = publish_once(p, error);
+	if (result == TALLY_END)
+		result = tally_fail(error, TALLY_E_BUSY,
+		    "others register checkpoints all the time; try again");
+	return result;
+}
+
+int
+tally_publish(const char *dir, const struct tally_publish_options *options,
+    struct tally_published_checkpoint *out, struct tally_error *error)
+{
+	struct publishing *p = tally_sys_alloc(sizeof(*p));
+	int result;
+
+	memset(out, 0, sizeof(*out));
+	if (p == NULL)
+		return tally_fail_memory(error);
+	p->options = options;
+	p->out = out;
+	p->public_dir = -1;
+	p->file.dir = -1;
+	result = tally_log_open(dir, NULL, &p->log, error);
+	if (result == 0) {
+		result = publish(p, error);
+		tally_file_register_close(&p->file);
+		tally_sys_close(p->public_dir);
+		tally_headtree_wipe(&p->heads);
+		tally_hasher_close(&p->hasher);
+		if (result == 0)
+			result = tally_log_close(p->log, error);
+		else
+			(void)tally_log_close(p->log, NULL);
+	}
+	tally_sys_free(p);
+	return result;
+}

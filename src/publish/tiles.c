@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/record.h"
+#include "log/fail.h"
+#include "log/leaves.h"
+#include "publish/tiles.h"
+
+#define NEW_MAX (TALLY_TILE_PATH_MAX + 8)
+#define BUNDLE_MAX (TALLY_TILE_WIDTH * (2 + (size_t)TALLY_HEADER_MAX))
+
+/* ---- files ------------------------------------------------------------ */
+
+int
+tally_public_write(int dir, const char *name, const void *bytes, size_t len,
+    struct tally_error *error)
+{
+	char new[NEW_MAX];
+	int fd, result;
+
+	(void)snprintf(new, sizeof(new), "%s.new", name);
+	fd = tally_sys_open(dir, new,
+	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	result = fd < 0 ? fd : tally_sys_write(fd, bytes, len, 0, NULL);
+	if (result == 0)
+		result = tally_sys_sync_all(fd);
+	tally_sys_close(fd);
+	if (result == 0)
+		result = tally_sys_rename(dir, new, name);
+	if (result == 0)
+		result = tally_sys_sync_all(dir);
+	if (result != 0)
+		return tally_fail_os(error, result,
+		    "cannot write \"public/%s\"", name);
+	return TALLY_OK;
+}
+
+/* The directory that a path lies in. */
+static void
+folder_of(const char *path, char out[TALLY_TILE_PATH_MAX])
+{
+	size_t len = (size_t)(strrchr(path, '/') - path);
+
+	memcpy(out, path, len);
+	out[len] = '\0';
+}
+
+static int
+sync_folder(int base, const char *folder)
+{
+	int dir = tally_sys_open_dir(base, folder);
+	int result = dir < 0 ? dir : tally_sys_sync_all(dir);
+
+	tally_sys_close(dir);
+	return result;
+}
+
+static void
+drop_pending(struct tally_tiles *tiles)
+{
+	for (size_t i = 0; i < tiles->pending_len; i++)
+		tally_sys_close(tiles->pending[i].fd);
+	tiles->pending_len = 0;
+}
+
+/* What is pending becomes durable, then gets its name, then that too. */
+static int
+settle(struct tally_tiles *tiles)
+{
+	char new[NEW_MAX], folder[TALLY_TILE_PATH_MAX];
+	char last[TALLY_TILE_PATH_MAX] = "";
+	int result = 0;
+
+	for (size_t i = 0; i < tiles->pending_len && result == 0; i++)
+		result = tally_sys_sync_all(tiles->pending[i].fd);
+	for (size_t i = 0; i < tiles->pending_len && result == 0; i++) {
+		const char *path = tiles->pending[i].path;
+
+		(void)snprintf(new, sizeof(new), "%s.new", path);
+		folder_of(path, folder);
+		if (last[0] != '\0' && strcmp(folder, last) != 0)
+			result = sync_folder(tiles->dir, last);
+		memcpy(last, folder, sizeof(last));
+		if (result == 0)
+			result = tally_sys_rename(tiles->dir, new, path);
+	}
+	if (result == 0 && last[0] != '\0')
+		result = sync_folder(tiles->dir, last);
+	drop_pending(tiles);
+	return result;
+}
+
+/* Makes the directories of a path; new ones are synced into their parents. */
+static int
+make_directories(struct tally_tiles *tiles, const char *path)
+{
+	char part[TALLY_TILE_PATH_MAX];
+	const char *slash = path;
+	int result;
+
+	while ((slash = strchr(slash, '/')) != NULL) {
+		size_t len = (size_t)(slash - path);
+
+		memcpy(part, path, len);
+		part[len] = '\0';
+		result = tally_sys_mkdir(tiles->dir, part);
+		if (result != 0 && result != -EEXIST)
+			return result;
+		if (result == 0) {
+			char *up = strrchr(part, '/');
+
+			if (up != NULL)
+				*up = '\0';
+			result = sync_folder(tiles->dir,
+			    up == NULL ? "." : part);
+			if (result != 0)
+				return result;
+		}
+		slash++;
+	}
+	return 0;
+}
+
+/*
+ * Is the file there with these bytes?  One with others was written for a
+ * history that nobody signed, or is damaged: the log has the last word.
+ */
+static bool
+is_there(struct tally_tiles *tiles, const char *path, const void *bytes,
+    size_t len)
+{
+	int fd = tally_sys_open(tiles->dir, path, TALLY_SYS_READ);
+	char *now = fd < 0 ? NULL : tally_sys_alloc(len + 1);
+	bool same = now != NULL &&
+	    tally_sys_read(fd, now, len + 1, 0) == (int64_t)len &&
+	    memcmp(now, bytes, len) == 0;
+
+	tally_sys_free(now);
+	tally_sys_close(fd);
+	return same;
+}
+
+static int
+write_tile(struct tally_tiles *tiles, const struct tally_tile *tile,
+    const void *bytes, size_t len, struct tally_error *error)
+{
+	struct tally_pending_tile *pending;
+	char new[NEW_MAX], path[TALLY_TILE_PATH_MAX];
+	int result = 0;
+
+	(void)tally_tile_path(tile, path);
+	if (is_there(tiles, path, bytes, len))
+		return TALLY_OK;
+	if (tiles->pending_len == TALLY_TILES_PENDING)
+		result = settle(tiles);
+	if (result == 0)
+		result = make_directories(tiles, path);
+	pending = &tiles->pending[tiles->pending_len];
+	if (result == 0) {
+		(void)snprintf(new, sizeof(new), "%s.new", path);
+		result = tally_sys_open(tiles->dir, new,
+		    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	}
+	if (result >= 0) {
+		pending->fd = result;
+		memcpy(pending->path, path, sizeof(path));
+		tiles->pending_len++;
+		result = tally_sys_write(pending->fd, bytes, len, 0, NULL);
+	}
+	if (result != 0)
+		return tally_fail_os(error, result,
+		    "cannot write \"public/%s\"", path);
+	return TALLY_OK;
+}
+
+/* The tile of a level as it stands, and for level 0 its bundle. */
+static int
+write_level(struct tally_tiles *tiles, unsigned level,
+    struct tally_error *error)
+{
+	uint8_t bytes[TALLY_TILE_BYTES];
+	struct tally_tile tile = { .level = level,
+		.width = tiles->count[level],
+		.index = ((tiles->size >> 8 * level) - 1) / TALLY_TILE_WIDTH };
+	int result;
+
+	for (unsigned i = 0; i < tile.width; i++)
+		memcpy(bytes + i * TALLY_HASH_SIZE, tiles->hash[level][i].b,
+		    TALLY_HASH_SIZE);
+	result = write_tile(tiles, &tile, bytes,
+	    (size_t)tile.width * TALLY_HASH_SIZE, error);
+	if (result == 0 && level == 0) {
+		tile.is_bundle = true;
+		result = write_tile(tiles, &tile, tiles->bundle,
+		    tiles->bundle_len, error);
+		if (tile.width == TALLY_TILE_WIDTH)
+			tiles->bundle_len = 0;
+	}
+	return result;
+}
+
+/* ---- the tree --------------------------------------------------------- */
+
+/* The root of a full tile's 256 hashes. */
+static struct tally_hash
+tile_root(struct tally_tiles *tiles, unsigned level)
+{
+	struct tally_frontier frontier;
+
+	tally_frontier_init(&frontier);
+	for (unsigned i = 0; i < TALLY_TILE_WIDTH; i++)
+		tally_frontier_append(tiles->hasher, &frontier,
+		    &tiles->hash[level][i]);
+	return tally_frontier_root(tiles->hasher, &frontier);
+}
+
+static int
+take_leaf(struct tally_tiles *tiles, const struct tally_hash *leaf,
+    struct tally_error *error)
+{
+	struct tally_hash hash = *leaf;
+	int result;
+
+	tiles->size++;
+	for (unsigned level = 0; level < TALLY_TILE_LEVELS; level++) {
+		tiles->hash[level][tiles->count[level]++] = hash;
+		if (tiles->count[level] < TALLY_TILE_WIDTH)
+			break;
+		result = write_level(tiles, level, error);
+		if (result != 0)
+			return result;
+		hash = tile_root(tiles, level);
+		tiles->count[level] = 0;
+	}
+	return TALLY_OK;
+}
+
+struct tally_hash
+tally_tiles_root(struct tally_tiles *tiles)
+{
+	struct tally_frontier frontier;
+
+	tally_frontier_init(&frontier);
+	for (unsigned level = TALLY_TILE_LEVELS; level-- > 0;) {
+		for (unsigned i = 0; i < tiles->count[level]; i++)
+			tally_frontier_append_subtree(tiles->hasher, &frontier,
+			    8 * level, &tiles->hash[level][i]);
+	}
+	return tally_frontier_root(tiles->hasher, &frontier);
+}
+
+/* The beginnings of the tiles that are not full at tiles->size. */
+static int
+begin_levels(void *arg, struct tally_hasher *hasher,
+    const struct tally_tree_source *source, uint64_t size)
+{
+	struct tally_tiles *tiles = arg;
+
+	(void)hasher;
+	(void)size;
+	for (unsigned level = 1; level < TALLY_TILE_LEVELS; level++) {
+		uint64_t hashes = tally_tile_hashes(tiles->size, level);
+		uint64_t first = hashes - hashes % TALLY_TILE_WIDTH;
+
+		tiles->count[level] = 0;
+		for (uint64_t at = first; at < hashes; at++) {
+			int result = source->node(source->arg, 8 * level, at,
+			    &tiles->hash[level][at - first]);
+
+			if (result != 0)
+				return result;
+			tiles->count[level]++;
+		}
+	}
+	return TALLY_OK;
+}
+
+int
+tally_tiles_open(struct tally_tiles *tiles, struct tally_log *log, int dir,
+    struct tally_hasher *hasher, uint64_t size, struct tally_error *error)
+{
+	memset(tiles, 0, sizeof(*tiles));
+	tiles->log = log;
+	tiles->dir = dir;
+	tiles->hasher = hasher;
+	tiles->size = size - size % TALLY_TILE_WIDTH;
+	tiles->bundle = tally_sys_alloc(BUNDLE_MAX);
+	if (tiles->bundle == NULL)
+		return tally_fail_memory(error);
+	return tiles->size == 0
+	    ? TALLY_OK
+	    : tally_leaves_ask(log, 0, begin_levels, tiles, error);
+}
+
+void
+tally_tiles_close(struct tally_tiles *tiles)
+{
+	drop_pending(tiles);
+	tally_sys_free(tiles->bundle);
+	tiles->bundle = NULL;
+}
+
+/* The record's header, as the bundle holds it. */
+static int
+bundle_record(struct tally_tiles *tiles, const struct tally_record *record,
+    struct tally_error *error)
+{
+	char *at = tiles->bundle + tiles->bundle_len;
+	struct tally_line line;
+	size_t len;
+
+	if (tally_line_decode(record->line, record->line_len, &line) != 0)
+		return tally_fail(error, TALLY_E_BUG,
+		    "a record that was read is none");
+	len = line.header_len + 1;
+	at[0] = (char)(len >> 8);
+	at[1] = (char)(len & 0xff);
+	memcpy(at + 2, line.header_text, line.header_len);
+	at[2 + line.header_len] = '}';
+	tiles->bundle_len += 2 + len;
+	return TALLY_OK;
+}
+
+int
+tally_tiles_take(struct tally_tiles *tiles, uint64_t size,
+    struct tally_error *error)
+{
+	struct tally_range range = { .from_index = tiles->size,
+		.to_index = size };
+	struct tally_cursor *cursor;
+	struct tally_record record;
+	int result;
+
+	if (tiles->size == size)
+		return TALLY_OK;
+	result = tally_cursor_open(tiles->log, &range, &cursor, error);
+	if (result != 0)
+		return result;
+	while (tiles->size < size && result == 0) {
+		result = tally_cursor_next(cursor, &record, error);
+		if (result == TALLY_END ||
+		    (result == 0 && record.index != tiles->size))
+			result = tally_fail(error, TALLY_E_DAMAGED,
+			    "record %llu of the log cannot be read",
+			    (unsigned long long)tiles->size);
+		if (result == 0)
+			result = bundle_record(tiles, &record, error);
+		if (result == 0)
+			result = take_leaf(tiles, &record.hash, error);
+	}
+	tally_cursor_close(cursor);
+	return result;
+}
+
+int
+tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error)
+{
+	int result = TALLY_OK;
+
+	for (unsigned level = 0; level < TALLY_TILE_LEVELS && result == 0;
+	     level++) {
+		if (tiles->count[level] > 0)
+			result = write_level(tiles, level, error);
+	}
+	if (result == 0) {
+		result = settle(tiles);
+		if (result != 0)
+			result = tally_fail_os(error, result,
+			    "cannot write \"public\"");
+	}
+	return result;
+}

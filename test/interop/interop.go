@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Interop reads what tally published with other people's code only:
+// golang.org/x/mod/sumdb, note and tlog.
+//
+//	interop PUBLIC VKEY [SIZE:HEX ...]
+//
+// It opens PUBLIC/checkpoint with the key, reads the tree from its tiles (tlog
+// checks each against the root), checks a record proof of every entry of the
+// bundles and a tree proof from every SIZE with root HEX.
+package main
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+func fail(what string, err error) {
+	fmt.Fprintln(os.Stderr, what+":", err)
+	os.Exit(1)
+}
+
+// groups writes an index as c2sp.org/tlog-tiles does.
+func groups(n int64) string {
+	text := fmt.Sprintf("%03d", n%1000)
+	for n >= 1000 {
+		n /= 1000
+		text = fmt.Sprintf("x%03d/%s", n%1000, text)
+	}
+	return text
+}
+
+func file(public, kind string, n int64, width int) ([]byte, error) {
+	path := filepath.Join(public, "tile", kind, groups(n))
+	if width < 256 {
+		path += ".p/" + strconv.Itoa(width)
+	}
+	return os.ReadFile(path)
+}
+
+type reader struct{ public string }
+
+func (r reader) Height() int { return 8 }
+
+func (r reader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	var data [][]byte
+	for _, t := range tiles {
+		bytes, err := file(r.public, strconv.Itoa(t.L), t.N, t.W)
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, bytes)
+	}
+	return data, nil
+}
+
+func (r reader) SaveTiles([]tlog.Tile, [][]byte) {}
+
+func parse(text string) tlog.Tree {
+	lines := strings.Split(text, "\n")
+	if len(lines) != 4 || lines[3] != "" {
+		fail("checkpoint", fmt.Errorf("not three lines"))
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil {
+		fail("size", err)
+	}
+	tree := tlog.Tree{N: size}
+	root, err := base64.StdEncoding.DecodeString(lines[2])
+	if err != nil || copy(tree.Hash[:], root) != len(tree.Hash) {
+		fail("root", fmt.Errorf("%q", lines[2]))
+	}
+	return tree
+}
+
+// records checks a proof of every entry of every bundle.
+func records(public string, tree tlog.Tree, hashes tlog.HashReader) {
+	for at := int64(0); at < tree.N; {
+		width := tree.N - at
+		if width > 256 {
+			width = 256
+		}
+		bundle, err := file(public, "entries", at/256, int(width))
+		if err != nil {
+			fail("bundle", err)
+		}
+		for i := int64(0); i < width; i++ {
+			length := binary.BigEndian.Uint16(bundle)
+			entry := bundle[2 : 2+length]
+			bundle = bundle[2+length:]
+			proof, err := tlog.ProveRecord(tree.N, at, hashes)
+			if err != nil {
+				fail("prove record", err)
+			}
+			err = tlog.CheckRecord(proof, tree.N, tree.Hash, at,
+				tlog.RecordHash(entry))
+			if err != nil {
+				fail(fmt.Sprint("record ", at), err)
+			}
+			at++
+		}
+		if len(bundle) != 0 {
+			fail("bundle", fmt.Errorf("bytes behind the last entry"))
+		}
+	}
+}
+
+func growth(old string, tree tlog.Tree, hashes tlog.HashReader) {
+	var root tlog.Hash
+	parts := strings.SplitN(old, ":", 2)
+	size, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil {
+		fail("size", err)
+	}
+	if n, err := hex.Decode(root[:], []byte(parts[1])); err != nil || n != 32 {
+		fail("root", fmt.Errorf("%q", old))
+	}
+	proof, err := tlog.ProveTree(tree.N, size, hashes)
+	if err != nil {
+		fail("prove tree", err)
+	}
+	if err = tlog.CheckTree(proof, tree.N, tree.Hash, size, root); err != nil {
+		fail("tree "+old, err)
+	}
+}
+
+func main() {
+	public := os.Args[1]
+	verifier, err := note.NewVerifier(os.Args[2])
+	if err != nil {
+		fail("key", err)
+	}
+	bytes, err := os.ReadFile(filepath.Join(public, "checkpoint"))
+	if err != nil {
+		fail("checkpoint", err)
+	}
+	opened, err := note.Open(bytes, note.VerifierList(verifier))
+	if err != nil {
+		fail("note", err)
+	}
+	tree := parse(opened.Text)
+	hashes := tlog.TileHashReader(tree, reader{public})
+	records(public, tree, hashes)
+	for _, old := range os.Args[3:] {
+		growth(old, tree, hashes)
+	}
+	fmt.Println("accepted", tree.N)
+}
