@@ -103,7 +103,10 @@ tally_hash_parse(const char *text, size_t len, struct tally_hash *out)
 	struct tally_hash hash;
 	int r;
 
-	r = tally_hex_parse(text, len, false, hash.b, sizeof(hash.b));
+	/* Lower case is what there nearly always is, and faster. */
+	r = tally_hex_parse(text, len, true, hash.b, sizeof(hash.b));
+	if (r != 0)
+		r = tally_hex_parse(text, len, false, hash.b, sizeof(hash.b));
 	if (r == 0)
 		*out = hash;
 	return r;

@@ -421,14 +421,14 @@ fill(struct walk *w)
 static int
 report_progress(struct walk *w)
 {
-	struct tally_progress progress = { .bytes = w->offset,
-		.bytes_total = w->offset,
-		.records = w->records,
-		.seconds = (double)(tally_sys_monotonic_us() - w->start_us) /
-		    1e6 };
+	struct tally_progress progress = { 0 };
 
 	if (w->options->progress == NULL || w->records % PROGRESS_EVERY != 0)
 		return 0;
+	progress.bytes = progress.bytes_total = w->offset;
+	progress.records = w->records;
+	progress.seconds = (double)(tally_sys_monotonic_us() - w->start_us) /
+	    1e6;
 	return w->options->progress(w->options->arg, &progress) != 0
 	    ? TALLY_PARTIAL
 	    : 0;

@@ -283,3 +283,22 @@ breeze2() { # CHAIN
   refused 2 "\"--profile\" goes with \"--quiet\" and \"--json\" only; see"`
     `" \"tally verify --help\"" verify chain --profile vouch --ids
 }
+
+@test "the profile that doc/profiles.md writes, on what its program writes" {
+  awk '/Its profile:$/ { on = 1 } on && /^```$/ { exit } on && take { print }
+    on && /^```json$/ { take = 1 }' "$SOURCE/doc/profiles.md" >doors.json
+  python3 - >chain <<'END'
+import hashlib, json
+last = "none"
+for n in range(1, 6):
+    did = {"door": "open", "café": [1.0, n]}
+    text = json.dumps(did, sort_keys=True, separators=(",", ":"))
+    total = hashlib.sha256(f"{last}\n{n}\nalice\n{text}".encode()).hexdigest()
+    print(json.dumps({"n": n, "who": "alice", "did": did, "last": last,
+                      "sum": total}))
+    last = total
+END
+  judged 0 ./doors.json 5
+  sed -i 3d chain
+  judged 1 ./doors.json 4 'missing 3'
+}
