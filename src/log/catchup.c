@@ -60,8 +60,7 @@ step_line(struct tally_log *log, struct step *step, const char *text,
 	memcpy(entry + 8, line.hash.b, sizeof(line.hash.b));
 	tally_page_seal(&index->records.key,
 	    step->place.size * TALLY_RECORD_ENTRY, entry, TALLY_RECORD_ENTRY);
-	chain = tally_key_chain(seed, line.header.chain,
-	    line.header.chain_len);
+	chain = tally_key_chain(seed, line.header.chain, line.header.chain_len);
 	key.key = tally_key_seq(seed, chain, line.header.seq);
 	key.index = step->place.size;
 	key.offset = step->place.offset;
@@ -257,8 +256,8 @@ sync_all(struct tally_index *index, struct tally_error *error)
 	if (result != 0)
 		return result;
 	result = tally_sys_sync_all(index->records.fd);
-	for (int i = 0; i < TALLY_INDEX_LEVELS && result == 0 &&
-	     index->tree[i].fd >= 0;
+	for (int i = 0;
+	     i < TALLY_INDEX_LEVELS && result == 0 && index->tree[i].fd >= 0;
 	     i++)
 		result = tally_sys_sync_all(index->tree[i].fd);
 	if (result == 0)

@@ -108,8 +108,8 @@ tally_covered_begin(struct tally_index *index, struct tally_error *error)
 	tally_runs_prune(index->dir, &index->runs);
 	result = secret_make(index);
 	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot make \"index/%s\"", SECRET_NAME);
+		return tally_fail_os(error, result, "cannot make \"index/%s\"",
+		    SECRET_NAME);
 	return TALLY_OK;
 }
 

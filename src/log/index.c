@@ -354,8 +354,8 @@ tally_index_fold(struct tally_index *index, struct tally_hasher *hasher,
 	struct tally_frontier frontier;
 	int result;
 
-	result = tally_pages_read(
-	    level == 0 ? &index->records : &index->tree[level - 1],
+	result = tally_pages_read(level == 0 ? &index->records
+					     : &index->tree[level - 1],
 	    first * entry, entry, count, bytes, error);
 	if (result != 0)
 		return result;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "log/bytes.h"
 #include "log/key.h"
+#include "log/bytes.h"
 
 static uint64_t
 not_zero(uint64_t key)
@@ -29,6 +29,5 @@ tally_key_seq(const struct tally_sip_key *seed, uint64_t chain_key,
 	char bytes[8];
 
 	tally_put64(bytes, seq);
-	return not_zero(
-	    tally_sip_after(seed, chain_key, bytes, sizeof(bytes)));
+	return not_zero(tally_sip_after(seed, chain_key, bytes, sizeof(bytes)));
 }

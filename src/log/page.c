@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "log/page.h"
 #include "log/bytes.h"
 #include "log/fail.h"
-#include "log/page.h"
 #include "log/sys.h"
 
 int

@@ -21,7 +21,7 @@
 #define BUFFER_PAGES (BUFFER_BYTES / TALLY_RUNFILE_PAGE)
 #define KEYS_NEW "keys.new"
 
-_Static_assert(TALLY_RUNFILE_FIT * ENTRY_BYTES + TALLY_PAGE_SUM ==
+_Static_assert(TALLY_RUNFILE_FIT *ENTRY_BYTES + TALLY_PAGE_SUM ==
 	TALLY_RUNFILE_PAGE,
     "a page is full");
 _Static_assert((STARTS_PER_PAGE + 1) * 8 + TALLY_PAGE_SUM == SMALL_PAGE,
