@@ -161,7 +161,8 @@ postgres = host=$host port=$server
 listen_addr =
 listen_port = $port
 unix_socket_dir = $dir
-auth_type = any
+auth_type = trust
+auth_file = $dir/users
 pool_mode = transaction
 default_pool_size = 3
 server_reset_query = DISCARD ALL
