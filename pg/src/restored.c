@@ -248,6 +248,7 @@ tally_sql_restored(PG_FUNCTION_ARGS)
 	advance(tables->event_number, tables->event, tables->event_id);
 	take_heads(&event);
 	text = tally_origin_event_encode(&event);
+
 	tally_origin_add(&event.to);
 	(void) tally_capture_log_event(text);
 	if (!tally_origin_is_place(&event.from, &event.to))

@@ -219,6 +219,7 @@ static const struct guard
 	const char *name;
 	int			type;
 }			guards[] = {
+
 	{"arrival", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT |
 	TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE},
 	{"guard", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
