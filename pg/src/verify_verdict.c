@@ -106,7 +106,7 @@ tell_uncovered_source(struct tally_verifier *v,
 	{
 		const struct tally_use *use = lfirst(cell);
 
-		if (before != NULL)
+		if (before != NULL && !use->epoch->is_alteration)
 			tally_report_not_covered(v,
 									 "what was done to rows of \"%s\" while it was detached, from tally:log/%lld to %lld, and undone, or sealed as it was then",
 									 source->label,
