@@ -187,8 +187,29 @@ CREATE FUNCTION tally.detach(tbl regclass) RETURNS void
 	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'tally_sql_detach';
 
+-- Null: as it is.
+CREATE FUNCTION tally.alter(
+	tbl regclass,
+	chain_by name DEFAULT NULL,
+	prefix text DEFAULT NULL,
+	label text DEFAULT NULL,
+	columns name[] DEFAULT NULL,
+	exclude name[] DEFAULT NULL,
+	only_when text DEFAULT NULL,
+	salted boolean DEFAULT NULL,
+	keep_event boolean DEFAULT NULL,
+	append_only boolean DEFAULT NULL,
+	include name[] DEFAULT NULL
+) RETURNS void
+	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_alter';
+
 REVOKE ALL ON FUNCTION tally.attach(regclass, name, text, text, name[], name[],
 	text, boolean, boolean, boolean), tally.detach(regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION tally.alter(regclass, name, text, text, name[], name[],
+	text, boolean, boolean, boolean, name[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tally.alter(regclass, name, text, text, name[], name[],
+	text, boolean, boolean, boolean, name[]) TO tally_admin;
 GRANT EXECUTE ON FUNCTION tally.attach(regclass, name, text, text, name[], name[],
 	text, boolean, boolean, boolean), tally.detach(regclass) TO tally_admin;
 

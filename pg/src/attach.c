@@ -83,9 +83,8 @@ get_bool(FunctionCallInfo fcinfo, int argument)
 	return PG_GETARG_BOOL(argument);
 }
 
-/* The elements of a name[], as strings. */
-static List *
-get_names(FunctionCallInfo fcinfo, int argument)
+List *
+tally_attach_get_names(FunctionCallInfo fcinfo, int argument)
 {
 	List	   *names = NIL;
 	Datum	   *values;
@@ -118,8 +117,8 @@ get_request(FunctionCallInfo fcinfo, struct tally_attach_request *request)
 	request->prefix = get_text(fcinfo, ARG_PREFIX);
 	request->label = get_text(fcinfo, ARG_LABEL);
 	request->some_columns = !PG_ARGISNULL(ARG_COLUMNS);
-	request->columns = get_names(fcinfo, ARG_COLUMNS);
-	request->exclude = get_names(fcinfo, ARG_EXCLUDE);
+	request->columns = tally_attach_get_names(fcinfo, ARG_COLUMNS);
+	request->exclude = tally_attach_get_names(fcinfo, ARG_EXCLUDE);
 	request->only_when = get_text(fcinfo, ARG_ONLY_WHEN);
 	request->salted = get_bool(fcinfo, ARG_SALTED);
 	request->keep_event = get_bool(fcinfo, ARG_KEEP_EVENT);
@@ -131,9 +130,8 @@ get_request(FunctionCallInfo fcinfo, struct tally_attach_request *request)
 				 errhint("Name either the columns that are sealed, or those that are not.")));
 }
 
-/* What is no matter of the table. */
-static void
-check_database(const char *command)
+void
+tally_attach_check_database(const char *command)
 {
 	PreventCommandIfReadOnly(command);
 	PreventCommandDuringRecovery(command);
@@ -155,11 +153,11 @@ refuse_missing(Oid relation)
 }
 
 static void
-check_label_free(const char *label)
+check_label_free(const char *label, Oid relation)
 {
 	Oid			other = tally_store_find_label(label, SnapshotSelf);
 
-	if (!OidIsValid(other))
+	if (!OidIsValid(other) || other == relation)
 		return;
 	if (get_rel_name(other) == NULL)
 		ereport(ERROR,
@@ -197,14 +195,13 @@ choose_label(const struct tally_attach_request *request)
 				 request->label == NULL ?
 				 errhint("Choose another than the table's name: label => '...'") :
 				 0));
-	check_label_free(label);
+	check_label_free(label, request->relation);
 	return label;
 }
 
-/* Everything that the event will say.  The locks are held. */
-static void
-make_epoch(struct tally_epoch *epoch, Relation rel,
-		   const struct tally_attach_request *request)
+void
+tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
+						const struct tally_attach_request *request)
 {
 	memset(epoch, 0, sizeof(*epoch));
 	epoch->relation = request->relation;
@@ -234,7 +231,7 @@ tally_sql_attach(PG_FUNCTION_ARGS)
 	Relation	rel;
 	List	   *members;
 
-	check_database("tally.attach()");
+	tally_attach_check_database("tally.attach()");
 	get_request(fcinfo, &request);
 	/* Before there is a lock: not everybody may lock every table. */
 	if (!tally_attach_check_owner(request.relation))
@@ -245,7 +242,7 @@ tally_sql_attach(PG_FUNCTION_ARGS)
 		refuse_missing(request.relation);
 	rel = relation_open(request.relation, NoLock);
 	tally_attach_check_table(rel, members);
-	make_epoch(&epoch, rel, &request);
+	tally_attach_make_epoch(&epoch, rel, &request);
 	relation_close(rel, NoLock);
 
 	epoch.id = tally_capture_log_event(tally_epoch_encode(&epoch));
@@ -322,7 +319,7 @@ tally_sql_detach(PG_FUNCTION_ARGS)
 	int64		epoch;
 	bool		exists;
 
-	check_database("tally.detach()");
+	tally_attach_check_database("tally.detach()");
 	if (PG_ARGISNULL(0))
 		refuse_null(ARG_TBL);
 	detach.relation = PG_GETARG_OID(0);

@@ -11,11 +11,12 @@
 
 #include "epoch.h"
 
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
-/* What the caller of tally.attach asked for; NULL: not given. */
+/* What the caller of tally.attach or alter asked for; NULL: not given. */
 struct tally_attach_request
 {
 	Oid			relation;
@@ -33,6 +34,16 @@ struct tally_attach_request
 
 /* A relation's name with its schema, quoted as SQL has it; else its oid. */
 extern char *tally_attach_name(Oid relation);
+
+/* The elements of a name[], as strings; argument is its number. */
+extern List *tally_attach_get_names(FunctionCallInfo fcinfo, int argument);
+
+/* ERROR if nothing can be sealed here now; command is for the message. */
+extern void tally_attach_check_database(const char *command);
+
+/* Everything that the event will say.  The locks are held. */
+extern void tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
+									const struct tally_attach_request *request);
 
 /*
  * Is there such a relation?  ERROR if it is not the caller's.

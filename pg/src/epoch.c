@@ -122,7 +122,10 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 	StringInfoData out;
 
 	initStringInfo(&out);
-	add_bool(&out, "{\"attach\":{\"append_only\":", epoch->append_only);
+	appendStringInfoString(&out,
+						   epoch->is_alteration ? "{\"alter\":{" :
+						   "{\"attach\":{");
+	add_bool(&out, "\"append_only\":", epoch->append_only);
 	if (epoch->chain_by >= 0)
 		add_member(&out, ",\"chain_by\":",
 				   epoch->columns[epoch->chain_by].name);

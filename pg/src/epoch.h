@@ -26,6 +26,7 @@ struct tally_column
 struct tally_epoch
 {
 	int64		id;				/* tally.event.id of the attach event */
+	bool		is_alteration;	/* tally.alter's: it ends the one before */
 	Oid			relation;
 	char	   *table;			/* "schema.name", quoted as SQL has it */
 	uint64		cluster;		/* system identifier: where it was attached */
@@ -59,7 +60,8 @@ struct tally_detach
 extern bool tally_epoch_is_here(const struct tally_epoch *epoch);
 
 /*
- * The canonical event text (JCS) of an attach, or of a detach; palloc'd.
+ * The canonical event text (JCS) of an attach, an alteration or a detach;
+ * palloc'd.
  */
 extern char *tally_epoch_encode(const struct tally_epoch *epoch);
 extern char *tally_detach_encode(const struct tally_detach *detach);

@@ -297,8 +297,9 @@ read_attach(struct reader *reader, struct tally_epoch *epoch)
 {
 	char	   *chain_by;
 
-	if (!read_bool(reader, "{\"attach\":{\"append_only\":",
-				   &epoch->append_only) ||
+	epoch->is_alteration = skip(reader, "{\"alter\":{");
+	if ((!epoch->is_alteration && !skip(reader, "{\"attach\":{")) ||
+		!read_bool(reader, "\"append_only\":", &epoch->append_only) ||
 		!read_optional(reader, ",\"chain_by\":", &chain_by) ||
 		!read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
 		!read_columns(reader, epoch) ||

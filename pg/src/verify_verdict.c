@@ -107,7 +107,8 @@ tell_uncovered_source(struct tally_verifier *v,
 		const struct tally_use *use = lfirst(cell);
 
 		/* tally.restored ends and begins epochs at one moment. */
-		if (before != NULL && before->is_here == use->is_here)
+		if (before != NULL && before->is_here == use->is_here &&
+			!use->epoch->is_alteration)
 			tally_report_not_covered(v,
 									 "what was done to rows of \"%s\" while it was detached, from tally:log/%lld to %lld, and undone, or sealed as it was then",
 									 source->label,

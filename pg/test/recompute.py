@@ -342,6 +342,13 @@ class Judge:
             check_created(members)
         elif kind == "attach":
             self.begin_epoch(Epoch(record.event_id, members))
+        elif kind == "alter":
+            epoch = Epoch(record.event_id, members)
+            before = self.epoch_of(epoch.relation)
+            if before is None:
+                raise Malformed("alters what is not attached")
+            before.end = epoch.begin
+            self.begin_epoch(epoch)
         elif kind == "detach":
             self.end_epoch(members)
         else:

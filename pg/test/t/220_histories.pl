@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Random histories of tables that are attached, detached, attached again in
-# other ways, written and changed by statements, savepoints and DDL: none is
+# Random histories of tables that are attached, detached, attached again or
+# altered in other ways, written and changed by statements, savepoints and DDL: none is
 # accused.  Then one change past the triggers: each is found.
 #
 #   TALLY_SEED=n TALLY_SECONDS=n   the same again, or for longer
@@ -98,16 +98,17 @@ sub arguments
 # With is_plain always the same, so that nothing needs an excuse.
 sub configure
 {
+	my ($how) = @_;
 	my $arguments = arguments();
 
 	$state->{arguments} //= $arguments;
 	$arguments = $state->{arguments} if $state->{is_plain};
 	# Rows that it leaves out are not covered.
 	$state->{has_condition} = 1 if $arguments =~ /only_when/;
-	return "SELECT tally.attach('$t', $arguments)";
+	return "SELECT tally.$how('$t', $arguments)";
 }
 
-# DDL while nothing is attached; nothing else is done then.
+# DDL, behind which the table is attached again, or altered.
 sub alter
 {
 	my $key = pick('id', 'code');
@@ -124,9 +125,12 @@ sub alter
 
 sub attach_again
 {
-	return if !try_sql("SELECT tally.detach('$t')");
+	my $in_place = chance(0.5);
+
+	return if !$in_place && !try_sql("SELECT tally.detach('$t')");
 	try_sql(alter()) if !$state->{is_plain} && chance(0.5);
-	try_sql(configure()) or die "not attached: $history[-1]";
+	try_sql(configure($in_place ? 'alter' : 'attach'))
+	  or die "not attached: $history[-1]";
 }
 
 sub begin
@@ -139,7 +143,7 @@ sub begin
 	try_sql("CREATE TABLE $t (id int PRIMARY KEY, code int NOT NULL UNIQUE,"
 		  . ' kind text, what text, note text)');
 	try_sql(statement()) if chance(0.5);
-	try_sql(configure()) or die "not attached: $history[-1]";
+	try_sql(configure('attach')) or die "not attached: $history[-1]";
 }
 
 # A source is known by the names of its labels.

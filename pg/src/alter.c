@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tally.alter: one epoch ends and the next begins, with nothing in between.
+ *
+ * The lock is that of attach, so nobody who has written to the table is still
+ * at it, and whoever waits will be captured under the new epoch.  What is not
+ * asked for stays as it is; a column that is gone is left out, one that was
+ * renamed goes on under its new name.
+ */
+#include "postgres.h"
+
+#include "attach.h"
+#include "capture.h"
+#include "store.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "commands/tablecmds.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Arguments of tally.alter, in their order in SQL. */
+enum
+{
+	ARG_TBL,
+	ARG_CHAIN_BY,
+	ARG_PREFIX,
+	ARG_LABEL,
+	ARG_COLUMNS,
+	ARG_EXCLUDE,
+	ARG_ONLY_WHEN,
+	ARG_SALTED,
+	ARG_KEEP_EVENT,
+	ARG_APPEND_ONLY,
+	ARG_INCLUDE,
+};
+
+/* Today's name of a column; NULL: it is gone. */
+static char *
+name_now(Relation rel, const struct tally_column *column)
+{
+	return get_attname(RelationGetRelid(rel), column->number, true);
+}
+
+static char *
+text_or(FunctionCallInfo fcinfo, int argument, char *old)
+{
+	char	   *value;
+
+	if (PG_ARGISNULL(argument))
+		return old;
+	value = text_to_cstring(PG_GETARG_TEXT_PP(argument));
+	return *value == '\0' ? NULL : value;
+}
+
+static bool
+bool_or(FunctionCallInfo fcinfo, int argument, bool old)
+{
+	return PG_ARGISNULL(argument) ? old : PG_GETARG_BOOL(argument);
+}
+
+static bool
+has_name(List *names, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those of before that are still there, but for some, and others. */
+static void
+choose_columns(FunctionCallInfo fcinfo, Relation rel,
+			   const struct tally_epoch *old,
+			   struct tally_attach_request *request)
+{
+	List	   *exclude = tally_attach_get_names(fcinfo, ARG_EXCLUDE);
+	int			i;
+
+	request->some_columns = true;
+	request->columns = tally_attach_get_names(fcinfo, ARG_INCLUDE);
+	for (i = 0; i < old->ncolumns; i++)
+	{
+		char	   *name = name_now(rel, &old->columns[i]);
+
+		if (name != NULL && !has_name(exclude, name))
+			request->columns = lappend(request->columns, name);
+	}
+	/* What is named there, and what cannot be excluded, is judged by attach. */
+	request->exclude = exclude;
+}
+
+static void
+refuse_both(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("columns cannot be used together with include or exclude"),
+			 errhint("Name either all columns that are sealed, or those that come and go.")));
+}
+
+static void
+get_request(FunctionCallInfo fcinfo, Relation rel,
+			const struct tally_epoch *old,
+			struct tally_attach_request *request)
+{
+	memset(request, 0, sizeof(*request));
+	request->relation = RelationGetRelid(rel);
+	if (!PG_ARGISNULL(ARG_CHAIN_BY))
+		request->chain_by = NameStr(*PG_GETARG_NAME(ARG_CHAIN_BY));
+	else if (old->chain_by >= 0)
+		request->chain_by = name_now(rel, &old->columns[old->chain_by]);
+	if (request->chain_by != NULL && *request->chain_by == '\0')
+		request->chain_by = NULL;
+	request->label = text_or(fcinfo, ARG_LABEL, old->label);
+	request->prefix = text_or(fcinfo, ARG_PREFIX, old->prefix);
+	request->only_when = text_or(fcinfo, ARG_ONLY_WHEN, old->only_when);
+	request->salted = bool_or(fcinfo, ARG_SALTED, old->salted);
+	request->keep_event = bool_or(fcinfo, ARG_KEEP_EVENT, old->keep_event);
+	request->append_only = bool_or(fcinfo, ARG_APPEND_ONLY, old->append_only);
+	if (PG_ARGISNULL(ARG_COLUMNS))
+		choose_columns(fcinfo, rel, old, request);
+	else if (!PG_ARGISNULL(ARG_INCLUDE) || !PG_ARGISNULL(ARG_EXCLUDE))
+		refuse_both();
+	else
+	{
+		request->some_columns = true;
+		request->columns = tally_attach_get_names(fcinfo, ARG_COLUMNS);
+	}
+}
+
+static void
+refuse_detached(Oid relation)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("\"%s\" is not attached", tally_attach_name(relation)),
+			 errhint("Use tally.attach().")));
+}
+
+/* The epoch in force. */
+static struct tally_epoch *
+find_epoch(Oid relation)
+{
+	struct tally_epoch *epoch = NULL;
+	char	   *event;
+	int64		id;
+
+	if (!tally_store_find_attachment(relation, SnapshotSelf, &id, NULL))
+		refuse_detached(relation);
+	event = tally_store_read_event(id, SnapshotSelf);
+	if (event != NULL)
+		epoch = tally_epoch_parse(id, event);
+	if (epoch == NULL || epoch->relation != relation)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the configuration of table \"%s\" cannot be read",
+						tally_attach_name(relation)),
+				 errhint("tally.verify() says more.  tally.detach() and tally.attach() begin a new epoch.")));
+	return epoch;
+}
+
+static void
+check_members_not_in_use(List *members)
+{
+	ListCell   *cell;
+
+	foreach(cell, members)
+	{
+		Relation	rel = table_open(lfirst_oid(cell), NoLock);
+
+		CheckTableNotInUse(rel, "alter the attachment of");
+		table_close(rel, NoLock);
+	}
+}
+
+PG_FUNCTION_INFO_V1(tally_sql_alter);
+
+Datum
+tally_sql_alter(PG_FUNCTION_ARGS)
+{
+	struct tally_attach_request request;
+	struct tally_epoch *old;
+	struct tally_epoch epoch;
+	Relation	rel;
+	List	   *members;
+	Oid			relation;
+
+	tally_attach_check_database("tally.alter()");
+	if (PG_ARGISNULL(ARG_TBL))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"tbl\" must not be null")));
+	relation = PG_GETARG_OID(ARG_TBL);
+	/* Before there is a lock, and after it, as in attach. */
+	if (!tally_attach_check_owner(relation))
+		refuse_detached(relation);
+	members = tally_attach_lock(relation, ShareRowExclusiveLock);
+	if (!tally_attach_check_owner(relation))
+		refuse_detached(relation);
+	old = find_epoch(relation);
+	check_members_not_in_use(members);
+	rel = relation_open(relation, NoLock);
+	get_request(fcinfo, rel, old, &request);
+	tally_attach_make_epoch(&epoch, rel, &request);
+	relation_close(rel, NoLock);
+
+	epoch.is_alteration = true;
+	epoch.id = tally_capture_log_event(tally_epoch_encode(&epoch));
+	(void) tally_store_remove_attachment(relation);
+	tally_store_add_attachment(relation, epoch.id, epoch.label);
+	PG_RETURN_VOID();
+}
