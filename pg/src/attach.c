@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "condition.h"
 #include "store.h"
+#include "track.h"
 
 #include "core/text.h"
 
@@ -38,7 +39,7 @@
 /* So that with '/' and a hash of a value a chain's name is not too long. */
 #define LABEL_MAX 190
 
-/* Arguments of tally.attach, in their order in SQL. */
+/* Arguments of tally.attach, in their order in SQL; those of tally.track. */
 enum
 {
 	ARG_TBL,
@@ -51,20 +52,15 @@ enum
 	ARG_SALTED,
 	ARG_KEEP_EVENT,
 	ARG_APPEND_ONLY,
-};
-
-static const char *const argument_names[] = {
-	"tbl", "chain_by", "prefix", "label", "columns", "exclude", "only_when",
-	"salted", "keep_event", "append_only",
+	ARG_ACTOR = ARG_KEEP_EVENT,
 };
 
 static void
-refuse_null(int argument)
+refuse_null(const char *argument)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("argument \"%s\" must not be null",
-					argument_names[argument])));
+			 errmsg("argument \"%s\" must not be null", argument)));
 }
 
 static char *
@@ -76,16 +72,16 @@ get_text(FunctionCallInfo fcinfo, int argument)
 }
 
 static bool
-get_bool(FunctionCallInfo fcinfo, int argument)
+get_bool(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
-		refuse_null(argument);
+		refuse_null(name);
 	return PG_GETARG_BOOL(argument);
 }
 
 /* The elements of a name[], as strings. */
 static List *
-get_names(FunctionCallInfo fcinfo, int argument)
+get_names(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	List	   *names = NIL;
 	Datum	   *values;
@@ -100,30 +96,29 @@ get_names(FunctionCallInfo fcinfo, int argument)
 	for (i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			refuse_null(argument);
+			refuse_null(name);
 		names = lappend(names, NameStr(*DatumGetName(values[i])));
 	}
 	return names;
 }
 
+/* What attach and track have in common. */
 static void
 get_request(FunctionCallInfo fcinfo, struct tally_attach_request *request)
 {
 	memset(request, 0, sizeof(*request));
 	if (PG_ARGISNULL(ARG_TBL))
-		refuse_null(ARG_TBL);
+		refuse_null("tbl");
 	request->relation = PG_GETARG_OID(ARG_TBL);
 	if (!PG_ARGISNULL(ARG_CHAIN_BY))
 		request->chain_by = NameStr(*PG_GETARG_NAME(ARG_CHAIN_BY));
 	request->prefix = get_text(fcinfo, ARG_PREFIX);
 	request->label = get_text(fcinfo, ARG_LABEL);
 	request->some_columns = !PG_ARGISNULL(ARG_COLUMNS);
-	request->columns = get_names(fcinfo, ARG_COLUMNS);
-	request->exclude = get_names(fcinfo, ARG_EXCLUDE);
+	request->columns = get_names(fcinfo, ARG_COLUMNS, "columns");
+	request->exclude = get_names(fcinfo, ARG_EXCLUDE, "exclude");
 	request->only_when = get_text(fcinfo, ARG_ONLY_WHEN);
-	request->salted = get_bool(fcinfo, ARG_SALTED);
-	request->keep_event = get_bool(fcinfo, ARG_KEEP_EVENT);
-	request->append_only = get_bool(fcinfo, ARG_APPEND_ONLY);
+	request->salted = get_bool(fcinfo, ARG_SALTED, "salted");
 	if (request->some_columns && !PG_ARGISNULL(ARG_EXCLUDE))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -131,9 +126,16 @@ get_request(FunctionCallInfo fcinfo, struct tally_attach_request *request)
 				 errhint("Name either the columns that are sealed, or those that are not.")));
 }
 
-/* What is no matter of the table. */
-static void
-check_database(const char *command)
+void
+tally_attach_get_tracked(FunctionCallInfo fcinfo,
+						 struct tally_attach_request *out)
+{
+	get_request(fcinfo, out);
+	out->actor = get_bool(fcinfo, ARG_ACTOR, "actor");
+}
+
+void
+tally_attach_check_database(const char *command)
 {
 	PreventCommandIfReadOnly(command);
 	PreventCommandDuringRecovery(command);
@@ -201,12 +203,10 @@ choose_label(const struct tally_attach_request *request)
 	return label;
 }
 
-/* Everything that the event will say.  The locks are held. */
-static void
-make_epoch(struct tally_epoch *epoch, Relation rel,
-		   const struct tally_attach_request *request)
+void
+tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
+						const struct tally_attach_request *request)
 {
-	memset(epoch, 0, sizeof(*epoch));
 	epoch->relation = request->relation;
 	epoch->table = tally_attach_name(request->relation);
 	epoch->cluster = GetSystemIdentifier();
@@ -217,6 +217,7 @@ make_epoch(struct tally_epoch *epoch, Relation rel,
 	epoch->salted = request->salted;
 	epoch->keep_event = request->keep_event;
 	epoch->append_only = request->append_only;
+	epoch->actor = request->actor;
 	tally_attach_choose(request, rel, epoch);
 	if (request->only_when != NULL)
 		epoch->only_when = tally_condition_check(request->only_when, rel,
@@ -230,12 +231,14 @@ Datum
 tally_sql_attach(PG_FUNCTION_ARGS)
 {
 	struct tally_attach_request request;
-	struct tally_epoch epoch;
+	struct tally_epoch epoch = {0};
 	Relation	rel;
 	List	   *members;
 
-	check_database("tally.attach()");
+	tally_attach_check_database("tally.attach()");
 	get_request(fcinfo, &request);
+	request.keep_event = get_bool(fcinfo, ARG_KEEP_EVENT, "keep_event");
+	request.append_only = get_bool(fcinfo, ARG_APPEND_ONLY, "append_only");
 	/* Before there is a lock: not everybody may lock every table. */
 	if (!tally_attach_check_owner(request.relation))
 		refuse_missing(request.relation);
@@ -245,7 +248,7 @@ tally_sql_attach(PG_FUNCTION_ARGS)
 		refuse_missing(request.relation);
 	rel = relation_open(request.relation, NoLock);
 	tally_attach_check_table(rel, members);
-	make_epoch(&epoch, rel, &request);
+	tally_attach_make_epoch(&epoch, rel, &request);
 	relation_close(rel, NoLock);
 
 	epoch.id = tally_capture_log_event(tally_epoch_encode(&epoch));
@@ -264,7 +267,10 @@ find_epoch_to_end(Oid relation, int64 *out_epoch, char **out_label)
 
 	if (tally_store_find_attachment(relation, SnapshotSelf, out_epoch,
 									out_label))
+	{
+		tally_track_refuse(relation);
 		return;
+	}
 	if (get_rel_name(relation) == NULL)
 		refuse_missing(relation);
 	attached = tally_attach_find(relation);
@@ -322,9 +328,9 @@ tally_sql_detach(PG_FUNCTION_ARGS)
 	int64		epoch;
 	bool		exists;
 
-	check_database("tally.detach()");
+	tally_attach_check_database("tally.detach()");
 	if (PG_ARGISNULL(0))
-		refuse_null(ARG_TBL);
+		refuse_null("tbl");
 	detach.relation = PG_GETARG_OID(0);
 	(void) tally_attach_check_owner(detach.relation);
 	find_epoch_to_end(detach.relation, &epoch, &detach.label);

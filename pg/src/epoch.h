@@ -23,6 +23,7 @@ struct tally_column
 struct tally_epoch
 {
 	int64		id;				/* tally.event.id of the attach event */
+	bool		is_tracked;		/* of tally.track, which has no key */
 	Oid			relation;
 	char	   *table;			/* "schema.name", quoted as SQL has it */
 	uint64		cluster;		/* system identifier: where it was attached */
@@ -38,12 +39,14 @@ struct tally_epoch
 	bool		append_only;
 	bool		keep_event;
 	bool		salted;
+	bool		actor;			/* tracked: events say who did it */
 	FullTransactionId xid;		/* older row versions were there before */
 };
 
-/* A detach event; its epoch ends where it begins. */
+/* A detach event, or that of untrack; its epoch ends where it begins. */
 struct tally_detach
 {
+	bool		is_tracked;
 	Oid			relation;
 	char	   *table;
 	char	   *label;
@@ -51,7 +54,8 @@ struct tally_detach
 };
 
 /*
- * The canonical event text (JCS) of an attach, or of a detach; palloc'd.
+ * The canonical event text (JCS) of an attach, or of a detach; palloc'd.  Of
+ * what is tracked, that of track and untrack.
  */
 extern char *tally_epoch_encode(const struct tally_epoch *epoch);
 extern char *tally_detach_encode(const struct tally_detach *detach);
@@ -63,5 +67,7 @@ extern char *tally_detach_encode(const struct tally_detach *detach);
  */
 extern struct tally_epoch *tally_epoch_parse(int64 id, const char *event);
 extern struct tally_detach *tally_detach_parse(const char *event);
+extern struct tally_epoch *tally_track_parse(int64 id, const char *event);
+extern struct tally_detach *tally_untrack_parse(const char *event);
 
 #endif

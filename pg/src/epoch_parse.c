@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The events of attach and detach, read.
+ * The events of attach and detach, track and untrack, read.
  *
  * They may be an adversary's, and the verifier has to go on whatever they
  * hold, so PostgreSQL's JSON functions, which raise errors, are out of the
@@ -222,20 +222,36 @@ read_key(struct reader *reader, struct tally_epoch *epoch)
 	return skip(reader, "]");
 }
 
+/* What only an attachment has. */
 static bool
-read_attach(struct reader *reader, struct tally_epoch *epoch)
+read_rows(struct reader *reader, struct tally_epoch *epoch)
+{
+	return epoch->is_tracked ||
+		(read_bool(reader, ",\"keep_event\":", &epoch->keep_event) &&
+		 read_key(reader, epoch));
+}
+
+static bool
+read_kind(struct reader *reader, struct tally_epoch *epoch)
+{
+	if (epoch->is_tracked)
+		return read_bool(reader, "{\"track\":{\"actor\":", &epoch->actor);
+	return read_bool(reader, "{\"attach\":{\"append_only\":",
+					 &epoch->append_only);
+}
+
+static bool
+read_epoch(struct reader *reader, struct tally_epoch *epoch)
 {
 	char	   *chain_by;
 	uint64		xid;
 
-	if (!read_bool(reader, "{\"attach\":{\"append_only\":",
-				   &epoch->append_only) ||
+	if (!read_kind(reader, epoch) ||
 		!read_optional(reader, ",\"chain_by\":", &chain_by) ||
 		!read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
 		!read_columns(reader, epoch) ||
 		!read_string(reader, ",\"database\":", &epoch->database) ||
-		!read_bool(reader, ",\"keep_event\":", &epoch->keep_event) ||
-		!read_key(reader, epoch) ||
+		!read_rows(reader, epoch) ||
 		!read_string(reader, ",\"label\":", &epoch->label) ||
 		!read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
 		!read_string(reader, ",\"prefix\":", &epoch->prefix) ||
@@ -262,8 +278,8 @@ is_plausible(const char *event, struct reader *out_reader)
 	return len <= TALLY_EVENT_MAX && tally_is_utf8(event, len);
 }
 
-struct tally_epoch *
-tally_epoch_parse(int64 id, const char *event)
+static struct tally_epoch *
+parse_epoch(int64 id, const char *event, bool is_tracked)
 {
 	struct tally_epoch *epoch = palloc0(sizeof(*epoch));
 	struct reader reader;
@@ -271,7 +287,8 @@ tally_epoch_parse(int64 id, const char *event)
 	bool		same;
 
 	epoch->id = id;
-	if (!is_plausible(event, &reader) || !read_attach(&reader, epoch))
+	epoch->is_tracked = is_tracked;
+	if (!is_plausible(event, &reader) || !read_epoch(&reader, epoch))
 		return NULL;
 	again = tally_epoch_encode(epoch);
 	same = strcmp(again, event) == 0;
@@ -279,8 +296,20 @@ tally_epoch_parse(int64 id, const char *event)
 	return same ? epoch : NULL;
 }
 
-struct tally_detach *
-tally_detach_parse(const char *event)
+struct tally_epoch *
+tally_epoch_parse(int64 id, const char *event)
+{
+	return parse_epoch(id, event, false);
+}
+
+struct tally_epoch *
+tally_track_parse(int64 id, const char *event)
+{
+	return parse_epoch(id, event, true);
+}
+
+static struct tally_detach *
+parse_detach(const char *event, bool is_tracked)
 {
 	struct tally_detach *detach = palloc0(sizeof(*detach));
 	struct reader reader;
@@ -289,15 +318,29 @@ tally_detach_parse(const char *event)
 	bool		same;
 
 	if (!is_plausible(event, &reader) ||
-		!read_string(&reader, "{\"detach\":{\"label\":", &detach->label) ||
+		!read_string(&reader, is_tracked ? "{\"untrack\":{\"label\":" :
+					 "{\"detach\":{\"label\":", &detach->label) ||
 		!read_relation(&reader, &detach->relation) ||
 		!read_string(&reader, ",\"table\":", &detach->table) ||
 		!read_uint64(&reader, ",\"xid\":", &xid) ||
 		!skip(&reader, "}}"))
 		return NULL;
+	detach->is_tracked = is_tracked;
 	detach->xid = FullTransactionIdFromU64(xid);
 	again = tally_detach_encode(detach);
 	same = strcmp(again, event) == 0;
 	pfree(again);
 	return same ? detach : NULL;
+}
+
+struct tally_detach *
+tally_detach_parse(const char *event)
+{
+	return parse_detach(event, false);
+}
+
+struct tally_detach *
+tally_untrack_parse(const char *event)
+{
+	return parse_detach(event, true);
 }

@@ -12,6 +12,7 @@
 
 int			tally_early_release = TALLY_RELEASE_LOCAL;
 int			tally_max_rows_per_transaction = 2000000;
+char	   *tally_actor = NULL;
 
 static const struct config_enum_entry early_release_options[] = {
 	{"off", TALLY_RELEASE_OFF, false},
@@ -35,5 +36,10 @@ tally_settings_init(void)
 							"Each takes some 120 bytes of memory until the commit.",
 							&tally_max_rows_per_transaction, 2000000,
 							1, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("tally.actor",
+							   "Who acts, as the application says.",
+							   "Events of tables that are tracked with actor => true name it as a claim.",
+							   &tally_actor, "", PGC_USERSET, 0,
+							   NULL, NULL, NULL);
 	MarkGUCPrefixReserved("tally");
 }

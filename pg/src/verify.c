@@ -32,6 +32,7 @@
 #include "verify_record.h"
 #include "verify_rows.h"
 #include "verify_sources.h"
+#include "verify_tracked.h"
 #include "result.h"
 
 #include "access/relation.h"
@@ -128,7 +129,10 @@ take_again(struct tally_verifier *v, const struct tally_sealed *record,
 	tally_match_prepare(v, record, &match);
 	if (!match.is_accused && tally_kept_claim(v, record))
 		return true;
-	if (record->epoch == 0)
+	if (tally_tracked_is(v, record->epoch))
+		tally_pairs_add_record(v, &match, TALLY_CONTENT_ALTERED,
+							   "it is of a tracked table, but names no event");
+	else if (record->epoch == 0)
 		tally_pairs_add_record(v, &match, TALLY_CONTENT_ALTERED,
 							   "it names neither the attach event of a row nor an event");
 	else if (record->key == NULL)
@@ -431,6 +435,7 @@ judge(struct tally_verifier *v, struct request *request)
 	tally_index_judge(v);
 	tally_sources_load(v);
 	tally_attached_judge(v);
+	tally_tracked_judge(v);
 	judge_rows(v, &walk);
 	tally_outside_judge(v);
 	tell_uncovered(v);

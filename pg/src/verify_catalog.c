@@ -93,7 +93,8 @@ static const struct table attachment_table = {
 
 /* By which something is captured or refused. */
 static const char *const functions[] = {
-	"capture", "refuse_truncate", "guard", "append", "append_now",
+	"capture", "capture_statement", "refuse_truncate", "guard", "append",
+	"append_now",
 };
 
 /* Why rel cannot be read as the table, or NULL. */
