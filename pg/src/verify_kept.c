@@ -251,6 +251,9 @@ pass_on(struct tally_verifier *v, const struct tally_sealed *sealed,
 		record.is_accused = false;
 		pass_deletion(v, sealed, &record, event, tell);
 	}
+	else if (sealed->key == NULL && record.use->epoch == NULL &&
+			 record.use->is_named)
+		tally_pairs_add_record(v, &record, TALLY_NOT_JUDGED, NULL);
 	else if (sealed->key == NULL)
 		tally_pairs_add_record(v, &record, TALLY_CONTENT_ALTERED,
 							   "it names the attach event of a row, but no key");
