@@ -559,7 +559,8 @@ class Judge:
         shown = [tuple(row) for row in self.server.rows(VIEW)]
         meant = []
         for record in self.records:
-            epoch = self.epochs.get(record.epoch)
+            epoch = self.epochs.get(record.epoch,
+                                    self.trackings.get(record.epoch))
             if record.epoch is not None and epoch is None:
                 self.differs("epoch", record.place(), "is not in the log")
             meant.append(record.shown(epoch.label if epoch else None))
