@@ -64,7 +64,7 @@ extern List *tally_attach_lock(Oid relation, LOCKMODE mode);
 /* ERROR, which says why, if rows of this table cannot be sealed. */
 extern void tally_attach_check_table(Relation rel, List *members);
 
-/* Why rows of this table cannot be sealed, if not for its partitions; or NULL. */
+/* Why rows of this table itself cannot be sealed, or NULL. */
 extern const char *tally_attach_fault(Relation rel);
 
 /*

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The events of attach and detach, track and untrack, written.  Of each there is one spelling
- * (RFC 8785), with the members in the order that the standard asks for.
+ * The events of attach and detach, track and untrack, written.  Of each there
+ * is one spelling (RFC 8785), with the members in the order that the standard
+ * asks for.
  */
 #include "postgres.h"
 

@@ -19,19 +19,19 @@
  * is locked out for that.
  */
 static void
-append_text(StringInfo out, const char *text)
+append_text(StringInfo out, const char *value)
 {
 	char	   *p;
 
-	if (tally_render_quoted(out, text, strlen(text)))
+	if (tally_render_quoted(out, value, strlen(value)))
 		return;
-	text = p = pstrdup(text);
+	value = p = pstrdup(value);
 	for (; *p != '\0'; p++)
 	{
 		if ((unsigned char) *p >= 0x80)
 			*p = '?';
 	}
-	(void) tally_render_quoted(out, text, strlen(text));
+	(void) tally_render_quoted(out, value, strlen(value));
 }
 
 /* A member that is left out if there is nothing to say. */

@@ -150,16 +150,17 @@ require_tracked(Relation rel)
 {
 	const struct tally_attachment *att = tally_attachment_find(rel);
 	const char *name = RelationGetRelationName(rel);
+	char	   *schema;
 
 	if (att != NULL && att->epoch->is_tracked)
 		return att;
+	schema = get_namespace_name(RelationGetNamespace(rel));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"%s\" has tally's trigger, but is not tracked",
 					name),
 			 errhint("Use SELECT tally.track('%s'), or drop the trigger.",
-					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-												name))));
+					 quote_qualified_identifier(schema, name))));
 }
 
 static const char *

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tally.verify(), tally.verify_against() and tally.verify_summary().
- *
  * Two fast ways, for what is usual:
- *
  *	Links	a record's header is checked as it is met, in any order; runs
  *			(verify_runs.c) show that each chain is one line.  Only chains
  *			of which they do not are sorted and judged record by record.
@@ -13,8 +11,8 @@
  *			sources of which they are not, and those of other kinds, are
  *			sorted and compared key by key.
  *
- * So a second walk over records and rows is only made when something is
- * wrong, or when updates and deletions are sealed.
+ * So a second walk is only made when something is wrong, or when updates and
+ * deletions are sealed.
  */
 #include "postgres.h"
 
