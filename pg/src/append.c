@@ -74,6 +74,7 @@ add_log_event(const char *text, bool only_first)
 	event.chain = TALLY_LOG_CHAIN;
 	event.chain_len = strlen(TALLY_LOG_CHAIN);
 	event.text = text;
+
 	event.len = strlen(text);
 	event.only_first = only_first;
 	commit_to(&event);

@@ -222,7 +222,11 @@ tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
 	if (request->only_when != NULL)
 		epoch->only_when = tally_condition_check(request->only_when, rel,
 												 epoch);
-	epoch->xid = ReadNextFullTransactionId();
+	/* Of what is tracked nobody asks how old it is. */
+	if (epoch->is_tracked)
+		epoch->moment.xid = ReadNextFullTransactionId();
+	else
+		tally_moment_take(&epoch->moment, false);
 }
 
 PG_FUNCTION_INFO_V1(tally_sql_attach);
@@ -338,7 +342,7 @@ tally_sql_detach(PG_FUNCTION_ARGS)
 	exists = tally_attach_check_owner(detach.relation);
 	find_epoch_to_end(detach.relation, &epoch, &detach.label);
 	detach.table = find_table_name(detach.relation, epoch);
-	detach.xid = ReadNextFullTransactionId();
+	tally_moment_take(&detach.moment, true);
 	if (exists)
 		check_members_not_in_use(members);
 

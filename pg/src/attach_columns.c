@@ -6,6 +6,7 @@
 
 #include "attach.h"
 #include "compat.h"
+#include "shape.h"
 #include "types.h"
 
 #include "catalog/pg_attribute.h"
@@ -249,6 +250,19 @@ check_column(const struct choices *choices, AttrNumber number)
 					 exclude_argument(choices))));
 }
 
+static void
+fill_shape(struct tally_column *to, Oid type)
+{
+	struct tally_shape shape = {0};
+	ListCell   *cell;
+
+	tally_shape_add(&shape, type);
+	to->nshapes = 0;
+	to->shapes = palloc_array(char *, list_length(shape.facts) + 1);
+	foreach(cell, shape.facts)
+		to->shapes[to->nshapes++] = lfirst(cell);
+}
+
 static int
 add_column(struct tally_epoch *epoch, Form_pg_attribute column)
 {
@@ -256,8 +270,9 @@ add_column(struct tally_epoch *epoch, Form_pg_attribute column)
 
 	to->name = pstrdup(NameStr(column->attname));
 	to->number = column->attnum;
-	to->type_name = tally_type_name(column->atttypid);
+	to->type_name = tally_type_name(column->atttypid, -1);
 	to->typmod = column->atttypmod;
+	fill_shape(to, column->atttypid);
 	return epoch->ncolumns++;
 }
 

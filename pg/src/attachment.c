@@ -19,6 +19,7 @@
 #include "attachment.h"
 #include "condition.h"
 #include "render.h"
+#include "shape.h"
 #include "store.h"
 
 #include "catalog/partition.h"
@@ -41,6 +42,7 @@ struct entry
 	bool		stale;			/* not to be found again */
 	int			ntypes;
 	uint32	   *types;			/* hash values as the syscache has them */
+	struct tally_shape shape;	/* of all columns */
 };
 
 struct slot
@@ -70,7 +72,8 @@ on_relcache(Datum arg, Oid relation)
 	while ((slot = hash_seq_search(&scan)) != NULL)
 	{
 		if (relation == InvalidOid || relation == slot->relation ||
-			relation == slot->entry->attached)
+			relation == slot->entry->attached ||
+			list_member_oid(slot->entry->shape.relations, relation))
 			slot->entry->stale = true;
 	}
 }
@@ -104,6 +107,22 @@ on_type(Datum arg, int cache, uint32 type)
 	}
 }
 
+/* Of an enum's value is only known that there is one. */
+static void
+on_enum(Datum arg, int cache, uint32 value)
+{
+	HASH_SEQ_STATUS scan;
+	struct slot *slot;
+
+	invalidations++;
+	hash_seq_init(&scan, slots);
+	while ((slot = hash_seq_search(&scan)) != NULL)
+	{
+		if (slot->entry->shape.has_enum)
+			slot->entry->stale = true;
+	}
+}
+
 void
 tally_attachment_init(void)
 {
@@ -115,6 +134,7 @@ tally_attachment_init(void)
 						HASH_ELEM | HASH_BLOBS);
 	CacheRegisterRelcacheCallback(on_relcache, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, on_type, (Datum) 0);
+	CacheRegisterSyscacheCallback(ENUMOID, on_enum, (Datum) 0);
 }
 
 /*
@@ -205,9 +225,11 @@ note_types(struct entry *entry, TupleDesc desc)
 	for (i = 0; i < desc->natts; i++)
 	{
 		type = TupleDescAttr(desc, i)->atttypid;
-		if (OidIsValid(type))	/* the column was not dropped */
-			entry->types[entry->ntypes++] =
-				GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type));
+		if (!OidIsValid(type))	/* the column was dropped */
+			continue;
+		entry->types[entry->ntypes++] =
+			GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type));
+		tally_shape_add(&entry->shape, type);
 	}
 }
 

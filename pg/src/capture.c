@@ -195,10 +195,8 @@ is_same(const StringInfoData *a, const StringInfoData *b)
 static bool
 is_older(const struct tally_attachment *att, HeapTuple tuple)
 {
-	TransactionId xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
-
-	return !TransactionIdIsNormal(xmin) ||
-		TransactionIdPrecedes(xmin, XidFromFullTransactionId(att->epoch->xid));
+	return !tally_moment_is_behind(&att->epoch->moment,
+								   HeapTupleHeaderGetRawXmin(tuple->t_data));
 }
 
 /*

@@ -9,6 +9,7 @@
 #include "utils/rel.h"
 
 #include "columns.h"
+#include "shape.h"
 #include "types.h"
 
 static Form_pg_attribute
@@ -43,21 +44,19 @@ static char *
 difference(const struct tally_epoch *epoch, const struct tally_column *was,
 		   Form_pg_attribute column)
 {
-	bits16		flags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY;
 	char	   *type_name;
 	char	   *was_name = was->type_name;
 
 	if (column == NULL)
 		return psprintf("column \"%s\" of table \"%s\" is gone", was->name,
 						epoch->table);
-	type_name = tally_type_name(column->atttypid);
+	type_name = tally_type_name(column->atttypid, -1);
 	if (strcmp(type_name, was->type_name) == 0)
 	{
 		if (column->atttypmod == was->typmod)
 			return NULL;
-		type_name = format_type_extended(column->atttypid, column->atttypmod,
-										 flags);
-		was_name = format_type_extended(column->atttypid, was->typmod, flags);
+		type_name = tally_type_name(column->atttypid, column->atttypmod);
+		was_name = tally_type_name(column->atttypid, was->typmod);
 	}
 	return psprintf("column \"%s\" of table \"%s\" is \"%s\" now, was \"%s\"",
 					was->name, epoch->table, type_name, was_name);
@@ -109,4 +108,18 @@ tally_columns_find(const struct tally_epoch *epoch, Relation rel,
 	numbers = find(epoch, RelationGetDescr(parent), rel, out_why);
 	relation_close(parent, NoLock);
 	return numbers;
+}
+
+char *
+tally_columns_shape_fault(const struct tally_epoch *epoch, Relation rel,
+						  const AttrNumber *numbers)
+{
+	char	   *why = NULL;
+	int			i;
+
+	for (i = 0; i < epoch->ncolumns && why == NULL; i++)
+		why = tally_shape_fault(epoch, &epoch->columns[i],
+								TupleDescAttr(RelationGetDescr(rel),
+											  numbers[i] - 1)->atttypid);
+	return why;
 }

@@ -20,6 +20,14 @@
 extern AttrNumber *tally_columns_find(const struct tally_epoch *epoch,
 									  Relation rel, char **out_why);
 
+/*
+ * Why values of these columns are not printed any more as the epoch's were,
+ * though their types are the same: palloc'd; or NULL.
+ */
+extern char *tally_columns_shape_fault(const struct tally_epoch *epoch,
+									   Relation rel,
+									   const AttrNumber *numbers);
+
 /* What to do then; an errhint. */
 #define TALLY_COLUMNS_HINT \
 	"Detach the table and attach it again; that begins a new epoch."

@@ -19,8 +19,12 @@
 #include "miscadmin.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
-#include "utils/guc.h"
+#include "utils/wait_event.h"
+
+/* Who waits for a standby that is away looks that often, in milliseconds. */
+#define MAX_DELAY_MS 100
 
 /* What a session at this level of synchronous_commit waits for. */
 static int
@@ -56,7 +60,7 @@ inserted_end(void)
 	XLogRecPtr	lsn = GetXLogInsertRecPtr();
 	uint64		offset = XLogSegmentOffset(lsn, wal_segment_size);
 	uint64		header = offset < XLOG_BLCKSZ ? SizeOfXLogLongPHD :
-		SizeOfXLogShortPHD;
+	SizeOfXLogShortPHD;
 
 	return lsn % XLOG_BLCKSZ == header ? lsn - header : lsn;
 }
@@ -70,31 +74,31 @@ refuse_to_show(void)
 			 errdetail("A head that is not durable must not leave: it might be lost, and would then look truncated.")));
 }
 
+/*
+ * A flush on the standby, at whatever level the session commits.  Not by
+ * SyncRepWaitForLSN, which is for commits: it waits to the level of the
+ * session, and PostgreSQL asserts that no two processes wait for the same
+ * position, whereas of us many do.
+ */
 static void
 wait_for_standby(XLogRecPtr lsn)
 {
-	int			level = NewGUCNestLevel();
+	long		delay = 1;
 
-	/*
-	 * A flush on the standby, also for a session that commits without waiting
-	 * for one; and no more than that for one that waits until its commits are
-	 * applied, since a standby reports at once what it flushed, but only of
-	 * commits that it applied them.
-	 */
-	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
-		(void) set_config_option("synchronous_commit", "on", PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-								 false);
-	if (!is_confirmed(lsn, SYNC_REP_WAIT_FLUSH))
+	while (!is_confirmed(lsn, SYNC_REP_WAIT_FLUSH) && TALLY_STANDBYS_DEFINED())
 	{
-		/* As at a commit: whoever cancels ends the wait, without an error. */
-		HOLD_INTERRUPTS();
-		SyncRepWaitForLSN(lsn, false);
-		RESUME_INTERRUPTS();
+		if (QueryCancelPending)
+		{
+			QueryCancelPending = false;
+			refuse_to_show();
+		}
+		CHECK_FOR_INTERRUPTS();
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 delay, WAIT_EVENT_SYNC_REP);
+		ResetLatch(MyLatch);
+		delay = Min(delay * 2, MAX_DELAY_MS);
 	}
-	if (!is_confirmed(lsn, SYNC_REP_WAIT_FLUSH) && TALLY_STANDBYS_DEFINED())
-		refuse_to_show();
-	AtEOXact_GUC(true, level);
 }
 
 static void

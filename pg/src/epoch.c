@@ -6,7 +6,10 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
+#include "commands/dbcommands.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 
 #include "core/jcs.h"
 #include "epoch.h"
@@ -42,6 +45,45 @@ add_bool(StringInfo out, const char *before, bool value)
 	appendStringInfoString(out, value ? "true" : "false");
 }
 
+/* Left out if there is none. */
+static void
+add_shapes(StringInfo out, const struct tally_column *column)
+{
+	int			i;
+
+	if (column->nshapes == 0)
+		return;
+	for (i = 0; i < column->nshapes; i++)
+		add_member(out, i == 0 ? ",\"shape\":[" : ",", column->shapes[i]);
+	appendStringInfoChar(out, ']');
+}
+
+/* Likewise. */
+static void
+add_running(StringInfo out, const struct tally_moment *moment)
+{
+	int			i;
+
+	if (moment->nrunning == 0)
+		return;
+	for (i = 0; i < moment->nrunning; i++)
+		appendStringInfo(out, "%s\"" UINT64_FORMAT "\"",
+						 i == 0 ? ",\"running\":[" : ",",
+						 moment->running[i]);
+	appendStringInfoChar(out, ']');
+}
+
+/* The last members of both events. */
+static void
+add_xids(StringInfo out, const struct tally_moment *moment)
+{
+	if (moment->unclear != 0)
+		appendStringInfo(out, ",\"unclear\":\"" UINT64_FORMAT "\"",
+						 moment->unclear);
+	appendStringInfo(out, ",\"xid\":\"" UINT64_FORMAT "\"}}",
+					 U64FromFullTransactionId(moment->xid));
+}
+
 static void
 add_columns(StringInfo out, const struct tally_epoch *epoch)
 {
@@ -53,6 +95,7 @@ add_columns(StringInfo out, const struct tally_epoch *epoch)
 		column = &epoch->columns[i];
 		add_member(out, i == 0 ? "{\"name\":" : ",{\"name\":", column->name);
 		appendStringInfo(out, ",\"number\":%d", column->number);
+		add_shapes(out, column);
 		add_member(out, ",\"type\":", column->type_name);
 		appendStringInfo(out, ",\"typmod\":%d}", column->typmod);
 	}
@@ -66,6 +109,17 @@ add_key(StringInfo out, const struct tally_epoch *epoch)
 	for (i = 0; i < epoch->nkeys; i++)
 		add_member(out, i == 0 ? "" : ",",
 				   epoch->columns[epoch->keys[i]].name);
+}
+
+bool
+tally_epoch_is_here(const struct tally_epoch *epoch)
+{
+	const char *database;
+
+	if (epoch->cluster != GetSystemIdentifier())
+		return false;
+	database = get_database_name(MyDatabaseId);
+	return database != NULL && strcmp(epoch->database, database) == 0;
 }
 
 char *
@@ -97,10 +151,10 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 		add_member(&out, ",\"only_when\":", epoch->only_when);
 	add_member(&out, ",\"prefix\":", epoch->prefix);
 	appendStringInfo(&out, ",\"relation\":%u", epoch->relation);
+	add_running(&out, &epoch->moment);
 	add_bool(&out, ",\"salted\":", epoch->salted);
 	add_member(&out, ",\"table\":", epoch->table);
-	appendStringInfo(&out, ",\"xid\":\"" UINT64_FORMAT "\"}}",
-					 U64FromFullTransactionId(epoch->xid));
+	add_xids(&out, &epoch->moment);
 	return out.data;
 }
 
@@ -113,8 +167,8 @@ tally_detach_encode(const struct tally_detach *detach)
 	add_member(&out, detach->is_tracked ? "{\"untrack\":{\"label\":" :
 			   "{\"detach\":{\"label\":", detach->label);
 	appendStringInfo(&out, ",\"relation\":%u", detach->relation);
+	add_running(&out, &detach->moment);
 	add_member(&out, ",\"table\":", detach->table);
-	appendStringInfo(&out, ",\"xid\":\"" UINT64_FORMAT "\"}}",
-					 U64FromFullTransactionId(detach->xid));
+	add_xids(&out, &detach->moment);
 	return out.data;
 }

@@ -8,8 +8,9 @@
 
 #include "postgres.h"
 
+#include "moment.h"
+
 #include "access/attnum.h"
-#include "access/transam.h"
 
 /* A column as attach froze it. */
 struct tally_column
@@ -18,6 +19,8 @@ struct tally_column
 	AttrNumber	number;			/* in the attached relation */
 	char	   *type_name;		/* format_type, fully qualified, no modifier */
 	int32		typmod;
+	int			nshapes;
+	char	  **shapes;			/* what its type's text depends on (shape.h) */
 };
 
 struct tally_epoch
@@ -40,7 +43,7 @@ struct tally_epoch
 	bool		keep_event;
 	bool		salted;
 	bool		actor;			/* tracked: events say who did it */
-	FullTransactionId xid;		/* older row versions were there before */
+	struct tally_moment moment; /* what was written before was there */
 };
 
 /* A detach event, or that of untrack; its epoch ends where it begins. */
@@ -50,8 +53,11 @@ struct tally_detach
 	Oid			relation;
 	char	   *table;
 	char	   *label;
-	FullTransactionId xid;
+	struct tally_moment moment;
 };
+
+/* Was it attached in this database?  Else its oids and xids mean nothing. */
+extern bool tally_epoch_is_here(const struct tally_epoch *epoch);
 
 /*
  * The canonical event text (JCS) of an attach, or of a detach; palloc'd.  Of

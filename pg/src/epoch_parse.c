@@ -154,6 +154,74 @@ find_column(const struct tally_epoch *epoch, const char *name)
 	return -1;
 }
 
+/* An array of strings that may be left out, with what stands before it. */
+static bool
+read_strings(struct reader *reader, const char *before, char ***out,
+			 int *out_count)
+{
+	int			capacity = 8;
+
+	*out_count = 0;
+	*out = NULL;
+	if (!skip(reader, before))
+		return true;
+	*out = palloc(capacity * sizeof(**out));
+	do
+	{
+		if (*out_count == capacity)
+		{
+			capacity *= 2;
+			*out = repalloc(*out, capacity * sizeof(**out));
+		}
+		if (!read_string(reader, "", &(*out)[*out_count]))
+			return false;
+		++*out_count;
+	} while (skip(reader, ","));
+	return skip(reader, "]");
+}
+
+/* Xids, which ascend; as add_running() writes them. */
+static bool
+read_running(struct reader *reader, struct tally_moment *moment)
+{
+	char	  **texts;
+	int			count;
+	int			i;
+	uint64_t	xid;
+
+	if (!read_strings(reader, ",\"running\":[", &texts, &count) ||
+		count > TALLY_RUNNING_MAX)
+		return false;
+	moment->running = palloc((count + 1) * sizeof(*moment->running));
+	for (i = 0; i < count; i++)
+	{
+		if (tally_decimal_parse(texts[i], strlen(texts[i]), PG_UINT64_MAX,
+								&xid) != 0 ||
+			(i > 0 && xid <= moment->running[i - 1]))
+			return false;
+		moment->running[i] = xid;
+	}
+	moment->nrunning = count;
+	return true;
+}
+
+/* The last members of both events. */
+static bool
+read_xids(struct reader *reader, struct tally_moment *moment)
+{
+	const char *before = ",\"unclear\":";
+	uint64		xid;
+
+	moment->unclear = 0;
+	if (strncmp(reader->p, before, strlen(before)) == 0 &&
+		!read_uint64(reader, before, &moment->unclear))
+		return false;
+	if (!read_uint64(reader, ",\"xid\":", &xid) || !skip(reader, "}}"))
+		return false;
+	moment->xid = FullTransactionIdFromU64(xid);
+	return reader->p == reader->end;
+}
+
 static bool
 read_column(struct reader *reader, struct tally_column *column)
 {
@@ -164,6 +232,8 @@ read_column(struct reader *reader, struct tally_column *column)
 		!read_number(reader, ",\"number\":", MaxHeapAttributeNumber,
 					 &number) ||
 		number < 1 ||
+		!read_strings(reader, ",\"shape\":[", &column->shapes,
+					  &column->nshapes) ||
 		!read_string(reader, ",\"type\":", &column->type_name) ||
 		!read_number(reader, ",\"typmod\":", PG_INT32_MAX, &typmod) ||
 		!skip(reader, "}"))
@@ -244,7 +314,6 @@ static bool
 read_epoch(struct reader *reader, struct tally_epoch *epoch)
 {
 	char	   *chain_by;
-	uint64		xid;
 
 	if (!read_kind(reader, epoch) ||
 		!read_optional(reader, ",\"chain_by\":", &chain_by) ||
@@ -256,15 +325,13 @@ read_epoch(struct reader *reader, struct tally_epoch *epoch)
 		!read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
 		!read_string(reader, ",\"prefix\":", &epoch->prefix) ||
 		!read_relation(reader, &epoch->relation) ||
+		!read_running(reader, &epoch->moment) ||
 		!read_bool(reader, ",\"salted\":", &epoch->salted) ||
 		!read_string(reader, ",\"table\":", &epoch->table) ||
-		!read_uint64(reader, ",\"xid\":", &xid) ||
-		!skip(reader, "}}"))
+		!read_xids(reader, &epoch->moment))
 		return false;
-	epoch->xid = FullTransactionIdFromU64(xid);
 	epoch->chain_by = chain_by == NULL ? -1 : find_column(epoch, chain_by);
-	return reader->p == reader->end &&
-		(chain_by == NULL || epoch->chain_by >= 0);
+	return chain_by == NULL || epoch->chain_by >= 0;
 }
 
 /* Is the text of a length and an encoding that an event can have? */
@@ -313,7 +380,6 @@ parse_detach(const char *event, bool is_tracked)
 {
 	struct tally_detach *detach = palloc0(sizeof(*detach));
 	struct reader reader;
-	uint64		xid;
 	char	   *again;
 	bool		same;
 
@@ -321,12 +387,11 @@ parse_detach(const char *event, bool is_tracked)
 		!read_string(&reader, is_tracked ? "{\"untrack\":{\"label\":" :
 					 "{\"detach\":{\"label\":", &detach->label) ||
 		!read_relation(&reader, &detach->relation) ||
+		!read_running(&reader, &detach->moment) ||
 		!read_string(&reader, ",\"table\":", &detach->table) ||
-		!read_uint64(&reader, ",\"xid\":", &xid) ||
-		!skip(&reader, "}}"))
+		!read_xids(&reader, &detach->moment))
 		return NULL;
 	detach->is_tracked = is_tracked;
-	detach->xid = FullTransactionIdFromU64(xid);
 	again = tally_detach_encode(detach);
 	same = strcmp(again, event) == 0;
 	pfree(again);

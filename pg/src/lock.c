@@ -6,7 +6,8 @@
  * array is owner - 1.  Whoever finds it free takes it, also before those who
  * wait: a waiter that was woken looks again and may have to sleep once more.
  * That is on purpose.  Handing the slot to the longest waiter would make
- * every commit of a busy chain wait until the kernel has woken a process.
+ * every commit of a busy chain wait until the kernel has woken a process.  For
+ * the same reason whoever comes looks for a moment before it sleeps.
  *
  * A waiter is woken through the slot's condition variable, one at a time:
  * until it has looked, no other is woken, however often the slot is released
@@ -41,6 +42,7 @@
 #include "storage/lock.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
+#include "storage/s_lock.h"
 #include "storage/shmem.h"
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
@@ -53,6 +55,15 @@
 
 /* A cycle through more backends than these is found by one of them. */
 #define CYCLE_MAX 64
+
+/*
+ * Looks before sleeping, each with a processor's pause: some 10 us.  A chain is
+ * held for 20 to 40 us unless its holder lost its processor; to fall asleep and
+ * be woken costs both sides as much again.  64 sessions on one chain and two
+ * processors: 9.4 k/s without looking, 10.8 with 100 looks, 13.1 with 300, 13.0
+ * with 1000, 10.8 with 4000.
+ */
+#define SPINS 500
 
 /* Of the slot's last chain; read and written by its holder. */
 struct hint
@@ -203,6 +214,20 @@ try_slot(struct slot *slot)
 										  (uint32) TALLY_MY_PROC_NUMBER + 1);
 }
 
+static bool
+spin_for_slot(struct slot *slot)
+{
+	int			i;
+
+	for (i = 0; i < SPINS; i++)
+	{
+		if (try_slot(slot))
+			return true;
+		SPIN_DELAY();
+	}
+	return false;
+}
+
 static int
 slot_owner(int slot)
 {
@@ -337,7 +362,7 @@ acquire_slot(int number)
 {
 	pg_atomic_uint32 *mine = &shared->waits_for[TALLY_MY_PROC_NUMBER];
 
-	if (try_slot(&shared->slots[number]))
+	if (spin_for_slot(&shared->slots[number]))
 		return;
 	pg_atomic_write_u32(mine, (uint32) number + 1);
 	pg_atomic_fetch_add_u32(&shared->slots[number].waiters, 1);

@@ -66,6 +66,9 @@ prepare_members(struct tally_renderer *renderer, Relation rel, char **out_why)
 
 	if (numbers == NULL)
 		return false;
+	*out_why = tally_columns_shape_fault(epoch, rel, numbers);
+	if (*out_why != NULL)
+		return false;
 	renderer->nmembers = epoch->ncolumns;
 	renderer->members = palloc0_array(struct tally_member, epoch->ncolumns);
 	for (i = 0; i < epoch->ncolumns; i++)

@@ -220,7 +220,7 @@ seal_entry(const struct tally_pending *entry,
 		   struct tally_pending_chain *chain, TimestampTz now,
 		   struct tally_store_writer *writer)
 {
-	char		text[TALLY_HEADER_MAX];
+	char text[	TALLY_HEADER_MAX];
 	char		id[TALLY_ID_TEXT_MAX];
 	struct tally_header header = {0};
 	struct tally_stored_record record = {0};

@@ -350,6 +350,7 @@ static void
 judge(const struct attached *attached, Relation rel,
 	  struct tally_status_row *row)
 {
+	AttrNumber *numbers;
 	char	   *why;
 
 	if (attached->epoch == NULL || attached->epoch->relation != rel->rd_id ||
@@ -360,7 +361,10 @@ judge(const struct attached *attached, Relation rel,
 	else if (attached->epoch->is_tracked ? is_tracking_broken(rel, row) :
 			 is_table_broken(rel, row))
 		return;
-	else if (tally_columns_find(attached->epoch, rel, &why) == NULL)
+	else if ((numbers = tally_columns_find(attached->epoch, rel,
+										   &why)) == NULL ||
+			 (why = tally_columns_shape_fault(attached->epoch, rel,
+											  numbers)) != NULL)
 		set(row, "columns changed", psprintf("%s.  %s", why,
 											 attached->epoch->is_tracked ?
 											 TALLY_TRACK_HINT :

@@ -125,6 +125,7 @@ static Datum
 make_text(const char *text, Size len, bool *isnull)
 {
 	*isnull = text == NULL;
+
 	if (text == NULL)
 		return (Datum) 0;
 	return PointerGetDatum(cstring_to_text_with_len(text, (int) len));

@@ -163,11 +163,10 @@ composite_is_stable(Oid type, int depth, int *needs, char **out_why)
 	return is_stable;
 }
 
-/* The type that values of a container are made of, or InvalidOid. */
-static Oid
-contained_type(Oid type, char kind)
+Oid
+tally_type_contained(Oid type)
 {
-	switch (kind)
+	switch (get_typtype(type))
 	{
 		case TYPTYPE_RANGE:
 			return get_range_subtype(type);
@@ -212,7 +211,7 @@ type_is_stable(Oid type, int depth, int *needs, char **out_why)
 		*needs |= TALLY_MAY_CALL;
 	if (kind == TYPTYPE_COMPOSITE && depth < DEPTH_MAX)
 		return composite_is_stable(type, depth, needs, out_why);
-	contained = contained_type(type, kind);
+	contained = tally_type_contained(type);
 	if (OidIsValid(contained) && depth < DEPTH_MAX)
 		return type_is_stable(contained, depth + 1, needs, out_why);
 	*out_why = refusal(type, kind, depth);
@@ -231,8 +230,9 @@ tally_type_is_stable(Oid type, int *out_needs, char **out_why)
 }
 
 char *
-tally_type_name(Oid type)
+tally_type_name(Oid type, int32 typmod)
 {
+	bits16		flags = FORMAT_TYPE_FORCE_QUALIFY;
 	bool		saved = quote_all_identifiers;
 	char	   *name = NULL;
 
@@ -240,7 +240,9 @@ tally_type_name(Oid type)
 	quote_all_identifiers = false;
 	PG_TRY();
 	{
-		name = format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+		if (typmod >= 0)
+			flags |= FORMAT_TYPE_TYPEMOD_GIVEN;
+		name = format_type_extended(type, typmod, flags);
 	}
 	PG_FINALLY();
 	{

@@ -23,10 +23,13 @@
  */
 extern bool tally_type_is_stable(Oid type, int *out_needs, char **out_why);
 
+/* The type that values of an array or a range are made of, or InvalidOid. */
+extern Oid	tally_type_contained(Oid type);
+
 /*
- * The type's name as epochs have it, palloc'd: fully qualified, without a
- * modifier.
+ * The type's name as epochs have it, palloc'd: fully qualified, with the
+ * modifier unless that is -1.
  */
-extern char *tally_type_name(Oid type);
+extern char *tally_type_name(Oid type, int32 typmod);
 
 #endif

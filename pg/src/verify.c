@@ -31,6 +31,7 @@
 #include "verify_rows.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
+#include "verify_verdict.h"
 #include "result.h"
 
 #include "access/relation.h"
@@ -115,6 +116,31 @@ judge_shape(struct tally_verifier *v, const struct tally_match_record *match)
 	return true;
 }
 
+/*
+ * A record of another chain than was asked for: may it matter?  Attached anew
+ * in another form, a table's rows go on in another chain.
+ */
+static bool
+is_beside_scope(struct tally_verifier *v, const struct tally_sealed *record)
+{
+	const struct tally_use *use = tally_sources_find(v, record->epoch);
+
+	return use != NULL && use->source != NULL && use->source->is_relevant &&
+		list_length(use->source->forms) > 1 && record->key != NULL &&
+		record->has_chain && record->has_digest;
+}
+
+/* Such a record that names an event. */
+static bool
+take_beside(struct tally_verifier *v, const struct tally_sealed *record,
+			void *arg)
+{
+	if (record->event_id != 0 && !is_in_scope(v, record) &&
+		is_beside_scope(v, record))
+		tally_kept_take(v, record);
+	return true;
+}
+
 /* A record that names no event. */
 static bool
 take_again(struct tally_verifier *v, const struct tally_sealed *record,
@@ -122,7 +148,8 @@ take_again(struct tally_verifier *v, const struct tally_sealed *record,
 {
 	struct tally_match_record match;
 
-	if (record->event_id != 0 || !is_in_scope(v, record))
+	if (record->event_id != 0 ||
+		(!is_in_scope(v, record) && !is_beside_scope(v, record)))
 		return true;
 	tally_match_prepare(v, record, &match);
 	if (!match.is_accused && tally_kept_claim(v, record))
@@ -195,37 +222,6 @@ forget_narrowed(const struct tally_source *source)
 		((struct tally_use *) lfirst(cell))->narrowed = 0;
 }
 
-static int64
-count_records(const struct tally_source *source)
-{
-	int64		count = 0;
-	ListCell   *cell;
-
-	foreach(cell, source->uses)
-		count += ((struct tally_use *) lfirst(cell))->records;
-	return count;
-}
-
-/* No table of the source is there. */
-static void
-tell_gone(struct tally_verifier *v, const struct tally_source *source)
-{
-	struct tally_subject subject = {TALLY_LOG_CHAIN, 0, source->label};
-	const struct tally_use *last = llast(source->uses);
-	long long	count = count_records(source);
-
-	subject.seq = last->attach_seq;
-	if (source->live != NULL)
-		tally_report_tell(v, TALLY_MISSING, &subject,
-						  "table \"%s\" is gone: its %lld records have no rows",
-						  last->epoch->table, count);
-	else if (count > 0)
-		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
-						  "table \"%s\", which tally:log/%lld detached, is gone: its %lld records have no rows",
-						  last->epoch->table, (long long) last->detach_seq,
-						  count);
-}
-
 /* Adds up what can be; says which sources have to be sorted. */
 static bool
 sum_sources(struct tally_verifier *v)
@@ -237,9 +233,11 @@ sum_sources(struct tally_verifier *v)
 	{
 		struct tally_source *source = lfirst(cell);
 
+		if (!source->is_relevant)
+			continue;
 		if (source->roots == NIL)
 		{
-			tell_gone(v, source);
+			tally_verdict_gone(v, source);
 			continue;
 		}
 		source->is_sorted = true;
@@ -272,64 +270,14 @@ put_rows(struct tally_verifier *v)
 }
 
 static void
-tell_form(struct tally_verifier *v, const struct tally_form *form)
-{
-	struct tally_subject subject = {NULL, 0, form->epoch->label};
-
-	if (form->unjudged > 0)
-		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
-						  "%lld records cannot be compared with their rows: %s",
-						  (long long) form->unjudged,
-						  form->why != NULL ? form->why : "its table is gone");
-}
-
-static void
-tell_use(struct tally_verifier *v, const struct tally_use *use)
-{
-	struct tally_subject subject = {
-		TALLY_LOG_CHAIN, use->attach_seq, use->epoch->label
-	};
-
-	if (use->narrowed > 0)
-		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
-						  "only_when leaves out %lld rows that would have been sealed before",
-						  (long long) use->narrowed);
-}
-
-/* What is told once for a source, with a number. */
-static void
-tell_source(struct tally_verifier *v, const struct tally_source *source)
-{
-	struct tally_subject subject = {NULL, 0, source->label};
-	const struct tally_use *last = llast(source->uses);
-	ListCell   *cell;
-
-	if (source->legacy > 0)
-		tally_report_tell(v, TALLY_LEGACY, &subject,
-						  "%lld rows were there before the table was attached, and are not sealed",
-						  (long long) source->legacy);
-	if (source->unknown_age > 0)
-		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
-						  "no record seals %lld rows of which it is not known when they were written",
-						  (long long) source->unknown_age);
-	if (source->gone > 0)
-		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
-						  "the rows of %lld records are not there; the table was detached by tally:log/%lld",
-						  (long long) source->gone,
-						  (long long) last->detach_seq);
-	foreach(cell, source->forms)
-		tell_form(v, lfirst(cell));
-	foreach(cell, source->uses)
-		tell_use(v, lfirst(cell));
-}
-
-static void
 judge_rows(struct tally_verifier *v, const struct walk *walk)
 {
 	bool		sorted = sum_sources(v);
 	ListCell   *cell;
 
 	tally_match_open(v);
+	if (sorted && v->scope.chain != NULL)
+		tally_record_walk(v, 0, take_beside, NULL);
 	tally_kept_judge(v);
 	if (sorted || walk->has_orphans || tally_kept_has_strays(v) ||
 		tally_sources_has_unknown(v))
@@ -340,65 +288,11 @@ judge_rows(struct tally_verifier *v, const struct walk *walk)
 	tally_pairs_resolve(v);
 	tally_kept_finish(v);
 	foreach(cell, tally_sources_all(v))
-		tell_source(v, lfirst(cell));
+	{
+		if (((struct tally_source *) lfirst(cell))->is_relevant)
+			tally_verdict_source(v, lfirst(cell));
+	}
 	tally_sources_tell_unknown(v);
-}
-
-/* ---- what was not covered --------------------------------------------- */
-
-static void
-tell_uncovered_source(struct tally_verifier *v,
-					  const struct tally_source *source)
-{
-	const struct tally_use *before = NULL;
-	ListCell   *cell;
-
-	foreach(cell, source->uses)
-	{
-		const struct tally_use *use = lfirst(cell);
-
-		if (before != NULL)
-			tally_report_not_covered(v,
-									 "what was done to rows of \"%s\" while it was detached, from tally:log/%lld to %lld, and undone, or sealed as it was then",
-									 source->label,
-									 (long long) before->detach_seq,
-									 (long long) use->attach_seq);
-		before = use;
-	}
-	if (source->live == NULL)
-		tally_report_not_covered(v,
-								 "rows of \"%s\" that were written after tally:log/%lld detached it",
-								 source->label,
-								 (long long) before->detach_seq);
-}
-
-static void
-tell_uncovered(struct tally_verifier *v)
-{
-	ListCell   *cell;
-
-	if (tally_outside_count(v) == 0)
-		tally_report_not_covered(v,
-								 "records cut off at the end of a chain, ends of chains written anew with all their hashes, and whole chains that are gone: only heads that were kept elsewhere show these (tally.verify_against)");
-	else
-	{
-		tally_report_not_covered(v,
-								 "records behind the heads that were given, and chains begun since that are gone");
-		if (tally_outside_unwatched(v) > 0)
-			tally_report_not_covered(v,
-									 "the ends of %lld chains of which no head was given",
-									 (long long) tally_outside_unwatched(v));
-	}
-	if (v->scope.chain != NULL)
-		tally_report_not_covered(v, "chains other than \"%s\"",
-								 v->scope.chain);
-	if (v->scope.from > 1 || v->scope.to < PG_INT64_MAX)
-		tally_report_not_covered(v,
-								 "records before %lld and after %lld, and rows that no record seals",
-								 (long long) v->scope.from,
-								 (long long) v->scope.to);
-	foreach(cell, tally_sources_all(v))
-		tell_uncovered_source(v, lfirst(cell));
 }
 
 /* ---- one verification ------------------------------------------------- */
@@ -436,7 +330,7 @@ judge(struct tally_verifier *v, struct request *request)
 	tally_tracked_judge(v);
 	judge_rows(v, &walk);
 	tally_outside_judge(v);
-	tell_uncovered(v);
+	tally_verdict_uncovered(v);
 	request->records = walk.records;
 	request->chains = tally_chains_count(v);
 }

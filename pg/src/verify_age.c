@@ -14,68 +14,69 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
-#include "access/xlog.h"
-#include "commands/dbcommands.h"
-#include "miscadmin.h"
-
-bool
-tally_age_is_here(const struct tally_epoch *epoch)
-{
-	const char *database;
-
-	if (epoch->cluster != GetSystemIdentifier())
-		return false;
-	database = get_database_name(MyDatabaseId);
-	return database != NULL && strcmp(epoch->database, database) == 0;
-}
 
 /* The youngest transaction that the xmin can mean. */
 static uint64
 widen(TransactionId xmin)
 {
-	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
-	uint64		xid = (next & ~(uint64) PG_UINT32_MAX) | xmin;
-
-	return xid >= next ? xid - ((uint64) 1 << 32) : xid;
+	return tally_moment_widen(xmin,
+							  U64FromFullTransactionId(ReadNextFullTransactionId()));
 }
 
-/* The last epoch that began before the transaction; NULL: none. */
-static struct tally_use *
-find_epoch(const struct tally_source *source, uint64 xid)
+/*
+ * The last epoch of the table that began before what the transaction wrote,
+ * and whether it is the last of all; NULL: none.  False if that is not known.
+ */
+static bool
+find_epoch(const struct tally_source *source, Oid root, uint64 xid,
+		   struct tally_use **out, bool *out_is_last)
 {
-	struct tally_use *found = NULL;
-	ListCell   *cell;
+	int			i;
 
-	foreach(cell, source->uses)
+	*out_is_last = true;
+	for (i = list_length(source->uses) - 1; i >= 0; i--)
 	{
-		struct tally_use *use = lfirst(cell);
+		struct tally_use *use = list_nth(source->uses, i);
+		enum tally_order order;
 
-		if (U64FromFullTransactionId(use->epoch->xid) <= xid)
-			found = use;
+		if (use->root != root)
+			continue;
+		order = tally_moment_judge(&use->epoch->moment, xid);
+		*out = use;
+		if (order != TALLY_ORDER_BEFORE)
+			return order == TALLY_ORDER_BEHIND;
+		*out_is_last = false;
 	}
-	return found;
+	*out = NULL;
+	return true;
 }
 
 enum tally_age
-tally_age_judge(const struct tally_source *source, HeapTuple tuple,
+tally_age_judge(const struct tally_source *source, Oid root, HeapTuple tuple,
 				struct tally_use **out_use)
 {
 	TransactionId xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
+	enum tally_order order = TALLY_ORDER_BEFORE;
 	struct tally_use *use;
 	uint64		xid;
+	bool		is_last;
 
 	*out_use = NULL;
 	if (!TransactionIdIsNormal(xmin) || !source->is_here)
 		return TALLY_AGE_UNKNOWN;
 	xid = widen(xmin);
-	use = find_epoch(source, xid);
+	if (!find_epoch(source, root, xid, &use, &is_last))
+		return TALLY_AGE_UNKNOWN;
 	if (use == NULL)
 		return TALLY_AGE_LEGACY;
 	if (HeapTupleHeaderXminFrozen(tuple->t_data) && xid > PG_UINT32_MAX)
 		return TALLY_AGE_UNKNOWN;
+	if (use->detach_seq != 0)
+		order = tally_moment_judge(use->detach_moment, xid);
+	if (order == TALLY_ORDER_UNCLEAR)
+		return TALLY_AGE_UNKNOWN;
 	*out_use = use;
-	if (use->detach_seq == 0 ||
-		xid < U64FromFullTransactionId(use->detach_xid))
+	if (order == TALLY_ORDER_BEFORE)
 		return TALLY_AGE_SEALED;
-	return use == llast(source->uses) ? TALLY_AGE_AFTER : TALLY_AGE_BETWEEN;
+	return is_last ? TALLY_AGE_AFTER : TALLY_AGE_BETWEEN;
 }

@@ -104,7 +104,7 @@ find_root(struct tally_verifier *v, const struct tally_use *use)
 	struct tally_attached_row *row = find_row(v, use->id);
 	Oid			root = epoch->relation;
 
-	if (!tally_age_is_here(epoch))
+	if (!tally_epoch_is_here(epoch))
 		root = row != NULL ? row->relation : find_by_name(epoch->table);
 	return is_table(root) ? root : InvalidOid;
 }
@@ -146,7 +146,7 @@ judge_row(struct tally_verifier *v, const struct tally_use *use)
 						  OidIsValid(row->relation) && is_table(row->relation) ?
 						  qualified_name(row->relation) : "(none)",
 						  use->epoch->table);
-	if (!tally_age_is_here(use->epoch))
+	if (!tally_epoch_is_here(use->epoch))
 		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
 						  "it was attached in database \"%s\" of another cluster or another name, so nobody knows how old its rows are",
 						  use->epoch->database);
@@ -205,6 +205,9 @@ judge_columns(struct tally_verifier *v, const struct tally_use *use,
 		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject, "%s", why);
 		return;
 	}
+	why = tally_columns_shape_fault(&epoch, rel, numbers);
+	if (why != NULL)
+		tally_report_tell(v, TALLY_NOT_JUDGED, &subject, "%s", why);
 	for (i = 0; i < epoch.ncolumns; i++)
 	{
 		const char *name = NameStr(TupleDescAttr(RelationGetDescr(rel),
@@ -355,9 +358,10 @@ tally_attached_judge(struct tally_verifier *v)
 			struct tally_use *use = lfirst(inner);
 
 			CHECK_FOR_INTERRUPTS();
-			if (use->detach_seq == 0)
+			if (use->detach_seq == 0 && source->is_relevant)
 				judge_use(v, use);
 		}
 	}
-	judge_others(v);
+	if (v->scope.chain == NULL)
+		judge_others(v);
 }

@@ -329,7 +329,9 @@ find_only(struct tally_verifier *v)
 	v->chains->only = tally_chains_find(v, v->scope.chain);
 	if (v->chains->only != NULL)
 		return;
-	tally_report_tell(v, TALLY_MISSING, &subject, "there is no such chain");
+	/* Only a head that was kept elsewhere shows that there was one. */
+	tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
+					  "there is no such chain: either there never was, or it is gone");
 	/* A chain that no record is of. */
 	v->chains->only = MemoryContextAllocZero(v->context,
 											 sizeof(struct tally_chain));

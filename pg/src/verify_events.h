@@ -13,6 +13,6 @@ extern char *tally_events_read(struct tally_verifier *v, int64 id);
 
 /* The same by where it lies. */
 extern char *tally_events_fetch(struct tally_verifier *v,
-								const ItemPointerData *tid);
+								const ItemPointerData * tid);
 
 #endif

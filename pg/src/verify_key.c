@@ -9,6 +9,9 @@
  *							been sealed again, as it was
  *	any other				nothing: the row was changed, or deleted
  *
+ * Behind it comes also what was sealed in a later epoch, in whatever chain:
+ * attached anew under another name, a table's rows go on elsewhere.
+ *
  * A record that was named already, or whose event is lost, may have been a
  * deletion; so it is taken for one, and no finding follows from another.
  */
@@ -84,9 +87,21 @@ find_row(struct tally_key_group *key, const struct tally_match_record *record)
 	return NULL;
 }
 
-/* Which of a chain's records of one key stand for what is there now. */
+/* Does nothing before it stand for what is there now? */
+static bool
+closes(const struct tally_match_record *record)
+{
+	return record->is_accused || !record->use->epoch->append_only;
+}
+
+/*
+ * Which of a chain's records of one key stand for what is there now.  last: the
+ * one of the last epoch, in any chain; closed: the last epoch of one that
+ * closes, likewise.
+ */
 static void
-judge_chain(struct tally_key_group *key, int begin, int end)
+judge_chain(struct tally_key_group *key, int begin, int end,
+			const struct tally_key_record *last, int64 closed)
 {
 	const struct tally_key_record *later = NULL;
 	int			i;
@@ -94,13 +109,16 @@ judge_chain(struct tally_key_group *key, int begin, int end)
 	for (i = end - 1; i >= begin; i--)
 	{
 		struct tally_key_record *this = &key->records[i];
-		const struct tally_epoch *epoch = this->record.use->epoch;
+		const struct tally_use *use = this->record.use;
+		const struct tally_epoch *epoch = use->epoch;
 
-		if (this->record.is_accused ||
+		if (this->record.is_accused || use->attach_seq < closed ||
 			(this->record.is_deletion && !epoch->append_only))
 			return;
 		this->stands = true;
 		this->later = later;
+		if (last->record.use->attach_seq > use->attach_seq)
+			this->later = last;
 		this->row = find_row(key, &this->record);
 		if (!epoch->append_only)
 			return;
@@ -120,9 +138,20 @@ tally_key_same_line(const struct tally_key_record *a,
 static void
 judge_records(struct tally_key_group *key)
 {
+	const struct tally_key_record *last = &key->records[0];
+	int64		closed = 0;
 	int			begin;
 	int			end;
 
+	for (begin = 0; begin < key->nrecords; begin++)
+	{
+		const struct tally_key_record *this = &key->records[begin];
+
+		if (this->record.use->attach_seq > last->record.use->attach_seq)
+			last = this;
+		if (closes(&this->record))
+			closed = Max(closed, this->record.use->attach_seq);
+	}
 	for (begin = 0; begin < key->nrecords; begin = end)
 	{
 		for (end = begin + 1; end < key->nrecords; end++)
@@ -130,7 +159,7 @@ judge_records(struct tally_key_group *key)
 			if (!tally_key_same_line(&key->records[begin], &key->records[end]))
 				break;
 		}
-		judge_chain(key, begin, end);
+		judge_chain(key, begin, end, last, closed);
 	}
 }
 
@@ -155,10 +184,13 @@ prove_row(struct tally_key_group *key, const struct tally_key_row *proven)
 	}
 }
 
-/* A row of the record's key that nothing proves and no finding is about. */
+/*
+ * A row of the record's key that no finding is about, and that another record
+ * proves, or none.
+ */
 static struct tally_key_row *
 find_other_row(struct tally_key_group *key,
-			   const struct tally_match_record *record)
+			   const struct tally_match_record *record, bool is_proven)
 {
 	int			i;
 
@@ -166,7 +198,7 @@ find_other_row(struct tally_key_group *key,
 	{
 		struct tally_key_row *row = &key->rows[i];
 
-		if (!row->is_proven && !row->is_named &&
+		if (row->is_proven == is_proven && !row->is_named &&
 			has_key(&row->row, record->key, record->key_len))
 			return row;
 	}
@@ -203,34 +235,200 @@ tell_detached(struct tally_verifier *v, const struct tally_key_record *this,
 						  (long long) last->detach_seq);
 }
 
-/* A record stands, but holds for no row; other is a row of its key, or NULL. */
+static const struct tally_column *
+find_column(const struct tally_epoch *epoch, AttrNumber number)
+{
+	int			i;
+
+	for (i = 0; i < epoch->ncolumns; i++)
+	{
+		if (epoch->columns[i].number == number)
+			return &epoch->columns[i];
+	}
+	return NULL;
+}
+
+/* Does the later epoch seal all columns of the earlier one? */
+static bool
+has_all_columns(const struct tally_epoch *later,
+				const struct tally_epoch *earlier)
+{
+	int			i;
+
+	for (i = 0; i < earlier->ncolumns; i++)
+	{
+		if (find_column(later, earlier->columns[i].number) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* The same text over the same columns: under the names that they had then. */
+static bool
+has_same_condition(const struct tally_epoch *later,
+				   const struct tally_epoch *earlier)
+{
+	int			i;
+
+	if (earlier->only_when == NULL ||
+		strcmp(later->only_when, earlier->only_when) != 0)
+		return false;
+	for (i = 0; i < earlier->ncolumns; i++)
+	{
+		const struct tally_column *column = &earlier->columns[i];
+		const struct tally_column *now = find_column(later, column->number);
+
+		if (now != NULL && strcmp(now->name, column->name) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Could rows that were sealed in the earlier epoch be changed, or deleted, in
+ * the later one without a record that tells so under their key of then?
+ */
+static bool
+lets_escape(const struct tally_use *later, const struct tally_use *earlier)
+{
+	if (!has_all_columns(later->epoch, earlier->epoch))
+		return true;
+	if (later->epoch->only_when != NULL &&
+		!has_same_condition(later->epoch, earlier->epoch))
+		return true;
+	return !later->epoch->append_only &&
+		later->form->key_class != earlier->form->key_class;
+}
+
+/*
+ * The first epoch that lets rows of use escape, and in whose time or later
+ * the row was written, if there is one; or NULL.
+ */
+static const struct tally_use *
+find_escape(const struct tally_use *use, const struct tally_key_row *row)
+{
+	ListCell   *cell;
+
+	foreach(cell, use->source->uses)
+	{
+		const struct tally_use *later = lfirst(cell);
+
+		if (later->attach_seq > use->attach_seq &&
+			(row == NULL || row->row.use == NULL ||
+			 row->row.use->attach_seq >= later->attach_seq) &&
+			lets_escape(later, use))
+			return later;
+	}
+	return NULL;
+}
+
+/* Was the row written in the time of a later epoch, which is to seal it? */
+static bool
+is_of_later(const struct tally_key_row *row, const struct tally_use *use)
+{
+	return row->row.use != NULL &&
+		row->row.use->attach_seq > use->attach_seq &&
+		(row->row.age == TALLY_AGE_SEALED ||
+		 row->row.age == TALLY_AGE_LEFT_OUT ||
+		 row->row.age == TALLY_AGE_NARROWED);
+}
+
+/* Do rows have this key in a form that can be rendered? */
+static bool
+is_key_rendered(const struct tally_form *form)
+{
+	ListCell   *cell;
+
+	foreach(cell, form->source->forms)
+	{
+		const struct tally_form *other = lfirst(cell);
+
+		if (other->is_rendered && other->key_class == form->key_class)
+			return true;
+	}
+	return false;
+}
+
+/* The row of its key is another, and was sealed as such. */
 static void
+tell_sealed_again(struct tally_verifier *v,
+				  const struct tally_key_record *this)
+{
+	struct tally_subject subject = subject_of(&this->record);
+	const struct tally_match_record *later = &this->later->record;
+
+	tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
+					  "the row is another than was sealed, and was sealed again as record %lld of chain \"%s\"",
+					  (long long) later->seq, later->chain->name);
+}
+
+/*
+ * No row is as it was sealed.  other: one of its key that nothing proves;
+ * proven: one that is; or NULL.  False if other is no matter of this record.
+ */
+static bool
+tell_missed(struct tally_verifier *v, const struct tally_key_record *this,
+			const struct tally_key_row *other,
+			const struct tally_key_row *proven)
+{
+	const struct tally_match_record *record = &this->record;
+	const struct tally_key_row *row = other != NULL ? other : proven;
+	const struct tally_use *escape = find_escape(record->use, row);
+	struct tally_subject subject = subject_of(record);
+
+	if (record->use->source->live == NULL)
+		tell_detached(v, this, other);
+	else if (escape != NULL)
+	{
+		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
+						  "its row is %s; since tally:log/%lld it could be changed without a record of this key",
+						  row != NULL ? "another than was sealed" :
+						  "not there", (long long) escape->attach_seq);
+		return other == NULL || !is_of_later(other, record->use);
+	}
+	else if (other != NULL)
+		tally_pairs_add_altered(v, record, &other->row);
+	else if (proven != NULL && this->later != NULL)
+		tell_sealed_again(v, this);
+	else
+		tally_pairs_add_record(v, record, TALLY_MISSING,
+							   "its row is not there");
+	return true;
+}
+
+/* The record's form cannot be rendered any more.  Likewise. */
+static bool
+tell_unrendered(struct tally_verifier *v, const struct tally_key_record *this,
+				const struct tally_key_row *other,
+				const struct tally_key_row *proven)
+{
+	const struct tally_match_record *record = &this->record;
+
+	if (other == NULL && proven == NULL && is_key_rendered(record->use->form))
+		return tell_missed(v, this, NULL, NULL);
+	if (record->is_kept)
+		record->use->form->kept++;
+	else
+		record->use->form->unjudged++;
+	return other == NULL || !is_of_later(other, record->use);
+}
+
+/* A record stands, but holds for no row.  Likewise. */
+static bool
 tell_unproven(struct tally_verifier *v, const struct tally_key_record *this,
-			  const struct tally_key_row *other)
+			  const struct tally_key_row *other,
+			  const struct tally_key_row *proven)
 {
 	const struct tally_match_record *record = &this->record;
 	struct tally_subject subject = subject_of(record);
 
-	if (record->is_deletion)
-		tally_report_tell(v, TALLY_INSERTED, &subject,
-						  "it deletes a row of a table that is append-only");
-	else if (!record->use->form->is_rendered)
-	{
-		if (!record->is_kept)
-			record->use->form->unjudged++;
-	}
-	else if (this->later != NULL &&
-			 this->later->record.use->form != record->use->form)
-		tally_report_tell(v, TALLY_NOT_JUDGED, &subject,
-						  "its row was sealed again in another form, as record %lld",
-						  (long long) this->later->record.seq);
-	else if (record->use->source->live == NULL)
-		tell_detached(v, this, other);
-	else if (other != NULL)
-		tally_pairs_add_altered(v, record, &other->row);
-	else
-		tally_pairs_add_record(v, record, TALLY_MISSING,
-							   "its row is not there");
+	if (!record->is_deletion && !record->use->form->is_rendered)
+		return tell_unrendered(v, this, other, proven);
+	if (!record->is_deletion)
+		return tell_missed(v, this, other, proven);
+	tally_report_tell(v, TALLY_INSERTED, &subject,
+					  "it deletes a row of a table that is append-only");
+	return true;
 }
 
 /* Its row is there as it was sealed; but in this chain? */
@@ -272,7 +470,7 @@ excuse_row(struct tally_verifier *v, struct tally_key_group *key,
 		prove_row(key, row);
 		return;
 	}
-	row = find_other_row(key, record);
+	row = find_other_row(key, record, false);
 	if (row != NULL)
 		name_row(key, row);
 	else
@@ -301,9 +499,10 @@ tell_records(struct tally_verifier *v, struct tally_key_group *key)
 			judge_place(v, this);
 			continue;
 		}
-		other = find_other_row(key, &this->record);
-		tell_unproven(v, this, other);
-		if (other != NULL)
+		other = find_other_row(key, &this->record, false);
+		if (tell_unproven(v, this, other,
+						  find_other_row(key, &this->record, true)) &&
+			other != NULL)
 			name_row(key, other);
 	}
 	for (i = 0; i < key->nrecords; i++)
@@ -339,9 +538,10 @@ pass_rows(struct tally_verifier *v, struct tally_key_group *key)
 void
 tally_key_judge(struct tally_verifier *v, struct tally_key_group *key)
 {
-	if (key->nrows == 0 && key->nrecords == 0)
-		return;
-	judge_records(key);
-	tell_records(v, key);
+	if (key->nrecords > 0)
+	{
+		judge_records(key);
+		tell_records(v, key);
+	}
 	pass_rows(v, key);
 }

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "store.h"
 #include "verify.h"
 
 #include "catalog/pg_type.h"
@@ -96,9 +97,12 @@ static bool
 is_out_of_scope(const struct tally_scope *scope,
 				const struct tally_subject *subject)
 {
-	return scope->chain != NULL && subject->chain != NULL &&
-		strcmp(scope->chain, subject->chain) == 0 && subject->seq != 0 &&
-		(subject->seq < scope->from || subject->seq > scope->to);
+	if (scope->chain == NULL || subject->chain == NULL || subject->seq == 0)
+		return false;
+	if (strcmp(scope->chain, subject->chain) == 0)
+		return subject->seq < scope->from || subject->seq > scope->to;
+	/* Configuration is told as what a record of tally:log says. */
+	return strcmp(TALLY_LOG_CHAIN, subject->chain) != 0;
 }
 
 static char *format_text(const char *format, va_list args)

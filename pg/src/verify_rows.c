@@ -43,6 +43,7 @@ struct walk
 	struct tally_verifier *v;
 	struct tally_source *source;
 	Relation	rel;
+	Oid			root;			/* that it is, or a partition of it */
 	bool		is_sum;
 	int			nviews;
 	struct view *views;
@@ -113,9 +114,10 @@ add_view(struct walk *walk, struct tally_form *form, Oid root)
 }
 
 static void
-prepare(struct walk *walk, Oid root)
+prepare(struct walk *walk)
 {
 	struct tally_source *source = walk->source;
+	Oid			root = walk->root;
 	ListCell   *cell;
 
 	walk->views = palloc(list_length(source->forms) * sizeof(*walk->views));
@@ -183,7 +185,8 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 {
 	bool		should_free;
 	HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
-	enum tally_age age = tally_age_judge(walk->source, tuple, out_use);
+	enum tally_age age = tally_age_judge(walk->source, walk->root, tuple,
+										 out_use);
 
 	if (should_free)
 		heap_freetuple(tuple);
@@ -302,13 +305,13 @@ static void
 walk_table(struct tally_verifier *v, struct tally_source *source, Oid root,
 		   Relation rel, bool is_sum)
 {
-	struct walk walk = {v, source, rel, is_sum};
+	struct walk walk = {v, source, rel, root, is_sum};
 	ErrorContextCallback callback = {error_context_stack, add_context, &walk};
 	MemoryContext context = AllocSetContextCreate(v->context, "tally table",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext saved = MemoryContextSwitchTo(context);
 
-	prepare(&walk, root);
+	prepare(&walk);
 	error_context_stack = &callback;
 	if (walk.nviews > 0)
 		walk_rows(&walk);

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "shape.h"
 #include "store.h"
 #include "verify_entries.h"
 #include "verify_sources.h"
@@ -15,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -109,7 +111,7 @@ load_attached(struct tally_verifier *v)
 		row = palloc0(sizeof(*row));
 		if (!slot->tts_isnull[TALLY_ATTACHMENT_RELATION - 1])
 			row->relation = DatumGetObjectId(
-				slot->tts_values[TALLY_ATTACHMENT_RELATION - 1]);
+											 slot->tts_values[TALLY_ATTACHMENT_RELATION - 1]);
 		if (!slot->tts_isnull[TALLY_ATTACHMENT_EPOCH - 1])
 			row->epoch =
 				DatumGetInt64(slot->tts_values[TALLY_ATTACHMENT_EPOCH - 1]);
@@ -124,11 +126,28 @@ load_attached(struct tally_verifier *v)
 /* ---- epochs and sources ----------------------------------------------- */
 
 static bool
+is_same_table(const struct tally_epoch *a, const struct tally_epoch *b)
+{
+	return a->relation == b->relation && a->cluster == b->cluster &&
+		strcmp(a->database, b->database) == 0;
+}
+
+/* Is the table that was attached still there, under its oid? */
+static bool
+is_there(const struct tally_epoch *epoch)
+{
+	return tally_epoch_is_here(epoch) && get_rel_name(epoch->relation) != NULL;
+}
+
+/*
+ * A label that went from one table to another makes one source of both only if
+ * the other may be what became of the one, restored from a dump.
+ */
+static bool
 is_same_source(const struct tally_epoch *a, const struct tally_epoch *b)
 {
-	return strcmp(a->label, b->label) == 0 ||
-		(a->relation == b->relation && a->cluster == b->cluster &&
-		 strcmp(a->database, b->database) == 0);
+	return is_same_table(a, b) ||
+		(strcmp(a->label, b->label) == 0 && !(is_there(a) && is_there(b)));
 }
 
 static bool
@@ -186,10 +205,11 @@ end_epochs_like(struct tally_verifier *v, const struct tally_epoch *epoch,
 	while ((use = hash_seq_search(&scan)) != NULL)
 	{
 		if (use->epoch == NULL || use->detach_seq != 0 ||
-			!is_same_source(use->epoch, epoch))
+			!(is_same_table(use->epoch, epoch) ||
+			  strcmp(use->epoch->label, epoch->label) == 0))
 			continue;
 		use->detach_seq = seq;
-		use->detach_xid = epoch->xid;
+		use->detach_moment = &epoch->moment;
 	}
 }
 
@@ -225,7 +245,7 @@ end_epoch(struct tally_verifier *v, const struct tally_entry *entry,
 			strcmp(use->epoch->label, detach->label) != 0)
 			continue;
 		use->detach_seq = entry->seq;
-		use->detach_xid = detach->xid;
+		use->detach_moment = &detach->moment;
 	}
 }
 
@@ -288,7 +308,8 @@ is_same_column(const struct tally_column *a, const struct tally_column *b)
 {
 	return a->number == b->number && a->typmod == b->typmod &&
 		strcmp(a->name, b->name) == 0 &&
-		strcmp(a->type_name, b->type_name) == 0;
+		strcmp(a->type_name, b->type_name) == 0 &&
+		tally_shape_is_same(a, b);
 }
 
 static bool
@@ -370,6 +391,17 @@ compare_uses(const ListCell *a, const ListCell *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Does the epoch seal rows in this chain? */
+static bool
+is_of_chain(const struct tally_use *use, const char *chain)
+{
+	Size		len = strlen(use->epoch->prefix);
+
+	return use->total > 0 ||
+		(strncmp(chain, use->epoch->prefix, len) == 0 &&
+		 (chain[len] == '\0' || chain[len] == '/' || chain[len] == '#'));
+}
+
 static void
 finish_source(struct tally_verifier *v, struct tally_source *source)
 {
@@ -391,8 +423,10 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 			use->form->has_updates = true;
 		if (use->detach_seq == 0)
 			source->live = use;
-		if (!tally_age_is_here(use->epoch))
+		if (!tally_epoch_is_here(use->epoch))
 			source->is_here = false;
+		if (v->scope.chain == NULL || is_of_chain(use, v->scope.chain))
+			source->is_relevant = true;
 		source->label = use->epoch->label;
 	}
 }

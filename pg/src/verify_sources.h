@@ -2,7 +2,8 @@
 /*
  * Sources: the tables whose rows are sealed, as tally:log tells.
  *
- * Terms.  A source is all epochs that are of one table or have one label; to
+ * Terms.  A source is all epochs that are of one table or have one label,
+ * unless that went from one table to another that are both still there; to
  * the reader it is the label.  A form is a way to render rows: epochs that
  * differ in nothing that shows in an event, its key or its chain have the same
  * form.  A root is an attached relation that is still there.
@@ -33,6 +34,7 @@ struct tally_form
 	int			key_class;		/* forms with the same key share it */
 	char	   *why;			/* why not, or NULL */
 	int64		unjudged;		/* records, for that reason */
+	int64		kept;			/* likewise, but their events are kept */
 };
 
 /* An epoch that tally:log seals or a record names. */
@@ -45,7 +47,7 @@ struct tally_use
 	Oid			root;			/* the table that it is of; invalid: gone */
 	int64		attach_seq;		/* in tally:log */
 	int64		detach_seq;		/* 0: it is in force */
-	FullTransactionId detach_xid;
+	const struct tally_moment *detach_moment;
 	int64		total;			/* of records that name it, in the scope */
 	int64		records;		/* of these, not told one by one */
 	int64		narrowed;		/* rows of its time that are left out */
@@ -75,6 +77,7 @@ struct tally_source
 	int			nclasses;		/* different keys of its forms */
 	bool		is_here;		/* all epochs began in this database */
 	struct tally_use *live;		/* in force, or NULL */
+	bool		is_relevant;	/* to the scope */
 	bool		is_sorted;		/* its rows are compared one by one */
 	struct tally_sum rows;		/* that are to have a record */
 	struct tally_sum old_rows;	/* that need none, as old as they are */
@@ -122,14 +125,11 @@ extern uint64 tally_sources_hash(struct tally_verifier *v, int64 chain_id,
 /* ---- verify_age.c ---- */
 
 /*
- * How old is the row version?  *out_use is the epoch in whose time it was
+ * How old is the row version of the table root?  *out_use is the epoch in whose time it was
  * written, if it was in one.  What only_when says is not asked.
  */
 extern enum tally_age tally_age_judge(const struct tally_source *source,
-									  HeapTuple tuple,
+									  Oid root, HeapTuple tuple,
 									  struct tally_use **out_use);
-
-/* Was it attached in this database?  Else its oids and xids mean nothing. */
-extern bool tally_age_is_here(const struct tally_epoch *epoch);
 
 #endif

@@ -318,7 +318,7 @@ find_root(struct tally_verifier *v, const struct tracked *tracked)
 	struct tally_subject subject = subject_of(tracked);
 	Oid			root = tracked->epoch->relation;
 
-	if (!tally_age_is_here(tracked->epoch))
+	if (!tally_epoch_is_here(tracked->epoch))
 		return row == NULL ? InvalidOid : row->relation;
 	if (row != NULL && row->relation != root)
 		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,

@@ -54,8 +54,7 @@ SELECT count(*) FROM (
 		lag((e.event::json ->> 'part')::int, 1, 0) OVER (ORDER BY r.seq) AS before
 	FROM tally.record r JOIN tally.event e ON e.id = r.event_id
 	WHERE tally.source(r.epoch) = 'stock') s
-WHERE (part > 1 AND before IS DISTINCT FROM part - 1)
-	OR (coalesce(part, 1) = 1 AND before > 1 AND before IS NULL)};
+WHERE part > 1 AND before IS DISTINCT FROM part - 1};
 
 my @sessions = map { TallySession->new($node) } 1 .. $writers;
 my $bulk = TallySession->new($node);
