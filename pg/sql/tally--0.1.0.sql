@@ -166,6 +166,10 @@ CREATE FUNCTION tally.refuse_truncate() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_refuse_truncate';
 REVOKE ALL ON FUNCTION tally.refuse_truncate() FROM PUBLIC;
 
+CREATE FUNCTION tally.capture_statement() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_capture_statement';
+REVOKE ALL ON FUNCTION tally.capture_statement() FROM PUBLIC;
+
 -- Attach and detach -----------------------------------------------------
 
 CREATE FUNCTION tally.attach(
@@ -212,6 +216,31 @@ GRANT EXECUTE ON FUNCTION tally.alter(regclass, name, text, text, name[], name[]
 	text, boolean, boolean, boolean, name[]) TO tally_admin;
 GRANT EXECUTE ON FUNCTION tally.attach(regclass, name, text, text, name[], name[],
 	text, boolean, boolean, boolean), tally.detach(regclass) TO tally_admin;
+
+-- Track and untrack -----------------------------------------------------
+
+CREATE FUNCTION tally.track(
+	tbl regclass,
+	chain_by name DEFAULT NULL,
+	prefix text DEFAULT NULL,
+	label text DEFAULT NULL,
+	columns name[] DEFAULT NULL,
+	exclude name[] DEFAULT NULL,
+	only_when text DEFAULT NULL,
+	salted boolean DEFAULT false,
+	actor boolean DEFAULT false
+) RETURNS void
+	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_track';
+
+CREATE FUNCTION tally.untrack(tbl regclass) RETURNS void
+	LANGUAGE c VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_untrack';
+
+REVOKE ALL ON FUNCTION tally.track(regclass, name, text, text, name[], name[],
+	text, boolean, boolean), tally.untrack(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tally.track(regclass, name, text, text, name[], name[],
+	text, boolean, boolean), tally.untrack(regclass) TO tally_admin;
 
 -- Restored: a copy of a log goes on as that log ---------------------------
 

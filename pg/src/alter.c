@@ -81,11 +81,12 @@ choose_columns(FunctionCallInfo fcinfo, Relation rel,
 			   const struct tally_epoch *old,
 			   struct tally_attach_request *request)
 {
-	List	   *exclude = tally_attach_get_names(fcinfo, ARG_EXCLUDE);
+	List	   *exclude = tally_attach_get_names(fcinfo, ARG_EXCLUDE, "exclude");
 	int			i;
 
 	request->some_columns = true;
-	request->columns = tally_attach_get_names(fcinfo, ARG_INCLUDE);
+	request->columns = tally_attach_get_names(fcinfo, ARG_INCLUDE,
+											  "include");
 	for (i = 0; i < old->ncolumns; i++)
 	{
 		char	   *name = name_now(rel, &old->columns[i]);
@@ -132,7 +133,8 @@ get_request(FunctionCallInfo fcinfo, Relation rel,
 	else
 	{
 		request->some_columns = true;
-		request->columns = tally_attach_get_names(fcinfo, ARG_COLUMNS);
+		request->columns = tally_attach_get_names(fcinfo, ARG_COLUMNS,
+												  "columns");
 	}
 }
 

@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "condition.h"
 #include "store.h"
+#include "track.h"
 
 #include "core/text.h"
 
@@ -38,7 +39,7 @@
 /* So that with '/' and a hash of a value a chain's name is not too long. */
 #define LABEL_MAX 190
 
-/* Arguments of tally.attach, in their order in SQL. */
+/* Arguments of tally.attach, in their order in SQL; those of tally.track. */
 enum
 {
 	ARG_TBL,
@@ -51,20 +52,15 @@ enum
 	ARG_SALTED,
 	ARG_KEEP_EVENT,
 	ARG_APPEND_ONLY,
-};
-
-static const char *const argument_names[] = {
-	"tbl", "chain_by", "prefix", "label", "columns", "exclude", "only_when",
-	"salted", "keep_event", "append_only",
+	ARG_ACTOR = ARG_KEEP_EVENT,
 };
 
 static void
-refuse_null(int argument)
+refuse_null(const char *argument)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("argument \"%s\" must not be null",
-					argument_names[argument])));
+			 errmsg("argument \"%s\" must not be null", argument)));
 }
 
 static char *
@@ -76,15 +72,16 @@ get_text(FunctionCallInfo fcinfo, int argument)
 }
 
 static bool
-get_bool(FunctionCallInfo fcinfo, int argument)
+get_bool(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
-		refuse_null(argument);
+		refuse_null(name);
 	return PG_GETARG_BOOL(argument);
 }
 
+/* The elements of a name[], as strings. */
 List *
-tally_attach_get_names(FunctionCallInfo fcinfo, int argument)
+tally_attach_get_names(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	List	   *names = NIL;
 	Datum	   *values;
@@ -99,35 +96,44 @@ tally_attach_get_names(FunctionCallInfo fcinfo, int argument)
 	for (i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			refuse_null(argument);
+			refuse_null(name);
 		names = lappend(names, NameStr(*DatumGetName(values[i])));
 	}
 	return names;
 }
 
+/* What attach and track have in common. */
 static void
 get_request(FunctionCallInfo fcinfo, struct tally_attach_request *request)
 {
 	memset(request, 0, sizeof(*request));
 	if (PG_ARGISNULL(ARG_TBL))
-		refuse_null(ARG_TBL);
+		refuse_null("tbl");
 	request->relation = PG_GETARG_OID(ARG_TBL);
 	if (!PG_ARGISNULL(ARG_CHAIN_BY))
 		request->chain_by = NameStr(*PG_GETARG_NAME(ARG_CHAIN_BY));
 	request->prefix = get_text(fcinfo, ARG_PREFIX);
 	request->label = get_text(fcinfo, ARG_LABEL);
 	request->some_columns = !PG_ARGISNULL(ARG_COLUMNS);
-	request->columns = tally_attach_get_names(fcinfo, ARG_COLUMNS);
-	request->exclude = tally_attach_get_names(fcinfo, ARG_EXCLUDE);
+	request->columns = tally_attach_get_names(fcinfo, ARG_COLUMNS,
+											  "columns");
+	request->exclude = tally_attach_get_names(fcinfo, ARG_EXCLUDE,
+											  "exclude");
 	request->only_when = get_text(fcinfo, ARG_ONLY_WHEN);
-	request->salted = get_bool(fcinfo, ARG_SALTED);
-	request->keep_event = get_bool(fcinfo, ARG_KEEP_EVENT);
-	request->append_only = get_bool(fcinfo, ARG_APPEND_ONLY);
+	request->salted = get_bool(fcinfo, ARG_SALTED, "salted");
 	if (request->some_columns && !PG_ARGISNULL(ARG_EXCLUDE))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("columns and exclude cannot be used together"),
 				 errhint("Name either the columns that are sealed, or those that are not.")));
+}
+
+void
+tally_attach_get_tracked(FunctionCallInfo fcinfo,
+						 struct tally_attach_request *out)
+{
+	get_request(fcinfo, out);
+	out->actor = get_bool(fcinfo, ARG_ACTOR, "actor");
 }
 
 void
@@ -203,7 +209,6 @@ void
 tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
 						const struct tally_attach_request *request)
 {
-	memset(epoch, 0, sizeof(*epoch));
 	epoch->relation = request->relation;
 	epoch->table = tally_attach_name(request->relation);
 	epoch->cluster = GetSystemIdentifier();
@@ -214,11 +219,16 @@ tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
 	epoch->salted = request->salted;
 	epoch->keep_event = request->keep_event;
 	epoch->append_only = request->append_only;
+	epoch->actor = request->actor;
 	tally_attach_choose(request, rel, epoch);
 	if (request->only_when != NULL)
 		epoch->only_when = tally_condition_check(request->only_when, rel,
 												 epoch);
-	tally_moment_take(&epoch->moment, false);
+	/* Of what is tracked nobody asks how old it is. */
+	if (epoch->is_tracked)
+		epoch->moment.xid = ReadNextFullTransactionId();
+	else
+		tally_moment_take(&epoch->moment, false);
 }
 
 PG_FUNCTION_INFO_V1(tally_sql_attach);
@@ -227,12 +237,14 @@ Datum
 tally_sql_attach(PG_FUNCTION_ARGS)
 {
 	struct tally_attach_request request;
-	struct tally_epoch epoch;
+	struct tally_epoch epoch = {0};
 	Relation	rel;
 	List	   *members;
 
 	tally_attach_check_database("tally.attach()");
 	get_request(fcinfo, &request);
+	request.keep_event = get_bool(fcinfo, ARG_KEEP_EVENT, "keep_event");
+	request.append_only = get_bool(fcinfo, ARG_APPEND_ONLY, "append_only");
 	/* Before there is a lock: not everybody may lock every table. */
 	if (!tally_attach_check_owner(request.relation))
 		refuse_missing(request.relation);
@@ -261,7 +273,10 @@ find_epoch_to_end(Oid relation, int64 *out_epoch, char **out_label)
 
 	if (tally_store_find_attachment(relation, SnapshotSelf, out_epoch,
 									out_label))
+	{
+		tally_track_refuse(relation);
 		return;
+	}
 	if (get_rel_name(relation) == NULL)
 		refuse_missing(relation);
 	attached = tally_attach_find(relation);
@@ -321,7 +336,7 @@ tally_sql_detach(PG_FUNCTION_ARGS)
 
 	tally_attach_check_database("tally.detach()");
 	if (PG_ARGISNULL(0))
-		refuse_null(ARG_TBL);
+		refuse_null("tbl");
 	detach.relation = PG_GETARG_OID(0);
 	(void) tally_attach_check_owner(detach.relation);
 	find_epoch_to_end(detach.relation, &epoch, &detach.label);

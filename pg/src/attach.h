@@ -30,13 +30,29 @@ struct tally_attach_request
 	bool		salted;
 	bool		keep_event;
 	bool		append_only;
+	bool		actor;
 };
+
+/* What the caller of tally.track asked for. */
+extern void tally_attach_get_tracked(FunctionCallInfo fcinfo,
+									 struct tally_attach_request *out);
+
+/* What is no matter of the table; command: for the message. */
+extern void tally_attach_check_database(const char *command);
+
+/*
+ * Everything that the event will say, as the request has it; is_tracked is
+ * set.  The locks are held.
+ */
+extern void tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
+									const struct tally_attach_request *request);
 
 /* A relation's name with its schema, quoted as SQL has it; else its oid. */
 extern char *tally_attach_name(Oid relation);
 
 /* The elements of a name[], as strings; argument is its number. */
-extern List *tally_attach_get_names(FunctionCallInfo fcinfo, int argument);
+extern List *tally_attach_get_names(FunctionCallInfo fcinfo, int argument,
+									const char *name);
 
 /* ERROR if nothing can be sealed here now; command is for the message. */
 extern void tally_attach_check_database(const char *command);
@@ -59,9 +75,12 @@ extern List *tally_attach_lock(Oid relation, LOCKMODE mode);
 /* ERROR, which says why, if rows of this table cannot be sealed. */
 extern void tally_attach_check_table(Relation rel, List *members);
 
+/* Why rows of this table itself cannot be sealed, or NULL. */
+extern const char *tally_attach_fault(Relation rel);
+
 /*
  * Fills in columns, keys and chain_by; ERROR, which says what to do, if they
- * cannot be as the request has them.
+ * cannot be as the request has them.  What is tracked has no key.
  */
 extern void tally_attach_choose(const struct tally_attach_request *request,
 								Relation rel, struct tally_epoch *out_epoch);
@@ -78,6 +97,11 @@ extern Oid	tally_attach_find(Oid relation);
 extern Oid	tally_attach_find_function(const char *name);
 
 /* The triggers, made as the extension's owner; dropped whatever their names. */
+struct CreateTrigStmt;
+extern void tally_attach_make_trigger(Oid relation,
+									  struct CreateTrigStmt *trigger,
+									  const char *function);
+extern void tally_attach_drop_triggers_of(Oid relation, const char *function);
 extern void tally_attach_make_triggers(Oid relation);
 extern void tally_attach_drop_triggers(Oid relation);
 

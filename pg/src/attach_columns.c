@@ -294,7 +294,7 @@ fill_epoch(const struct choices *choices, struct tally_epoch *epoch)
 		position[i] = add_column(epoch, attribute(choices, i + 1));
 	}
 	epoch->nkeys = choices->nkeys;
-	epoch->keys = palloc_array(int, choices->nkeys);
+	epoch->keys = palloc_array(int, choices->nkeys + 1);
 	for (i = 0; i < choices->nkeys; i++)
 		epoch->keys[i] = position[choices->keys[i] - 1];
 	epoch->chain_by = choices->chain_by == InvalidAttrNumber ? -1 :
@@ -310,7 +310,8 @@ tally_attach_choose(const struct tally_attach_request *request, Relation rel,
 	choices.rel = rel;
 	choices.request = request;
 	choices.of = palloc0_array(enum choice, RelationGetNumberOfAttributes(rel));
-	choose_keys(&choices);
+	if (!out_epoch->is_tracked)
+		choose_keys(&choices);
 	choose_wanted(&choices);
 	choose_needed(&choices);
 	fill_epoch(&choices, out_epoch);

@@ -8,6 +8,7 @@
 #include "attach.h"
 #include "compat.h"
 #include "store.h"
+#include "track.h"
 
 #include "access/heapam.h"
 #include "access/table.h"
@@ -139,6 +140,14 @@ place_fault(Relation rel)
 	return NULL;
 }
 
+const char *
+tally_attach_fault(Relation rel)
+{
+	const char *fault = storage_fault(rel);
+
+	return fault != NULL ? fault : place_fault(rel);
+}
+
 static void
 refuse(Relation rel, const char *fault)
 {
@@ -162,6 +171,8 @@ check_not_attached(Relation rel, List *members)
 		if (!OidIsValid(attached))
 			attached = tally_attach_find(lfirst_oid(cell));
 	}
+	if (OidIsValid(attached))
+		tally_track_refuse(attached);
 	if (attached == relation)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -194,11 +205,9 @@ check_partition(Oid relation)
 void
 tally_attach_check_table(Relation rel, List *members)
 {
-	const char *fault = storage_fault(rel);
+	const char *fault = tally_attach_fault(rel);
 	ListCell   *cell;
 
-	if (fault == NULL)
-		fault = place_fault(rel);
 	if (fault != NULL)
 		refuse(rel, fault);
 	check_not_attached(rel, members);

@@ -50,9 +50,11 @@ function_owner(Oid function)
 }
 
 /* As the function's owner. */
-static void
-make_trigger(Oid relation, CreateTrigStmt *trigger, Oid function)
+void
+tally_attach_make_trigger(Oid relation, CreateTrigStmt *trigger,
+						  const char *name)
 {
+	Oid			function = tally_attach_find_function(name);
 	Oid			user;
 	int			context;
 
@@ -75,7 +77,7 @@ make_row_trigger(Oid relation)
 	trigger->timing = TRIGGER_TYPE_AFTER;
 	trigger->events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
 		TRIGGER_TYPE_DELETE;
-	make_trigger(relation, trigger, tally_attach_find_function("capture"));
+	tally_attach_make_trigger(relation, trigger, "capture");
 }
 
 static void
@@ -86,7 +88,7 @@ make_truncate_trigger(Oid relation)
 	trigger->trigname = pstrdup(TALLY_TRIGGER_TRUNCATE);
 	trigger->timing = TRIGGER_TYPE_BEFORE;
 	trigger->events = TRIGGER_TYPE_TRUNCATE;
-	make_trigger(relation, trigger, tally_attach_find_function("refuse_truncate"));
+	tally_attach_make_trigger(relation, trigger, "refuse_truncate");
 }
 
 void
@@ -99,12 +101,10 @@ tally_attach_make_triggers(Oid relation)
 
 /* The table's own triggers of ours; those of its partitions go with them. */
 static List *
-find_triggers(Oid relation)
+find_triggers(Oid relation, Oid function)
 {
 	Relation	rel = table_open(relation, NoLock);
 	TriggerDesc *triggers = rel->trigdesc;
-	Oid			capture = tally_attach_find_function("capture");
-	Oid			refuse = tally_attach_find_function("refuse_truncate");
 	List	   *found = NIL;
 	int			i;
 
@@ -112,8 +112,7 @@ find_triggers(Oid relation)
 	{
 		Trigger    *trigger = &triggers->triggers[i];
 
-		if ((trigger->tgfoid == capture || trigger->tgfoid == refuse) &&
-			!trigger->tgisclone)
+		if (trigger->tgfoid == function && !trigger->tgisclone)
 			found = lappend_oid(found, trigger->tgoid);
 	}
 	table_close(rel, NoLock);
@@ -121,15 +120,23 @@ find_triggers(Oid relation)
 }
 
 void
-tally_attach_drop_triggers(Oid relation)
+tally_attach_drop_triggers_of(Oid relation, const char *function)
 {
+	Oid			oid = tally_attach_find_function(function);
 	ObjectAddress address;
 	ListCell   *cell;
 
-	foreach(cell, find_triggers(relation))
+	foreach(cell, find_triggers(relation, oid))
 	{
 		ObjectAddressSet(address, TriggerRelationId, lfirst_oid(cell));
 		performDeletion(&address, DROP_RESTRICT, 0);
 	}
 	CommandCounterIncrement();
+}
+
+void
+tally_attach_drop_triggers(Oid relation)
+{
+	tally_attach_drop_triggers_of(relation, "capture");
+	tally_attach_drop_triggers_of(relation, "refuse_truncate");
 }

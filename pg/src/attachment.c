@@ -187,6 +187,8 @@ read_epoch(Oid attached, int64 id, const char *label)
 	struct tally_epoch *epoch;
 
 	epoch = event == NULL ? NULL : tally_epoch_parse(id, event);
+	if (epoch == NULL && event != NULL)
+		epoch = tally_track_parse(id, event);
 	if (epoch == NULL || epoch->relation != attached ||
 		strcmp(epoch->label, label) != 0)
 		ereport(ERROR,

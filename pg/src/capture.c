@@ -272,7 +272,7 @@ require_attachment(Relation rel)
 	const char *schema;
 	const char *name = RelationGetRelationName(rel);
 
-	if (att != NULL)
+	if (att != NULL && !att->epoch->is_tracked)
 		return att;
 	schema = get_namespace_name(RelationGetNamespace(rel));
 	ereport(ERROR,

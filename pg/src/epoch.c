@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The events of attach and detach, written.  Of each there is one spelling
- * (RFC 8785), with the members in the order that the standard asks for.
+ * The events of attach and detach, track and untrack, written.  Of each there
+ * is one spelling (RFC 8785), with the members in the order that the standard
+ * asks for.
  */
 #include "postgres.h"
 
@@ -122,10 +123,12 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 	StringInfoData out;
 
 	initStringInfo(&out);
-	appendStringInfoString(&out,
-						   epoch->is_alteration ? "{\"alter\":{" :
-						   "{\"attach\":{");
-	add_bool(&out, "\"append_only\":", epoch->append_only);
+	if (epoch->is_tracked)
+		add_bool(&out, "{\"track\":{\"actor\":", epoch->actor);
+	else
+		add_bool(&out, epoch->is_alteration ?
+				 "{\"alter\":{\"append_only\":" :
+				 "{\"attach\":{\"append_only\":", epoch->append_only);
 	if (epoch->chain_by >= 0)
 		add_member(&out, ",\"chain_by\":",
 				   epoch->columns[epoch->chain_by].name);
@@ -133,10 +136,14 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 					 epoch->cluster);
 	add_columns(&out, epoch);
 	add_member(&out, "],\"database\":", epoch->database);
-	add_bool(&out, ",\"keep_event\":", epoch->keep_event);
-	appendStringInfoString(&out, ",\"key\":[");
-	add_key(&out, epoch);
-	add_member(&out, "],\"label\":", epoch->label);
+	if (!epoch->is_tracked)
+	{
+		add_bool(&out, ",\"keep_event\":", epoch->keep_event);
+		appendStringInfoString(&out, ",\"key\":[");
+		add_key(&out, epoch);
+		appendStringInfoChar(&out, ']');
+	}
+	add_member(&out, ",\"label\":", epoch->label);
 	if (epoch->only_when != NULL)
 		add_member(&out, ",\"only_when\":", epoch->only_when);
 	add_member(&out, ",\"prefix\":", epoch->prefix);
@@ -154,7 +161,8 @@ tally_detach_encode(const struct tally_detach *detach)
 	StringInfoData out;
 
 	initStringInfo(&out);
-	add_member(&out, "{\"detach\":{\"label\":", detach->label);
+	add_member(&out, detach->is_tracked ? "{\"untrack\":{\"label\":" :
+			   "{\"detach\":{\"label\":", detach->label);
 	appendStringInfo(&out, ",\"relation\":%u", detach->relation);
 	add_running(&out, &detach->moment);
 	add_member(&out, ",\"table\":", detach->table);

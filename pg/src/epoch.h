@@ -27,6 +27,7 @@ struct tally_epoch
 {
 	int64		id;				/* tally.event.id of the attach event */
 	bool		is_alteration;	/* tally.alter's: it ends the one before */
+	bool		is_tracked;		/* of tally.track, which has no key */
 	Oid			relation;
 	char	   *table;			/* "schema.name", quoted as SQL has it */
 	uint64		cluster;		/* system identifier: where it was attached */
@@ -42,14 +43,16 @@ struct tally_epoch
 	bool		append_only;
 	bool		keep_event;
 	bool		salted;
+	bool		actor;			/* tracked: events say who did it */
 	struct tally_moment moment; /* what was written before was there */
 	bool		is_elsewhere;	/* not in the event: it began in another
 								 * place, whose oids and xids mean nothing */
 };
 
-/* A detach event; its epoch ends where it begins. */
+/* A detach event, or that of untrack; its epoch ends where it begins. */
 struct tally_detach
 {
+	bool		is_tracked;
 	Oid			relation;
 	char	   *table;
 	char	   *label;
@@ -61,7 +64,7 @@ extern bool tally_epoch_is_here(const struct tally_epoch *epoch);
 
 /*
  * The canonical event text (JCS) of an attach, an alteration or a detach;
- * palloc'd.
+ * palloc'd.  Of what is tracked, that of track and untrack.
  */
 extern char *tally_epoch_encode(const struct tally_epoch *epoch);
 extern char *tally_detach_encode(const struct tally_detach *detach);
@@ -73,5 +76,7 @@ extern char *tally_detach_encode(const struct tally_detach *detach);
  */
 extern struct tally_epoch *tally_epoch_parse(int64 id, const char *event);
 extern struct tally_detach *tally_detach_parse(const char *event);
+extern struct tally_epoch *tally_track_parse(int64 id, const char *event);
+extern struct tally_detach *tally_untrack_parse(const char *event);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The events of attach and detach, read.
+ * The events of attach and detach, track and untrack, read.
  *
  * They may be an adversary's, and the verifier has to go on whatever they
  * hold, so PostgreSQL's JSON functions, which raise errors, are out of the
@@ -292,20 +292,36 @@ read_key(struct reader *reader, struct tally_epoch *epoch)
 	return skip(reader, "]");
 }
 
+/* What only an attachment has. */
 static bool
-read_attach(struct reader *reader, struct tally_epoch *epoch)
+read_rows(struct reader *reader, struct tally_epoch *epoch)
+{
+	return epoch->is_tracked ||
+		(read_bool(reader, ",\"keep_event\":", &epoch->keep_event) &&
+		 read_key(reader, epoch));
+}
+
+static bool
+read_kind(struct reader *reader, struct tally_epoch *epoch)
+{
+	if (epoch->is_tracked)
+		return read_bool(reader, "{\"track\":{\"actor\":", &epoch->actor);
+	epoch->is_alteration = skip(reader, "{\"alter\":{");
+	return (epoch->is_alteration || skip(reader, "{\"attach\":{")) &&
+		read_bool(reader, "\"append_only\":", &epoch->append_only);
+}
+
+static bool
+read_epoch(struct reader *reader, struct tally_epoch *epoch)
 {
 	char	   *chain_by;
 
-	epoch->is_alteration = skip(reader, "{\"alter\":{");
-	if ((!epoch->is_alteration && !skip(reader, "{\"attach\":{")) ||
-		!read_bool(reader, "\"append_only\":", &epoch->append_only) ||
+	if (!read_kind(reader, epoch) ||
 		!read_optional(reader, ",\"chain_by\":", &chain_by) ||
 		!read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
 		!read_columns(reader, epoch) ||
 		!read_string(reader, ",\"database\":", &epoch->database) ||
-		!read_bool(reader, ",\"keep_event\":", &epoch->keep_event) ||
-		!read_key(reader, epoch) ||
+		!read_rows(reader, epoch) ||
 		!read_string(reader, ",\"label\":", &epoch->label) ||
 		!read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
 		!read_string(reader, ",\"prefix\":", &epoch->prefix) ||
@@ -330,8 +346,8 @@ is_plausible(const char *event, struct reader *out_reader)
 	return len <= TALLY_EVENT_MAX && tally_is_utf8(event, len);
 }
 
-struct tally_epoch *
-tally_epoch_parse(int64 id, const char *event)
+static struct tally_epoch *
+parse_epoch(int64 id, const char *event, bool is_tracked)
 {
 	struct tally_epoch *epoch = palloc0(sizeof(*epoch));
 	struct reader reader;
@@ -339,7 +355,8 @@ tally_epoch_parse(int64 id, const char *event)
 	bool		same;
 
 	epoch->id = id;
-	if (!is_plausible(event, &reader) || !read_attach(&reader, epoch))
+	epoch->is_tracked = is_tracked;
+	if (!is_plausible(event, &reader) || !read_epoch(&reader, epoch))
 		return NULL;
 	again = tally_epoch_encode(epoch);
 	same = strcmp(again, event) == 0;
@@ -347,8 +364,20 @@ tally_epoch_parse(int64 id, const char *event)
 	return same ? epoch : NULL;
 }
 
-struct tally_detach *
-tally_detach_parse(const char *event)
+struct tally_epoch *
+tally_epoch_parse(int64 id, const char *event)
+{
+	return parse_epoch(id, event, false);
+}
+
+struct tally_epoch *
+tally_track_parse(int64 id, const char *event)
+{
+	return parse_epoch(id, event, true);
+}
+
+static struct tally_detach *
+parse_detach(const char *event, bool is_tracked)
 {
 	struct tally_detach *detach = palloc0(sizeof(*detach));
 	struct reader reader;
@@ -356,14 +385,28 @@ tally_detach_parse(const char *event)
 	bool		same;
 
 	if (!is_plausible(event, &reader) ||
-		!read_string(&reader, "{\"detach\":{\"label\":", &detach->label) ||
+		!read_string(&reader, is_tracked ? "{\"untrack\":{\"label\":" :
+					 "{\"detach\":{\"label\":", &detach->label) ||
 		!read_relation(&reader, &detach->relation) ||
 		!read_running(&reader, &detach->moment) ||
 		!read_string(&reader, ",\"table\":", &detach->table) ||
 		!read_xids(&reader, &detach->moment))
 		return NULL;
+	detach->is_tracked = is_tracked;
 	again = tally_detach_encode(detach);
 	same = strcmp(again, event) == 0;
 	pfree(again);
 	return same ? detach : NULL;
+}
+
+struct tally_detach *
+tally_detach_parse(const char *event)
+{
+	return parse_detach(event, false);
+}
+
+struct tally_detach *
+tally_untrack_parse(const char *event)
+{
+	return parse_detach(event, true);
 }

@@ -113,6 +113,7 @@ write_event(void *arg)
 		[TALLY_OP_INSERT] = "{\"row\":{",
 		[TALLY_OP_UPDATE] = "{\"op\":\"update\",\"row\":{",
 		[TALLY_OP_DELETE] = "{\"op\":\"delete\",\"row\":{",
+		[TALLY_OP_NONE] = "{",
 	};
 	struct job *job = arg;
 	struct tally_renderer *renderer = job->renderer;
@@ -120,8 +121,11 @@ write_event(void *arg)
 	resetStringInfo(job->event);
 	appendStringInfoString(job->event, heads[job->op]);
 	tally_pin_call(renderer->needs, append_members, job);
-	appendBinaryStringInfo(job->event, renderer->tail.data,
-						   renderer->tail.len);
+	if (job->op == TALLY_OP_NONE)
+		appendStringInfoChar(job->event, '}');
+	else
+		appendBinaryStringInfo(job->event, renderer->tail.data,
+							   renderer->tail.len);
 	if (job->event->len > TALLY_EVENT_MAX)
 		report_too_long(renderer);
 }

@@ -140,6 +140,7 @@ tally_renderer_new(const struct tally_epoch *epoch, Relation rel,
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s", why),
+				 epoch->is_tracked ? errhint(TALLY_TRACK_HINT) :
 				 errhint(TALLY_COLUMNS_HINT)));
 	*out_why = why;
 	return NULL;

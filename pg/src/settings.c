@@ -13,6 +13,7 @@
 int			tally_early_release = TALLY_RELEASE_LOCAL;
 int			tally_mode = TALLY_MODE_PRIMARY;
 int			tally_max_rows_per_transaction = 2000000;
+char	   *tally_actor = NULL;
 
 static const struct config_enum_entry early_release_options[] = {
 	{"off", TALLY_RELEASE_OFF, false},
@@ -47,5 +48,10 @@ tally_settings_init(void)
 							 "\"primary\": it seals, and takes no records of another; \"replica\": it takes them, and seals nothing.",
 							 &tally_mode, TALLY_MODE_PRIMARY, mode_options,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("tally.actor",
+							   "Who acts, as the application says.",
+							   "Events of tables that are tracked with actor => true name it as a claim.",
+							   &tally_actor, "", PGC_USERSET, 0,
+							   NULL, NULL, NULL);
 	MarkGUCPrefixReserved("tally");
 }

@@ -26,6 +26,8 @@ extern int	tally_early_release;
 extern int	tally_mode;
 extern int	tally_max_rows_per_transaction;
 
+extern char *tally_actor;
+
 /* From _PG_init. */
 extern void tally_settings_init(void);
 

@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "status.h"
 #include "store.h"
+#include "track.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -66,6 +67,8 @@ read_attachment(HeapTuple tuple, TupleDesc desc)
 	event = tally_store_read_event(attached->epoch_id, SnapshotSelf);
 	if (event != NULL)
 		attached->epoch = tally_epoch_parse(attached->epoch_id, event);
+	if (event != NULL && attached->epoch == NULL)
+		attached->epoch = tally_track_parse(attached->epoch_id, event);
 	return attached;
 }
 
@@ -174,8 +177,10 @@ is_trigger_broken(Relation rel, const char *function, int16 type,
 
 	if (trigger == NULL)
 		set(row, "trigger missing",
-			psprintf("\"%s\" has no trigger of tally.%s(): detach the table and attach it again.",
-					 name, function));
+			psprintf("\"%s\" has no trigger of tally.%s(): %s.", name, function,
+					 strcmp(function, TALLY_TRACK_FUNCTION) == 0 ?
+					 "untrack the table and track it again" :
+					 "detach the table and attach it again"));
 	else if (trigger->tgenabled != TRIGGER_FIRES_ON_ORIGIN &&
 			 trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
 		set(row, "trigger disabled",
@@ -232,6 +237,21 @@ is_partition_broken(Oid relation, struct tally_status_row *row)
 	broken = is_member_broken(rel, row);
 	relation_close(rel, AccessShareLock);
 	return broken;
+}
+
+static bool
+is_tracking_broken(Relation rel, struct tally_status_row *row)
+{
+	int			i;
+
+	for (i = 0; i < TALLY_TRACK_TRIGGERS; i++)
+	{
+		if (is_trigger_broken(rel, TALLY_TRACK_FUNCTION,
+							  TRIGGER_TYPE_AFTER |
+							  tally_track_triggers[i].events, row))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -313,11 +333,12 @@ describe(const struct attached *attached)
 	for (i = 0; i < epoch->nkeys; i++)
 		appendStringInfo(&out, "%s%s", i == 0 ? ", key (" : ", ",
 						 quote_identifier(columns[epoch->keys[i]].name));
-	appendStringInfo(&out, "), %d columns", epoch->ncolumns);
+	appendStringInfo(&out, "%s, %d columns", epoch->nkeys > 0 ? ")" : "",
+					 epoch->ncolumns);
 	if (epoch->only_when != NULL)
 		appendStringInfo(&out, ", only when %s", epoch->only_when);
-	appendStringInfo(&out, ", %s", epoch->append_only ? "append-only" :
-					 "changes are sealed");
+	appendStringInfo(&out, ", %s", epoch->is_tracked ? "statements are sealed" :
+					 epoch->append_only ? "append-only" : "changes are sealed");
 	appendStringInfo(&out, ", sealed by seq %lld of %s at %s",
 					 (long long) attached->seq, TALLY_LOG_CHAIN,
 					 timestamptz_to_str(attached->time));
@@ -337,22 +358,27 @@ judge(const struct attached *attached, Relation rel,
 		set(row, "configuration changed",
 			psprintf("Event %lld in \"tally.event\" is not the one that attached it; tally.verify() says more.",
 					 (long long) attached->epoch_id));
-	else if (is_table_broken(rel, row))
+	else if (attached->epoch->is_tracked ? is_tracking_broken(rel, row) :
+			 is_table_broken(rel, row))
 		return;
 	else if ((numbers = tally_columns_find(attached->epoch, rel,
 										   &why)) == NULL ||
 			 (why = tally_columns_shape_fault(attached->epoch, rel,
 											  numbers)) != NULL)
 		set(row, "columns changed", psprintf("%s.  %s", why,
+											 attached->epoch->is_tracked ?
+											 TALLY_TRACK_HINT :
 											 TALLY_COLUMNS_HINT));
-	else if (!is_key_unique(rel, attached->epoch))
+	else if (!attached->epoch->is_tracked &&
+			 !is_key_unique(rel, attached->epoch))
 		set(row, "key not unique",
 			"No unique index covers the key any more, so several rows could share a record: create one, or detach the table and attach it with another key.");
 	else if (attached->seq == 0)
 		set(row, "not sealed",
 			"The event that attached it is not in " TALLY_LOG_CHAIN ": this transaction has not committed it, or somebody has removed it.");
 	else
-		set(row, "attached", describe(attached));
+		set(row, attached->epoch->is_tracked ? "tracked" : "attached",
+			describe(attached));
 }
 
 static struct tally_status_row *

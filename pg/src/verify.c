@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tally.verify(), tally.verify_against() and tally.verify_summary().
- *
  * Two fast ways, for what is usual:
- *
  *	Links	a record's header is checked as it is met, in any order; runs
  *			(verify_runs.c) show that each chain is one line.  Only chains
  *			of which they do not are sorted and judged record by record.
@@ -13,8 +11,8 @@
  *			sources of which they are not, and those of other kinds, are
  *			sorted and compared key by key.
  *
- * So a second walk over records and rows is only made when something is
- * wrong, or when updates and deletions are sealed.
+ * So a second walk is only made when something is wrong, or when updates and
+ * deletions are sealed.
  */
 #include "postgres.h"
 
@@ -33,6 +31,7 @@
 #include "verify_record.h"
 #include "verify_rows.h"
 #include "verify_sources.h"
+#include "verify_tracked.h"
 #include "verify_verdict.h"
 #include "result.h"
 
@@ -156,7 +155,10 @@ take_again(struct tally_verifier *v, const struct tally_sealed *record,
 	tally_match_prepare(v, record, &match);
 	if (!match.is_accused && tally_kept_claim(v, record))
 		return true;
-	if (record->epoch == 0)
+	if (tally_tracked_is(v, record->epoch))
+		tally_pairs_add_record(v, &match, TALLY_CONTENT_ALTERED,
+							   "it is of a tracked table, but names no event");
+	else if (record->epoch == 0)
 		tally_pairs_add_record(v, &match, TALLY_CONTENT_ALTERED,
 							   "it names neither the attach event of a row nor an event");
 	else if (record->key == NULL)
@@ -326,6 +328,7 @@ judge(struct tally_verifier *v, struct request *request)
 	tally_sources_load(v);
 	tally_origins_judge(v, walk.records);
 	tally_attached_judge(v);
+	tally_tracked_judge(v);
 	judge_rows(v, &walk);
 	tally_outside_judge(v);
 	tally_verdict_uncovered(v);

@@ -102,8 +102,8 @@ static const struct table origin_table = {
 
 /* By which something is captured or refused. */
 static const char *const functions[] = {
-	"capture", "refuse_truncate", "guard", "arrival", "append", "append_now",
-	"restored",
+	"capture", "capture_statement", "refuse_truncate", "guard", "arrival",
+	"append", "append_now", "restored",
 };
 
 /* Why rel cannot be read as the table, or NULL. */

@@ -22,6 +22,7 @@
 #include "verify_match.h"
 #include "verify_sort.h"
 #include "verify_sources.h"
+#include "verify_tracked.h"
 
 #include "access/table.h"
 #include "access/tableam.h"
@@ -239,6 +240,8 @@ pass_on(struct tally_verifier *v, const struct tally_sealed *sealed,
 	record.is_kept = event != NULL;
 	if (event == NULL)
 		record.is_accused = true;
+	if (tally_tracked_judge_record(v, sealed, event))
+		return;
 	/* No record of a row: there is nothing to be matched. */
 	if (sealed->epoch == 0 && sealed->key == NULL)
 		return;
@@ -248,6 +251,9 @@ pass_on(struct tally_verifier *v, const struct tally_sealed *sealed,
 		record.is_accused = false;
 		pass_deletion(v, sealed, &record, event, tell);
 	}
+	else if (sealed->key == NULL && record.use->epoch == NULL &&
+			 record.use->is_named)
+		tally_pairs_add_record(v, &record, TALLY_NOT_JUDGED, NULL);
 	else if (sealed->key == NULL)
 		tally_pairs_add_record(v, &record, TALLY_CONTENT_ALTERED,
 							   "it names the attach event of a row, but no key");

@@ -9,6 +9,7 @@
 #include "verify_entries.h"
 #include "verify_origin.h"
 #include "verify_sources.h"
+#include "verify_tracked.h"
 
 #include "access/table.h"
 #include "access/tableam.h"
@@ -273,6 +274,8 @@ replay(struct tally_verifier *v)
 		detach = tally_detach_parse(entry->event);
 		if (detach != NULL)
 			end_epoch(v, entry, detach);
+		else
+			(void) tally_tracked_replay(v, entry);
 	}
 }
 
@@ -533,7 +536,8 @@ tally_sources_has_unknown(struct tally_verifier *v)
 
 	hash_seq_init(&scan, v->sources->uses);
 	while ((use = hash_seq_search(&scan)) != NULL)
-		found |= use->epoch == NULL && use->records > 0;
+		found |= use->epoch == NULL && use->records > 0 &&
+			!tally_tracked_is(v, use->id);
 	return found;
 }
 
@@ -546,7 +550,8 @@ tally_sources_tell_unknown(struct tally_verifier *v)
 	hash_seq_init(&scan, v->sources->uses);
 	while ((use = hash_seq_search(&scan)) != NULL)
 	{
-		if (use->epoch == NULL && use->records > 0)
+		if (use->epoch == NULL && use->records > 0 &&
+			!tally_tracked_is(v, use->id))
 			tally_report_tell_general(v, TALLY_NOT_JUDGED,
 									  "%lld records of rows name event %lld as their table's attach event, which tally:log does not seal",
 									  (long long) use->records,

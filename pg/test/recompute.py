@@ -22,7 +22,8 @@ import uuid
 
 from recompute_format import (
     ID_MAX, LOG, NAME_MAX, NO_HASH, NO_SALT, SEQ_MAX, Epoch, Malformed, Moment,
-    check_members, commitment, decimal, header, is_name, jcs, parse, sha256,
+    Tracking, check_members, commitment, decimal, header, is_name, jcs, parse,
+    sha256,
 )
 
 SETTINGS = """
@@ -260,6 +261,7 @@ class Judge:
         self.records = [Record(values, self.chains) for values in
                         sorted(server.rows(RECORDS), key=lambda v: v[:2])]
         self.epochs = {}
+        self.trackings = {}
 
     def differs(self, what, place, detail):
         self.differences.append(f"{what}  {place}  {detail}")
@@ -351,6 +353,10 @@ class Judge:
             self.begin_epoch(epoch)
         elif kind == "detach":
             self.end_epoch(members)
+        elif kind == "track":
+            self.begin_tracking(Tracking(record.event_id, members))
+        elif kind == "untrack":
+            self.end_tracking(members)
         else:
             raise Malformed(f"{kind} is unknown")
 
@@ -374,11 +380,29 @@ class Judge:
             raise Malformed("detaches what is not attached")
         epoch.end = Moment(members)
 
+    def begin_tracking(self, tracking):
+        if any(t.relation == tracking.relation and not t.ended
+               for t in self.trackings.values()):
+            raise Malformed("tracks what is tracked")
+        self.trackings[tracking.number] = tracking
+
+    def end_tracking(self, members):
+        check_members(members, {"label": str, "relation": int,
+                                "table": str, "xid": str}, ())
+        ended = [t for t in self.trackings.values() if not t.ended and
+                 (t.relation, t.label) == (members["relation"],
+                                           members["label"])]
+        if not ended:
+            raise Malformed("untracks what is not tracked")
+        ended[0].ended = True
+
     def judge_attachments(self):
         """The table of what is in force says what the log says."""
         stored = {tuple(row) for row in self.server.rows(ATTACHMENTS)}
         meant = {(epoch.relation, epoch.number, epoch.label)
                  for epoch in self.epochs.values() if epoch.end is None}
+        meant |= {(t.relation, t.number, t.label)
+                  for t in self.trackings.values() if not t.ended}
         for row in sorted(stored ^ meant):
             where = "the log" if row in meant else "tally.attachment"
             self.differs("attachment", f'table "{row[2]}"',
@@ -399,7 +423,9 @@ class Judge:
             value = parse(text)
             if commitment(text, record.salt) != record.digest:
                 raise Malformed("does not give the digest")
-            if record.epoch is not None:
+            if record.epoch in self.trackings:
+                self.trackings[record.epoch].judge(record, text, value)
+            elif record.epoch is not None:
                 self.judge_kept_row(record, text, value)
             elif record.key is not None:
                 raise Malformed("has a key, and no row")
@@ -541,7 +567,8 @@ class Judge:
         shown = [tuple(row) for row in self.server.rows(VIEW)]
         meant = []
         for record in self.records:
-            epoch = self.epochs.get(record.epoch)
+            epoch = self.epochs.get(record.epoch,
+                                    self.trackings.get(record.epoch))
             if record.epoch is not None and epoch is None:
                 self.differs("epoch", record.place(), "is not in the log")
             meant.append(record.shown(epoch.label if epoch else None))

@@ -185,6 +185,60 @@ class Moment:
         return self.xid <= xid or xid in self.running
 
 
+class Tracking:
+    """What a track event says, and what its statements' events are."""
+
+    TYPES = {
+        "actor": bool, "chain_by": str, "cluster": str, "columns": list,
+        "database": str, "label": str, "only_when": str, "prefix": str,
+        "relation": int, "salted": bool, "table": str, "xid": str,
+    }
+    SIDES = {"insert": [{"new"}], "delete": [{"old"}],
+             "update": [{"new", "old"}, {"new"}, {"old"}]}
+
+    def __init__(self, number, members):
+        check_members(members, self.TYPES, {"chain_by", "only_when"})
+        self.number = number
+        self.ended = False
+        for name in self.TYPES:
+            setattr(self, name, members.get(name))
+        self.names = {column["name"] for column in self.columns}
+        decimal(self.xid)
+        decimal(self.cluster)
+
+    def chain_of(self, row):
+        return chain_name(self.prefix, row.get(self.chain_by))
+
+    def judge(self, record, text, value):
+        """The event of a statement, and where its record stands."""
+        check_members(value, {"actor": dict, "op": str, "part": int,
+                              "parts": int, "rows": list, "table": str},
+                      {"actor", "part", "parts", "rows"})
+        if record.key is not None:
+            raise Malformed("has a key, and is of a statement")
+        if text != jcs(value) or value["table"] != self.label or \
+                ("actor" in value) != self.actor:
+            raise Malformed("is not in the form of its epoch")
+        if ("part" in value) != ("parts" in value) or \
+                not 1 <= value.get("part", 1) <= value.get("parts", 1):
+            raise Malformed("is no part of a statement")
+        if value["op"] == "truncate":
+            if "rows" in value or record.chain != self.prefix:
+                raise Malformed("is no truncation")
+            return
+        for entry in value["rows"]:
+            self.judge_row(record, value["op"], entry)
+
+    def judge_row(self, record, operation, entry):
+        if set(entry) not in self.SIDES[operation]:
+            raise Malformed("has not the sides of its operation")
+        for row in entry.values():
+            if set(row) - self.names:
+                raise Malformed("has other columns than its epoch")
+            if self.chain_of(row) != record.chain:
+                raise Malformed("is of another chain")
+
+
 class Epoch:
     """What an attach event says."""
 

@@ -83,6 +83,31 @@ CALL tally.append_now('now', '{"now": true}', 'n');
 });
 agrees('events', 'events agree, without anything attached');
 
+# ---- statements ----------------------------------------------------------
+
+database('statements', q{
+CREATE TABLE t (id int, org text, v text, at timestamptz DEFAULT now());
+SELECT tally.track('t', chain_by => 'org', actor => true, salted => true);
+CREATE TABLE u (id int, v text);
+SELECT tally.track('u', label => 'a "label"', only_when => 'id > 1', exclude => '{v}');
+INSERT INTO t SELECT n, n % 3, repeat('long ', n) FROM generate_series(0, 999) n;
+INSERT INTO t VALUES (1000, NULL, 'none'), (1001, '', 'empty');
+UPDATE t SET org = '2' WHERE id % 7 = 0;
+UPDATE t SET v = 'short';
+DELETE FROM t WHERE id < 10;
+TRUNCATE t, u;
+INSERT INTO u VALUES (1, 'x'), (2, 'x');
+UPDATE u SET id = 3 - id;
+SELECT tally.untrack('u');
+SELECT tally.track('u');
+INSERT INTO u VALUES (4, 'x');
+});
+agrees('statements', 'the events of statements agree');
+cmp_ok(
+	$node->safe_psql('statements', q{SELECT count(*) FROM tally.record
+		WHERE tally.source(epoch) IS NOT NULL}),
+	'>', 10, 'there are some');
+
 # ---- every kind of value -------------------------------------------------
 
 # A type and values of it.

@@ -35,7 +35,7 @@ sub steady
 {
 	my ($text) = @_;
 
-	$text =~ s/^ (attach|detach) *\n-+\n *\n\(1 row\)\n\n?//mg;
+	$text =~ s/^ (attach|detach|track|untrack) *\n-+\n *\n\(1 row\)\n\n?//mg;
 	$text =~ s/[0-9a-f]{64}/HASH/g;
 	$text =~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00/TIME/g;
 	$text =~ s/\b\d+\.\d{3,}\b/SECONDS/g;
