@@ -13,5 +13,9 @@ extern const struct command command_verify;
 extern const struct command command_prove;
 extern const struct command command_check;
 extern const struct command command_stat;
+extern const struct command command_pg;
+
+/* Of the group "pg". */
+extern const struct command command_pg_verify;
 
 #endif

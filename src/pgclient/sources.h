@@ -72,7 +72,7 @@ struct tally_pg_source {
 	int nroots;
 	bool is_here;   /* all epochs began in this database */
 	bool is_sorted; /* its rows are compared one by one */
-	const char *blind; /* why rows of it could not be read, or NULL */
+	const char *_Atomic blind; /* why rows could not be read, or NULL */
 	struct tally_pg_use *live; /* in force, or NULL */
 	struct tally_pg_sum rows;     /* that are to have a record */
 	struct tally_pg_sum old_rows; /* that need none, as old as they are */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tally pg: chains that are kept in PostgreSQL.  Each command of the group
+ * stands in its own cmd_pg_<name>.c.
+ */
+#include "commands.h"
+
+static const struct command *const parts[] = {
+	&command_pg_verify,
+	NULL,
+};
+
+const struct command command_pg = {
+	.name = "pg",
+	.summary = "chains in PostgreSQL: verify them from outside",
+	.parts = parts,
+};
