@@ -37,6 +37,56 @@ tally_pg_verify(const char *conninfo,
     const struct tally_verify_options *options,
     struct tally_verdict *out_verdict, struct tally_error *error);
 
+struct tally_pg_export {
+	const char *chain; /* plain name */
+	size_t chain_len;
+	unsigned jobs; /* as above */
+	/* Called about ten times a second; not 0 interrupts. */
+	int (*progress)(void *arg, const struct tally_progress *progress);
+	void *arg;
+};
+
+struct tally_pg_exported {
+	uint64_t records; /* of the chain */
+	uint64_t events;  /* of these, that were written with their event */
+};
+
+/*
+ * Makes dir, a file log that tally_verify accepts: tally:log and the chain, in
+ * one segment.  A record whose event was kept, or whose row still gives what
+ * was sealed, is written with it; of others the line says where it was.  dir
+ * must not be there; what was begun is left there if it fails.
+ *
+ * Returns 0; TALLY_PARTIAL if progress interrupted it; TALLY_END if there is
+ * no such chain; TALLY_E_EXISTS; TALLY_E_DAMAGED if the chain or tally:log
+ * does not hold (tally_pg_verify says where); and what tally_pg_verify
+ * returns.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_export(const char *conninfo, const struct tally_pg_export *options,
+    const char *dir, struct tally_pg_exported *out, struct tally_error *error);
+
+/* What tally is in a database, and what state it is in. */
+struct tally_pg_status {
+	int server_version; /* 150000 and so on */
+	bool has_extension; /* else: tables alone, of the plain script */
+	char database[256];
+	uint64_t cluster;  /* PostgreSQL's system identifier */
+	uint64_t chains;
+	uint64_t attached; /* tables in force */
+	uint64_t findings; /* in the catalog: triggers, columns, tables */
+};
+
+/*
+ * Looks at the configuration: tally:log's events against the catalog.  Each
+ * fault is a finding.  Records and rows are not read, but those of tally:log.
+ * Errors are those of tally_pg_verify.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_status(const char *conninfo,
+    void (*finding)(void *arg, const struct tally_finding *finding), void *arg,
+    struct tally_pg_status *out, struct tally_error *error);
+
 #ifdef __cplusplus
 }
 #endif

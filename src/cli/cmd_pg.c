@@ -7,11 +7,13 @@
 
 static const struct command *const parts[] = {
 	&command_pg_verify,
+	&command_pg_export,
+	&command_pg_status,
 	NULL,
 };
 
 const struct command command_pg = {
 	.name = "pg",
-	.summary = "chains in PostgreSQL: verify them from outside",
+	.summary = "chains in PostgreSQL: verify, export, status",
 	.parts = parts,
 };

@@ -17,5 +17,7 @@ extern const struct command command_pg;
 
 /* Of the group "pg". */
 extern const struct command command_pg_verify;
+extern const struct command command_pg_export;
+extern const struct command command_pg_status;
 
 #endif

@@ -29,7 +29,6 @@ static const char *const pinned[] = {
 	"SET bytea_output = 'hex'",
 	"SET xmlbinary = 'base64'",
 	"SET lc_monetary = 'C'",
-	"SET lc_messages = 'C'",
 	"SET standard_conforming_strings = on",
 	"SET quote_all_identifiers = off",
 	"SET row_security = off",

@@ -21,6 +21,7 @@
 struct tally_pg_match {
 	struct tally_pg_sort *sort;
 	struct tally_pg_sort *lonely; /* rows, if some have several keys */
+	struct tally_pg_sort *events; /* where they are exported to, or NULL */
 };
 
 /* An item of the key at hand. */
@@ -457,11 +458,68 @@ pass_rows(struct group *group, struct tally_error *error)
 	return 0;
 }
 
+void
+tally_pg_match_export(struct tally_pg_verifier *v,
+    struct tally_pg_sort *events)
+{
+	v->match->events = events;
+}
+
+/* The event as it was sealed, which the row shows without its op. */
+static int
+export_record(struct group *group, const struct member *record,
+    struct tally_error *error)
+{
+	static const char head[] = "{\"op\":\"update\",";
+	struct tally_pg_verifier *v = group->v;
+	const struct tally_pg_sort_key at = { (uint64_t)record->item.seq, 0, 0 };
+	const struct member *row = find_row(group, record);
+	struct tally_pg_text event = { 0 };
+	const uint8_t *salt = has_flag(record, TALLY_PG_HAS_SALT)
+	    ? record->item.salt
+	    : NULL;
+	struct tally_hash digest;
+	int result;
+
+	if (row == NULL || row->event == NULL)
+		return 0;
+	tally_pg_text_add(&event, row->event, row->item.event_len);
+	digest = tally_hash_commitment(&v->hasher, salt, row->event,
+	    row->item.event_len);
+	if (!tally_hash_equal(&digest, &record->item.digest)) {
+		tally_pg_text_reset(&event);
+		tally_pg_text_put(&event, head);
+		tally_pg_text_add(&event, row->event + 1,
+		    row->item.event_len - 1);
+	}
+	result = event.failed
+	    ? tally_pg_no_memory(error)
+	    : tally_pg_sort_put(v->match->events, &at, event.at, event.len,
+		  error);
+	tally_pg_text_wipe(&event);
+	return result;
+}
+
+static int
+export_group(struct group *group, struct tally_error *error)
+{
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < group->nrecords; i++)
+		result = export_record(group, &group->records[i], error);
+	group->nrows = group->nrecords = 0;
+	tally_pg_arena_wipe(&group->arena);
+	return result;
+}
+
 static int
 judge_group(struct group *group, struct tally_error *error)
 {
 	size_t begin, end;
 	int result;
+
+	if (group->v->match->events != NULL)
+		return export_group(group, error);
 
 	for (begin = 0; begin < group->nrecords; begin = end) {
 		for (end = begin + 1; end < group->nrecords; end++)

@@ -52,6 +52,14 @@ void
 tally_pg_match_prepare(struct tally_pg_verifier *v,
     const struct tally_pg_record *record, struct tally_pg_item *out);
 
+/*
+ * With it, judging tells nothing: the event of each row that a record holds
+ * for goes there, by the record's seq.
+ */
+void
+tally_pg_match_export(struct tally_pg_verifier *v,
+    struct tally_pg_sort *events);
+
 /* All were put: judges them key by key, and tells. */
 TALLY_MUST_CHECK int
 tally_pg_match_judge(struct tally_pg_verifier *v, struct tally_error *error);
