@@ -37,7 +37,7 @@ tally_pg_verify(const char *conninfo,
     const struct tally_verify_options *options,
     struct tally_verdict *out_verdict, struct tally_error *error);
 
-struct tally_pg_export {
+struct tally_pg_export_options {
 	const char *chain; /* plain name */
 	size_t chain_len;
 	unsigned jobs; /* as above */
@@ -63,11 +63,12 @@ struct tally_pg_exported {
  * returns.
  */
 TALLY_API TALLY_MUST_CHECK int
-tally_pg_export(const char *conninfo, const struct tally_pg_export *options,
-    const char *dir, struct tally_pg_exported *out, struct tally_error *error);
+tally_pg_export(const char *conninfo,
+    const struct tally_pg_export_options *options, const char *dir,
+    struct tally_pg_exported *out, struct tally_error *error);
 
 /* What tally is in a database, and what state it is in. */
-struct tally_pg_status {
+struct tally_pg_state {
 	int server_version; /* 150000 and so on */
 	bool has_extension; /* else: tables alone, of the plain script */
 	char database[256];
@@ -85,7 +86,7 @@ struct tally_pg_status {
 TALLY_API TALLY_MUST_CHECK int
 tally_pg_status(const char *conninfo,
     void (*finding)(void *arg, const struct tally_finding *finding), void *arg,
-    struct tally_pg_status *out, struct tally_error *error);
+    struct tally_pg_state *out, struct tally_error *error);
 
 #ifdef __cplusplus
 }

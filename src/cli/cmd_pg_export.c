@@ -35,7 +35,7 @@ run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
 	struct progress progress;
-	struct tally_pg_export how = {
+	struct tally_pg_export_options how = {
 		.chain = settings->chain,
 		.progress = on_progress,
 		.arg = &progress,
@@ -68,9 +68,10 @@ const struct command command_pg_export = {
 	.name = "pg export",
 	.summary = "write a chain as a file log",
 	.synopsis = "pg export CONNINFO DIR --chain NAME [--quiet]",
-	.about = "Makes DIR, a file log of tally:log and the chain, which"
-		 " \"tally verify\" accepts.\nA record has its event if that was"
-		 " kept or its row still shows it.",
+	.about =
+	    "Makes DIR, a file log of tally:log and the chain, which"
+	    " \"tally verify\" accepts.\nA record has its event if that was"
+	    " kept or its row still shows it.",
 	.options = options,
 	.example = "  tally pg export dbname=app copy --chain audit/42\n"
 		   "  tally verify copy",

@@ -33,7 +33,7 @@ on_finding(void *arg, const struct tally_finding *finding)
 }
 
 static void
-print_json(const struct tally_pg_status *status, uint64_t findings)
+print_json(const struct tally_pg_state *status, uint64_t findings)
 {
 	if (findings == 0)
 		fputs("{\"findings\":[", stdout);
@@ -52,7 +52,7 @@ run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
 	struct teller teller = { .json = settings->json };
-	struct tally_pg_status status;
+	struct tally_pg_state status;
 	struct tally_error error = { 0 };
 	int result;
 

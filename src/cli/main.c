@@ -104,8 +104,8 @@ find_part(const struct command *group, int argc, char **argv,
 	struct suggest suggest;
 
 	*status = STATUS_USAGE;
-	if (argc > 0 && (strcmp(argv[0], "--help") == 0 ||
-			    strcmp(argv[0], "-h") == 0)) {
+	if (argc > 0 &&
+	    (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
 		show(group);
 		*status = STATUS_DONE;
 		return NULL;

@@ -12,7 +12,8 @@ static const struct {
 	const char *words;
 	const char *in_database; /* instead; NULL: the same */
 } uncovered[] = {
-	{ TALLY_UNCOVERED_ORDER, "order", "the order between chains (--root)", NULL },
+	{ TALLY_UNCOVERED_ORDER, "order", "the order between chains (--root)",
+	    NULL },
 	{ TALLY_UNCOVERED_LAST, "last",
 	    "the last record of each chain and what stood behind it"
 	    " (--root, --heads)",
@@ -141,10 +142,11 @@ put_text_verdict(const struct tally_verdict *verdict, enum verdict_of what)
 	fputs("not covered\n", stdout);
 	for (size_t i = 0; i < UNCOVERED; i++)
 		if (verdict->not_covered & uncovered[i].bit)
-			printf("  %s\n", what == VERDICT_DATABASE &&
-				uncovered[i].in_database != NULL
-				    ? uncovered[i].in_database
-				    : uncovered[i].words);
+			printf("  %s\n",
+			    what == VERDICT_DATABASE &&
+				    uncovered[i].in_database != NULL
+				? uncovered[i].in_database
+				: uncovered[i].words);
 }
 
 static void

@@ -8,8 +8,8 @@ slot_of(const struct tally_pg_accused *accused, uint64_t tid)
 {
 	size_t at = (size_t)(tid * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 
-	for (at &= accused->size - 1; accused->slots[at].tid != 0 &&
-	     accused->slots[at].tid != tid;
+	for (at &= accused->size - 1;
+	     accused->slots[at].tid != 0 && accused->slots[at].tid != tid;
 	     at = (at + 1) & (accused->size - 1))
 		;
 	return at;

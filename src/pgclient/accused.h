@@ -16,7 +16,7 @@
 struct tally_pg_chain;
 
 struct tally_pg_accusation {
-	uint64_t tid; /* 0: none */
+	uint64_t tid;                 /* 0: none */
 	struct tally_pg_chain *chain; /* where it belongs; NULL: nobody knows */
 	int64_t seq;
 };

@@ -217,8 +217,8 @@ tally_pg_columns_read(struct tally_pg_verifier *v, uint32_t relation,
 	int result;
 
 	snprintf(oid, sizeof(oid), "%u", (unsigned)relation);
-	result = tally_pg_conn_query(&v->pool.first, live_sql, 1, params,
-	    &rows, error);
+	result = tally_pg_conn_query(&v->pool.first, live_sql, 1, params, &rows,
+	    error);
 	if (result != 0)
 		return result;
 	*out_count = PQntuples(rows);
@@ -300,8 +300,7 @@ judge_columns(struct tally_pg_verifier *v, const struct tally_pg_use *use,
 			tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
 			    "column \"%s\" of table \"%s\" was renamed to"
 			    " \"%s\"",
-			    epoch->columns[i].name, epoch->table,
-			    column->name);
+			    epoch->columns[i].name, epoch->table, column->name);
 	}
 	return result;
 }
@@ -334,7 +333,7 @@ trigger_fault(const struct tally_pg_verifier *v, const PGresult *rows, int i)
 	const char *function = PQgetvalue(rows, i, 4);
 	int type = atoi(PQgetvalue(rows, i, 6));
 	int expected = strcmp(function, "capture") == 0 ? CAPTURE_TYPE
-	    : strcmp(function, "refuse_truncate") == 0	? TRUNCATE_TYPE
+	    : strcmp(function, "refuse_truncate") == 0  ? TRUNCATE_TYPE
 							: type;
 
 	if (PQgetvalue(rows, i, 5)[0] == 'D')
@@ -446,11 +445,10 @@ judge_others(struct tally_pg_verifier *v)
 {
 	for (const struct tally_pg_attached *row = v->sources->attached;
 	     row != NULL; row = row->next) {
-		const struct tally_pg_use *use =
-		    tally_pg_sources_find(v, row->epoch);
-		struct tally_pg_subject subject = {
-			.chain = TALLY_PG_LOG_CHAIN, .source = row->label
-		};
+		const struct tally_pg_use *use = tally_pg_sources_find(v,
+		    row->epoch);
+		struct tally_pg_subject subject = { .chain = TALLY_PG_LOG_CHAIN,
+			.source = row->label };
 
 		if (use != NULL && use->epoch == NULL && use->is_named)
 			continue; /* that its event does not hold was told */

@@ -71,8 +71,8 @@ static bool
 grow(struct tally_pg_chains *chains)
 {
 	size_t capacity = chains->capacity * 2;
-	struct tally_pg_chain **all =
-	    realloc(chains->all, capacity * sizeof(*all));
+	struct tally_pg_chain **all = realloc(chains->all,
+	    capacity * sizeof(*all));
 	struct tally_pg_chain **ids = calloc(capacity, sizeof(*ids));
 	struct tally_pg_chain **names = calloc(capacity, sizeof(*names));
 
@@ -135,8 +135,8 @@ tally_pg_chains_find(struct tally_pg_verifier *v, const char *name, size_t len)
 
 	(void)pthread_mutex_lock(&chains->lock);
 	chain = chains->names[name_slot(chains, name, len)];
-	while (chain != NULL && (strlen(chain->name) != len ||
-	    memcmp(chain->name, name, len) != 0))
+	while (chain != NULL &&
+	    (strlen(chain->name) != len || memcmp(chain->name, name, len) != 0))
 		chain = chain->next_name;
 	(void)pthread_mutex_unlock(&chains->lock);
 	return chain;
@@ -145,8 +145,8 @@ tally_pg_chains_find(struct tally_pg_verifier *v, const char *name, size_t len)
 static void
 forget_name(struct tally_pg_chains *chains, struct tally_pg_chain *chain)
 {
-	struct tally_pg_chain **at = &chains->names[name_slot(chains,
-	    chain->name, strlen(chain->name))];
+	struct tally_pg_chain **at =
+	    &chains->names[name_slot(chains, chain->name, strlen(chain->name))];
 
 	while (*at != NULL && *at != chain)
 		at = &(*at)->next_name;
@@ -270,8 +270,8 @@ tally_pg_chains_load(struct tally_pg_verifier *v, struct tally_error *error)
 	    strlen(TALLY_PG_LOG_CHAIN));
 	if (options->chain == NULL)
 		return 0;
-	v->chains.only =
-	    tally_pg_chains_find(v, options->chain, options->chain_len);
+	v->chains.only = tally_pg_chains_find(v, options->chain,
+	    options->chain_len);
 	if (v->chains.only == NULL)
 		return tally_fail(error, TALLY_END,
 		    "the database has no chain \"%s\"", options->chain);
@@ -307,7 +307,8 @@ int
 tally_pg_chains_settle_log(struct tally_pg_verifier *v, bool *out_renamed,
     struct tally_error *error)
 {
-	static const char sql[] = "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
+	static const char sql[] =
+	    "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
 	    " FROM ONLY tally.record AS r WHERE r.seq = 1)"
 	    " TO STDOUT (FORMAT binary)";
 	struct tally_pg_field fields[TALLY_PG_RECORD_COUNT];
@@ -322,8 +323,7 @@ tally_pg_chains_settle_log(struct tally_pg_verifier *v, bool *out_renamed,
 	int result;
 
 	*out_renamed = false;
-	if (log != NULL &&
-	    atomic_load(&log->bad) < atomic_load(&log->records))
+	if (log != NULL && atomic_load(&log->bad) < atomic_load(&log->records))
 		return 0;
 	result = tally_pg_conn_copy(conn, sql, error);
 	while (result == 0) {

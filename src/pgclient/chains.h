@@ -28,12 +28,12 @@ struct tally_pg_chain {
 	size_t escaped_len;
 	atomic_uint_fast64_t records; /* seen */
 	atomic_uint_fast64_t bad;     /* of these, whose header does not hold */
-	atomic_bool suspect; /* to be judged record by record */
-	int64_t last_seq;    /* in place; 0: none */
+	atomic_bool suspect;          /* to be judged record by record */
+	int64_t last_seq;             /* in place; 0: none */
 	struct tally_hash last_hash;
-	bool renamed; /* no record holds under this name */
-	struct tally_pg_watch *watch; /* outside heads, or NULL */
-	struct tally_pg_chain *next_id;   /* of the same slot */
+	bool renamed;                   /* no record holds under this name */
+	struct tally_pg_watch *watch;   /* outside heads, or NULL */
+	struct tally_pg_chain *next_id; /* of the same slot */
 	struct tally_pg_chain *next_name;
 };
 

@@ -17,7 +17,7 @@
 struct lexer {
 	const char *p;
 	int depth;
-	bool is_type; /* behind "::" */
+	bool is_type;                   /* behind "::" */
 	struct tally_pg_text functions; /* an array of text */
 };
 
@@ -82,7 +82,8 @@ take_word(struct lexer *lexer)
 	lexer->p += len;
 	if (is_query(word, len))
 		return "it holds a query";
-	if (*lexer->p == '.' && !lexer->is_type && !isdigit((unsigned char)*word))
+	if (*lexer->p == '.' && !lexer->is_type &&
+	    !isdigit((unsigned char)*word))
 		return "it names something with its schema";
 	if (*lexer->p == '.')
 		lexer->p++;

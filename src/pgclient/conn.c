@@ -49,8 +49,9 @@ static int
 fail_with(struct tally_error *error, int code, const char *what,
     const char *message)
 {
-	static const char *const marks[] = { "ERROR:  ", "FATAL:  ",
-		"PANIC:  " };
+	static const char *const marks[] = {
+		"ERROR:  ", "FATAL:  ", "PANIC:  "
+	};
 	int len;
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
@@ -69,15 +70,15 @@ fail_here(struct tally_pg_conn *conn, const PGresult *result,
     struct tally_error *error)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	const char *primary =
-	    PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *primary = PQresultErrorField(result,
+	    PG_DIAG_MESSAGE_PRIMARY);
 
 	snprintf(conn->sqlstate, sizeof(conn->sqlstate), "%s",
 	    state != NULL ? state : "");
 	return fail_with(error,
 	    strcmp(conn->sqlstate, "42501") == 0 ? TALLY_E_ACCESS : TALLY_E_IO,
-	    "the database", primary != NULL ? primary
-					    : PQerrorMessage(conn->pg));
+	    "the database",
+	    primary != NULL ? primary : PQerrorMessage(conn->pg));
 }
 
 int

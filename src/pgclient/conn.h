@@ -19,7 +19,7 @@ struct tally_pg_conn {
 	/* Asked about ten times a second while waiting; not 0: give up. */
 	int (*tick)(void *arg);
 	void *tick_arg;
-	char *row; /* of the COPY, the last one */
+	char *row;        /* of the COPY, the last one */
 	char sqlstate[6]; /* of the last error of the server, or "" */
 };
 

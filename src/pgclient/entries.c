@@ -137,8 +137,8 @@ add_event(struct tally_pg_verifier *v, struct events *events,
 		event->id = (int64_t)((uint64_t)event->id << 8 |
 		    (uint8_t)fields[0].at[i]);
 	event->len = fields[1].len;
-	event->text =
-	    tally_pg_arena_copy(&v->arena, fields[1].at, fields[1].len);
+	event->text = tally_pg_arena_copy(&v->arena, fields[1].at,
+	    fields[1].len);
 	if (event->text == NULL)
 		return TALLY_E_MEMORY;
 	event->digest = tally_hash_commitment(&v->hasher, NULL, event->text,
@@ -148,8 +148,8 @@ add_event(struct tally_pg_verifier *v, struct events *events,
 }
 
 static int
-read_events(struct tally_pg_verifier *v, const char *sql,
-    struct events *events, struct tally_error *error)
+read_events(struct tally_pg_verifier *v, const char *sql, struct events *events,
+    struct tally_error *error)
 {
 	struct tally_pg_conn *conn = &v->pool.first;
 	struct tally_pg_field fields[2];
@@ -266,8 +266,8 @@ distribute(struct tally_pg_verifier *v, struct events *events)
 	for (size_t i = 0; i < v->entries->count; i++) {
 		struct tally_pg_entry *entry = &v->entries->all[i];
 
-		for (size_t at = 0;
-		     entry->event == NULL && at < events->count; at++)
+		for (size_t at = 0; entry->event == NULL && at < events->count;
+		     at++)
 			(void)give(v, entry, &events->all[at]);
 	}
 }

@@ -15,9 +15,9 @@
 
 struct tally_pg_entry {
 	struct tally_pg_record *record; /* a copy */
-	int64_t seq;      /* where it belongs */
-	int64_t event_id; /* whose event holds */
-	const char *event; /* NULL: none found */
+	int64_t seq;                    /* where it belongs */
+	int64_t event_id;               /* whose event holds */
+	const char *event;              /* NULL: none found */
 	size_t event_len;
 };
 

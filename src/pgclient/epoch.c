@@ -157,8 +157,8 @@ read_columns(struct reader *reader, struct tally_pg_epoch *epoch)
 	if (epoch->columns == NULL)
 		return false;
 	do {
-		struct tally_pg_column *column =
-		    &epoch->columns[epoch->ncolumns];
+		struct tally_pg_column
+		    *column = &epoch->columns[epoch->ncolumns];
 
 		if (epoch->ncolumns == TALLY_PG_COLUMNS_MAX ||
 		    !read_string(reader, "{\"name\":", &column->name) ||
@@ -202,8 +202,8 @@ read_attach(struct reader *reader, struct tally_pg_epoch *epoch)
 {
 	const char *chain_by;
 
-	if (!read_bool(reader, "{\"attach\":{\"append_only\":",
-		&epoch->append_only) ||
+	if (!read_bool(reader,
+		"{\"attach\":{\"append_only\":", &epoch->append_only) ||
 	    !read_optional(reader, ",\"chain_by\":", &chain_by) ||
 	    !read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
 	    !read_columns(reader, epoch) ||

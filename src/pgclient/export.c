@@ -28,7 +28,8 @@
 
 #define SEGMENT "log/00000000000000000000.jsonl"
 
-struct export {
+struct export
+{
 	struct tally_pg_verifier *v;
 	const char *dir;
 	struct tally_pg_sort *events; /* of rows, by seq */
@@ -51,7 +52,7 @@ fail_file(struct export *export, const char *name, struct tally_error *error)
 {
 	int reason = errno;
 	int code = reason == EEXIST ? TALLY_E_EXISTS
-	    : reason == ENOSPC	    ? TALLY_E_FULL
+	    : reason == ENOSPC      ? TALLY_E_FULL
 				    : TALLY_E_IO;
 
 	return tally_fail(error, code, "cannot write \"%s%s%s\": %s",
@@ -136,8 +137,8 @@ write_line(struct export *export, const struct tally_pg_record *record,
 	char hex[TALLY_HASH_TEXT_SIZE];
 
 	tally_pg_text_reset(line);
-	if (!tally_pg_text_reserve(line, len + TALLY_LINE_EXTRA + event_len +
-		    sizeof(export->source)))
+	if (!tally_pg_text_reserve(line,
+		len + TALLY_LINE_EXTRA + event_len + sizeof(export->source)))
 		return tally_pg_no_memory(error);
 	if (event != NULL) {
 		line->len = tally_line_encode(header, len, &record->hash,
@@ -227,10 +228,12 @@ write_chain(struct export *export, const struct tally_pg_chain *chain,
 
 	export->seq = 0;
 	memset(&export->hash, 0, sizeof(export->hash));
-	tally_pg_text_format(&sql, "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
+	tally_pg_text_format(&sql,
+	    "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
 	    ", e.event FROM ONLY tally.record AS r LEFT JOIN ONLY tally.event"
 	    " AS e ON e.id = r.event_id WHERE r.chain_id = %" PRId64
-	    " ORDER BY r.seq) TO STDOUT (FORMAT binary)", chain->id);
+	    " ORDER BY r.seq) TO STDOUT (FORMAT binary)",
+	    chain->id);
 	result = sql.failed ? tally_pg_no_memory(error)
 			    : tally_pg_conn_copy(conn, sql.at, error);
 	tally_pg_text_wipe(&sql);
@@ -274,10 +277,11 @@ write_identity(struct export *export, struct tally_error *error)
 		return fail_file(export, "tally.json", error);
 	/* The members of "created", and those of a file log. */
 	written = fprintf(file,
-	    "%.*s,\"created\":\"%s\",\"segment_bytes\":268435456,"
-	    "\"event_bytes\":%u}\n",
-	    (int)(entry->event_len - head_len - 2), entry->event + head_len,
-	    created, (unsigned)TALLY_EVENT_MAX) > 0;
+		      "%.*s,\"created\":\"%s\",\"segment_bytes\":268435456,"
+		      "\"event_bytes\":%u}\n",
+		      (int)(entry->event_len - head_len - 2),
+		      entry->event + head_len, created,
+		      (unsigned)TALLY_EVENT_MAX) > 0;
 	if (fclose(file) != 0 || !written)
 		return fail_file(export, "tally.json", error);
 	return 0;
@@ -381,8 +385,9 @@ close_all(struct tally_pg_verifier *v)
 }
 
 int
-tally_pg_export(const char *conninfo, const struct tally_pg_export *options,
-    const char *dir, struct tally_pg_exported *out, struct tally_error *error)
+tally_pg_export(const char *conninfo,
+    const struct tally_pg_export_options *options, const char *dir,
+    struct tally_pg_exported *out, struct tally_error *error)
 {
 	struct tally_verify_options how = {
 		.chain = options->chain,
@@ -421,7 +426,7 @@ tally_pg_export(const char *conninfo, const struct tally_pg_export *options,
 int
 tally_pg_status(const char *conninfo,
     void (*finding)(void *arg, const struct tally_finding *finding), void *arg,
-    struct tally_pg_status *out, struct tally_error *error)
+    struct tally_pg_state *out, struct tally_error *error)
 {
 	struct tally_verify_options how = { .finding = finding, .arg = arg };
 	struct tally_pg_verifier *v = calloc(1, sizeof(*v));

@@ -31,7 +31,7 @@ struct stray {
 
 struct unproven {
 	struct tally_pg_record *record; /* a copy */
-	bool is_there; /* the event that it names */
+	bool is_there;                  /* the event that it names */
 };
 
 struct kept {
@@ -59,8 +59,8 @@ static struct tally_pg_subject
 subject_of(struct tally_pg_verifier *v, const struct tally_pg_record *record)
 {
 	struct tally_pg_subject subject = { .seq = record->seq };
-	const struct tally_pg_use *use =
-	    tally_pg_sources_find(v, record->epoch);
+	const struct tally_pg_use *use = tally_pg_sources_find(v,
+	    record->epoch);
 	const struct tally_pg_chain *chain = record->has_chain
 	    ? tally_pg_chains_get(v, record->chain_id)
 	    : NULL;
@@ -118,8 +118,7 @@ pass_on(struct kept *kept, const struct tally_pg_record *record,
 		return 0;
 	tally_pg_match_prepare(v, record, &item);
 	tell = event != NULL && (item.flags & TALLY_PG_IS_ACCUSED) == 0;
-	item.flags |=
-	    event != NULL ? TALLY_PG_IS_KEPT : TALLY_PG_IS_ACCUSED;
+	item.flags |= event != NULL ? TALLY_PG_IS_KEPT : TALLY_PG_IS_ACCUSED;
 	if (record->key == NULL || record->epoch == 0) {
 		if (tell)
 			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject, "%s",
@@ -175,8 +174,8 @@ settle(struct kept *kept, const struct unproven *unproven,
 	struct tally_pg_verifier *v = kept->v;
 	const struct tally_pg_record *record = unproven->record;
 	struct tally_pg_subject subject = subject_of(v, record);
-	bool is_accused =
-	    tally_pg_accused_find(&v->accused, record->tid) != NULL;
+	bool is_accused = tally_pg_accused_find(&v->accused, record->tid) !=
+	    NULL;
 
 	for (size_t i = 0; i < kept->nstrays; i++) {
 		struct stray *stray = &kept->strays[i];
@@ -237,8 +236,7 @@ static int
 take_pair(struct kept *kept, const struct tally_pg_field *fields,
     struct tally_error *error)
 {
-	const struct tally_pg_field *event =
-	    &fields[TALLY_PG_RECORD_COUNT + 1];
+	const struct tally_pg_field *event = &fields[TALLY_PG_RECORD_COUNT + 1];
 	const struct tally_pg_field *id = &fields[TALLY_PG_RECORD_COUNT];
 	struct tally_pg_record record;
 
@@ -278,7 +276,8 @@ walk(struct kept *kept, const char *sql, struct tally_error *error)
 static void
 put_query(const struct tally_pg_verifier *v, struct tally_pg_text *sql)
 {
-	tally_pg_text_put(sql, "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
+	tally_pg_text_put(sql,
+	    "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
 	    ", e.id, e.event FROM (SELECT s.ctid AS ctid, s.chain_id, s.seq,"
 	    " s.\"time\", s.epoch, s.event_id, s.digest, s.prev, s.hash,"
 	    " s.key, s.id, s.salt FROM ONLY tally.record AS s"
@@ -286,7 +285,8 @@ put_query(const struct tally_pg_verifier *v, struct tally_pg_text *sql)
 	if (v->chains.only != NULL)
 		tally_pg_text_format(sql, " AND s.chain_id = %" PRId64,
 		    v->chains.only->id);
-	tally_pg_text_format(sql, ") AS r %s JOIN ONLY tally.event AS e"
+	tally_pg_text_format(sql,
+	    ") AS r %s JOIN ONLY tally.event AS e"
 	    " ON e.id = r.event_id) TO STDOUT (FORMAT binary)",
 	    v->chains.only != NULL ? "LEFT" : "FULL");
 }

@@ -132,9 +132,8 @@ tally_pg_step_hash(struct tally_pg_verifier *v,
 }
 
 void
-tally_pg_links_take(struct tally_pg_verifier *v,
-    struct tally_pg_worker *worker, const struct tally_pg_record *record,
-    struct tally_pg_chain *chain)
+tally_pg_links_take(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
+    const struct tally_pg_record *record, struct tally_pg_chain *chain)
 {
 	struct tally_pg_step step;
 
@@ -238,9 +237,8 @@ static void
 tell_at(struct walk *walk, enum tally_finding_kind kind,
     const struct tally_pg_step *step, const char *detail)
 {
-	struct tally_pg_subject subject = {
-		.chain = walk->chain->name, .seq = step->seq
-	};
+	struct tally_pg_subject subject = { .chain = walk->chain->name,
+		.seq = step->seq };
 
 	tally_pg_tell(walk->v, kind, &subject, "%s", detail);
 	tally_pg_accused_add(&walk->v->accused, step->tid, walk->chain,
@@ -250,9 +248,8 @@ tell_at(struct walk *walk, enum tally_finding_kind kind,
 static void
 blame_head(struct walk *walk)
 {
-	struct tally_pg_subject subject = {
-		.chain = walk->chain->name, .seq = walk->seq
-	};
+	struct tally_pg_subject subject = { .chain = walk->chain->name,
+		.seq = walk->seq };
 
 	if (walk->accused || !walk->known)
 		return;
@@ -309,9 +306,8 @@ accept_step(struct walk *walk, const struct tally_pg_step *step,
 	if (step->seq > walk->seq + 1)
 		open_hole(walk, step->seq, step);
 	if (!step->holds) {
-		struct tally_pg_subject subject = {
-			.chain = walk->chain->name, .seq = step->seq
-		};
+		struct tally_pg_subject subject = { .chain = walk->chain->name,
+			.seq = step->seq };
 
 		tally_pg_places_tell_bad(walk->v, &subject, step);
 		tally_pg_accused_add(&walk->v->accused, step->tid, walk->chain,
@@ -354,8 +350,8 @@ static void
 judge_group(struct walk *walk, struct group *now, const struct group *next)
 {
 	int chosen = choose(walk, now, next);
-	const struct tally_pg_step *step =
-	    chosen < 0 ? NULL : &now->steps[chosen];
+	const struct tally_pg_step *step = chosen < 0 ? NULL
+						      : &now->steps[chosen];
 
 	for (int i = 0; i < now->n; i++) {
 		if (i != chosen)
@@ -466,8 +462,9 @@ put_query(struct tally_pg_verifier *v, size_t suspects,
 {
 	const char *comma = "";
 
-	tally_pg_text_put(sql, "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
-			       " FROM ONLY tally.record AS r");
+	tally_pg_text_put(sql,
+	    "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
+	    " FROM ONLY tally.record AS r");
 	if (suspects <= ASKED_MAX) {
 		tally_pg_text_put(sql, " WHERE r.chain_id IN (");
 		for (size_t i = 0; i < v->chains.count; i++) {
@@ -479,8 +476,9 @@ put_query(struct tally_pg_verifier *v, size_t suspects,
 		}
 		tally_pg_text_put(sql, ")");
 	}
-	tally_pg_text_put(sql, " ORDER BY r.chain_id, r.seq, r.ctid)"
-			       " TO STDOUT (FORMAT binary)");
+	tally_pg_text_put(sql,
+	    " ORDER BY r.chain_id, r.seq, r.ctid)"
+	    " TO STDOUT (FORMAT binary)");
 }
 
 static int

@@ -53,9 +53,8 @@ tally_pg_links_close(struct tally_pg_verifier *v);
 
 /* Every record passes here once; chain is its own, or NULL.  Any worker. */
 void
-tally_pg_links_take(struct tally_pg_verifier *v,
-    struct tally_pg_worker *worker, const struct tally_pg_record *record,
-    struct tally_pg_chain *chain);
+tally_pg_links_take(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
+    const struct tally_pg_record *record, struct tally_pg_chain *chain);
 
 /* All records have passed: judges, and tells. */
 TALLY_MUST_CHECK int

@@ -29,7 +29,7 @@ struct tally_pg_item {
 	uint32_t relation;
 	uint32_t flags;
 	enum tally_pg_age age;
-	int nclasses; /* of keys that the row was rendered with */
+	int nclasses;             /* of keys that the row was rendered with */
 	struct tally_hash digest; /* of a row, as an insertion without salt */
 	struct tally_hash update; /* of a row, as an update without salt */
 	uint8_t salt[TALLY_SALT_SIZE];

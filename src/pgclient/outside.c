@@ -47,9 +47,8 @@ tally_pg_outside_load(struct tally_pg_verifier *v, struct tally_error *error)
 }
 
 void
-tally_pg_outside_pass(struct tally_pg_verifier *v,
-    struct tally_pg_chain *chain, int64_t seq,
-    const struct tally_pg_step *step)
+tally_pg_outside_pass(struct tally_pg_verifier *v, struct tally_pg_chain *chain,
+    int64_t seq, const struct tally_pg_step *step)
 {
 	struct tally_pg_watch *watch;
 
@@ -61,8 +60,7 @@ tally_pg_outside_pass(struct tally_pg_verifier *v,
 		if ((step->has_hash &&
 			tally_hash_equal(&step->hash, &watch->head->hash)) ||
 		    (step->has_computed &&
-			tally_hash_equal(&step->computed,
-			    &watch->head->hash)))
+			tally_hash_equal(&step->computed, &watch->head->hash)))
 			watch->is_equal = true;
 	}
 	(void)pthread_mutex_unlock(&v->lock);

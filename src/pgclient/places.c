@@ -77,9 +77,8 @@ tally_pg_places_tell_bad(struct tally_pg_verifier *v,
 static void
 tell_hole(struct tally_pg_verifier *v, const struct tally_pg_hole *hole)
 {
-	struct tally_pg_subject subject = {
-		.chain = hole->chain->name, .seq = hole->begin
-	};
+	struct tally_pg_subject subject = { .chain = hole->chain->name,
+		.seq = hole->begin };
 
 	if (hole->end - hole->begin == 1)
 		tally_pg_tell(v, TALLY_MISSING, &subject,
@@ -130,9 +129,8 @@ static void
 tell_placed(struct tally_pg_verifier *v, const struct tally_pg_places *places,
     const struct stray *stray)
 {
-	struct tally_pg_subject subject = {
-		.chain = stray->chain->name, .seq = stray->seq
-	};
+	struct tally_pg_subject subject = { .chain = stray->chain->name,
+		.seq = stray->seq };
 	struct tally_pg_chain *claimed = stray->claimed;
 
 	tally_pg_accused_add(&v->accused, stray->step.tid, stray->chain,
@@ -155,13 +153,12 @@ tell_placed(struct tally_pg_verifier *v, const struct tally_pg_places *places,
 		    claimed->name);
 	else if (stray->step.seq != stray->seq)
 		tally_pg_tell(v, TALLY_LINK_ALTERED, &subject,
-		    "its seq was changed to %lld",
-		    (long long)stray->step.seq);
+		    "its seq was changed to %lld", (long long)stray->step.seq);
 	else
 		tally_pg_places_tell_bad(v, &subject, &stray->step);
 }
 
-/* Chains without a row, and rows without records: one transaction makes both. */
+/* Chains without a row, and rows without records: made at a time. */
 static void
 tell_chains(struct tally_pg_verifier *v)
 {

@@ -76,7 +76,6 @@ tally_pg_pool_run(struct tally_pg_pool *pool, tally_pg_task task, void *arg,
 
 /* The query of a task, begun: in a transaction that has not failed. */
 TALLY_MUST_CHECK int
-tally_pg_worker_copy(struct tally_pg_worker *worker,
-    struct tally_error *error);
+tally_pg_worker_copy(struct tally_pg_worker *worker, struct tally_error *error);
 
 #endif

@@ -148,8 +148,8 @@ tally_pg_record_decode(const struct tally_pg_field *fields,
 	memset(out, 0, sizeof(*out));
 	if (fields[0].at != NULL && fields[0].len == 6)
 		out->tid = read_number(fields[0].at, 6);
-	out->has_chain =
-	    get_int8(&fields[1], &out->chain_id) && out->chain_id > 0;
+	out->has_chain = get_int8(&fields[1], &out->chain_id) &&
+	    out->chain_id > 0;
 	out->has_seq = get_int8(&fields[2], &out->seq) && out->seq > 0 &&
 	    out->seq <= (int64_t)TALLY_SEQ_MAX;
 	if (!out->has_chain)

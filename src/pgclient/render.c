@@ -57,8 +57,8 @@ tally_pg_renderer_init(struct tally_pg_renderer *renderer,
 		    strlen(epoch->label));
 		tally_pg_text_put(&text, "}");
 	}
-	renderer->tail =
-	    text.failed ? NULL : tally_pg_arena_string(arena, text.at);
+	renderer->tail = text.failed ? NULL
+				     : tally_pg_arena_string(arena, text.at);
 	renderer->tail_len = text.len;
 	tally_pg_text_wipe(&text);
 	return renderer->tail == NULL ? TALLY_E_MEMORY : 0;
@@ -80,8 +80,8 @@ write_event(const struct tally_pg_renderer *renderer,
 
 	tally_pg_text_put(event, "{\"row\":{");
 	for (int i = 0; i < renderer->epoch->ncolumns; i++) {
-		const struct tally_pg_field *field =
-		    &fields[renderer->fields[renderer->order[i]]];
+		const struct tally_pg_field
+		    *field = &fields[renderer->fields[renderer->order[i]]];
 
 		if (field->at == NULL)
 			continue;
@@ -183,13 +183,28 @@ tally_pg_render(const struct tally_pg_renderer *renderer,
 		values[i] = fields[renderer->fields[epoch->keys[i]]];
 	put_key(hasher, values, epoch->nkeys, &out->key);
 	put_chain(hasher, epoch->prefix,
-	    epoch->chain_by < 0
-		? NULL
-		: &fields[renderer->fields[epoch->chain_by]],
+	    epoch->chain_by < 0 ? NULL
+				: &fields[renderer->fields[epoch->chain_by]],
 	    &out->chain);
 	return out->event.failed || out->key.failed || out->chain.failed
 	    ? TALLY_E_MEMORY
 	    : 0;
+}
+
+struct tally_hash
+tally_pg_update_commitment(struct tally_hasher *hasher, const uint8_t *salt,
+    const char *event, size_t len)
+{
+	static const char head[] = "{\"op\":\"update\",";
+	static const uint8_t none[TALLY_SALT_SIZE];
+	static const uint8_t domain = 0x02;
+
+	tally_hash_begin(hasher);
+	tally_hash_add(hasher, &domain, 1);
+	tally_hash_add(hasher, salt != NULL ? salt : none, TALLY_SALT_SIZE);
+	tally_hash_add(hasher, head, sizeof(head) - 1);
+	tally_hash_add(hasher, event + 1, len - 1);
+	return tally_hash_end(hasher);
 }
 
 /* ---- COPY in text ----------------------------------------------------- */
@@ -242,6 +257,20 @@ tally_pg_row_split(char *row, size_t len, struct tally_pg_field *fields,
 		p = stop + 1;
 	}
 	return max + 1;
+}
+
+uint64_t
+tally_pg_tid_parse(const struct tally_pg_field *field)
+{
+	char text[32] = "";
+	char *end;
+	uint64_t block;
+
+	if (field->at == NULL || field->len >= sizeof(text) || field->len < 2)
+		return 0;
+	memcpy(text, field->at, field->len);
+	block = strtoull(text + 1, &end, 10);
+	return block << 16 | (*end == ',' ? strtoull(end + 1, NULL, 10) : 0);
 }
 
 /* ---- deletions -------------------------------------------------------- */

@@ -12,10 +12,10 @@
 /* How rows of one table are written in one form. */
 struct tally_pg_renderer {
 	const struct tally_pg_epoch *epoch;
-	int *fields;       /* of the epoch's columns: which field of the row */
-	int *order;        /* the epoch's columns in the order of members */
+	int *fields;        /* of the epoch's columns: which field of the row */
+	int *order;         /* the epoch's columns in the order of members */
 	const char **names; /* likewise: ,"name": */
-	char *tail;        /* },"table":"label"} */
+	char *tail;         /* },"table":"label"} */
 	size_t tail_len;
 };
 
@@ -46,6 +46,19 @@ tally_pg_rendered_wipe(struct tally_pg_rendered *rendered);
 int
 tally_pg_row_split(char *row, size_t len, struct tally_pg_field *fields,
     int max);
+
+/*
+ * The commitment to an update that leaves the row so: it is written like an
+ * insertion, but for one member before.  event: the insertion; salt: NULL for
+ * none.
+ */
+struct tally_hash
+tally_pg_update_commitment(struct tally_hasher *hasher, const uint8_t *salt,
+    const char *event, size_t len);
+
+/* Where "(block,number)" is, as tally_pg_record.tid. */
+uint64_t
+tally_pg_tid_parse(const struct tally_pg_field *field);
 
 /* The key of the row that a deletion of the epoch's table deletes. */
 bool

@@ -103,10 +103,9 @@ find_fields(struct tally_pg_verifier *v, struct columns *columns,
 	    (size_t)epoch->ncolumns * sizeof(*fields));
 
 	for (int i = 0; fields != NULL && i < epoch->ncolumns; i++) {
-		const struct tally_pg_live_column *found =
-		    tally_pg_column_find(v, epoch, i, columns->root,
-			columns->nroot, columns->live, columns->nlive,
-			out_why);
+		const struct tally_pg_live_column *found = tally_pg_column_find(
+		    v, epoch, i, columns->root, columns->nroot, columns->live,
+		    columns->nlive, out_why);
 		int *field;
 
 		if (found == NULL)
@@ -194,8 +193,7 @@ put_sql(struct table *table, const struct columns *columns, const char *name,
 		tally_pg_text_format(sql, ", r.c%d", i);
 	if (covers->len > 0)
 		tally_pg_text_put(sql, covers->at);
-	tally_pg_text_put(sql,
-	    " FROM (SELECT t.ctid AS c0, t.xmin AS c1");
+	tally_pg_text_put(sql, " FROM (SELECT t.ctid AS c0, t.xmin AS c1");
 	for (int i = 0; i < columns->nlive; i++) {
 		if (columns->field[i] == 0)
 			continue;
@@ -415,20 +413,6 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 	    : TALLY_PG_AGE_LEFT_OUT;
 }
 
-/* An update is written like an insertion, but for one member before. */
-static struct tally_hash
-hash_update(struct tally_hasher *hasher, const struct tally_pg_text *event)
-{
-	static const char head[] = "{\"op\":\"update\",";
-	static const uint8_t before[1 + TALLY_SALT_SIZE] = { 0x02 };
-
-	tally_hash_begin(hasher);
-	tally_hash_add(hasher, before, sizeof(before));
-	tally_hash_add(hasher, head, sizeof(head) - 1);
-	tally_hash_add(hasher, event->at + 1, event->len - 1);
-	return tally_hash_end(hasher);
-}
-
 static void
 add_up(struct reading *reading, const struct tally_pg_item *item)
 {
@@ -462,8 +446,8 @@ take_view(struct reading *reading, const struct view *view,
 	/* Rows of one chain mostly stand together. */
 	if (reading->chain == NULL ||
 	    strcmp(reading->chain->name, row->chain.at) != 0)
-		reading->chain = tally_pg_chains_find(reading->v,
-		    row->chain.at, row->chain.len);
+		reading->chain = tally_pg_chains_find(reading->v, row->chain.at,
+		    row->chain.len);
 	item->form = view->form;
 	item->chain = reading->chain;
 	memset(&item->digest, 0, sizeof(item->digest));
@@ -472,7 +456,8 @@ take_view(struct reading *reading, const struct view *view,
 		item->digest = tally_hash_commitment(hasher, NULL,
 		    row->event.at, row->event.len);
 	if (view->form->is_unsalted && view->form->has_updates)
-		item->update = hash_update(hasher, &row->event);
+		item->update = tally_pg_update_commitment(hasher, NULL,
+		    row->event.at, row->event.len);
 	item->key_len = (uint32_t)row->key.len;
 	item->event_len = wants_event ? (uint32_t)row->event.len : 0;
 	if (reading->put)
@@ -480,21 +465,6 @@ take_view(struct reading *reading, const struct view *view,
 		    row->event.at, error);
 	add_up(reading, item);
 	return 0;
-}
-
-/* "(block,number)" */
-static uint64_t
-parse_tid(const struct tally_pg_field *field)
-{
-	char text[32] = "";
-	char *end;
-	uint64_t block;
-
-	if (field->at == NULL || field->len >= sizeof(text) || field->len < 2)
-		return 0;
-	memcpy(text, field->at, field->len);
-	block = strtoull(text + 1, &end, 10);
-	return block << 16 | (*end == ',' ? strtoull(end + 1, NULL, 10) : 0);
 }
 
 static int
@@ -507,7 +477,7 @@ take_row(struct reading *reading, const struct tally_pg_field *fields,
 
 	memset(&item, 0, sizeof(item));
 	item.relation = table->relation;
-	item.tid = parse_tid(&fields[0]);
+	item.tid = tally_pg_tid_parse(&fields[0]);
 	item.age = judge_age(reading, fields, &item.use);
 	item.nclasses = table->nclasses;
 	for (int i = 0; result == 0 && i < table->nviews; i++)
@@ -539,8 +509,7 @@ read_rows(struct reading *reading, struct tally_error *error)
 			    "the database sent what is no row");
 		else
 			result = take_row(reading, fields, error);
-		atomic_fetch_add_explicit(&v->bytes, len,
-		    memory_order_relaxed);
+		atomic_fetch_add_explicit(&v->bytes, len, memory_order_relaxed);
 	}
 	free(fields);
 	return result == TALLY_END ? 0 : result;
@@ -553,8 +522,10 @@ read_part(struct tally_pg_worker *worker, void *arg, size_t number,
 	struct walk *walk = arg;
 	struct part *part = &walk->parts[number];
 	struct tally_pg_source *source = part->table->source;
-	struct reading reading = { .v = walk->v, .worker = worker,
-		.table = part->table, .put = walk->put };
+	struct reading reading = { .v = walk->v,
+		.worker = worker,
+		.table = part->table,
+		.put = walk->put };
 	struct tally_pg_text *sql = &worker->sql;
 	int result;
 
@@ -601,8 +572,8 @@ tally_pg_rows_read(struct tally_pg_verifier *v, struct tally_pg_rows *rows,
 		for (size_t i = 0; i < tally_pg_range_count(v, table->blocks);
 		     i++) {
 			walk.parts[count].table = table;
-			walk.parts[count++].range =
-			    tally_pg_range_get(v, table->blocks, i);
+			walk.parts[count++].range = tally_pg_range_get(v,
+			    table->blocks, i);
 		}
 	}
 	result = count == 0

@@ -69,7 +69,8 @@ static struct run *
 bucket_of(struct table *table, const struct tally_pg_chain *chain, int64_t next)
 {
 	uint64_t mixed = ((uint64_t)chain->id << 32 ^ (uint64_t)chain->id ^
-	    (uint64_t)next) * UINT64_C(0x9e3779b97f4a7c15);
+			     (uint64_t)next) *
+	    UINT64_C(0x9e3779b97f4a7c15);
 
 	return table->open[mixed >> (64 - BUCKET_BITS)];
 }

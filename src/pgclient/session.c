@@ -64,8 +64,7 @@ lock_tables(struct tally_pg_verifier *v, struct tally_error *error)
 	PGresult *rows = NULL;
 	int result;
 
-	result = tally_pg_conn_query(conn, attached_sql, 0, NULL, &rows,
-	    error);
+	result = tally_pg_conn_query(conn, attached_sql, 0, NULL, &rows, error);
 	/* Without its tables there is nothing to be locked: that is told. */
 	if (result == TALLY_E_IO &&
 	    (strcmp(conn->sqlstate, "42P01") == 0 ||
@@ -82,8 +81,8 @@ lock_tables(struct tally_pg_verifier *v, struct tally_error *error)
 	result = tally_pg_conn_run(conn,
 	    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", error);
 	for (int i = 0; i < PQntuples(rows); i++)
-		tally_pg_text_format(&sql, "%s %s",
-		    i == 0 ? "LOCK TABLE" : ",", PQgetvalue(rows, i, 0));
+		tally_pg_text_format(&sql, "%s %s", i == 0 ? "LOCK TABLE" : ",",
+		    PQgetvalue(rows, i, 0));
 	if (result == 0 && sql.len > 0) {
 		tally_pg_text_put(&sql, " IN ACCESS SHARE MODE");
 		result = sql.failed ? tally_pg_no_memory(error)
@@ -114,8 +113,7 @@ take_snapshot(struct tally_pg_verifier *v, struct tally_error *error)
 	if (server->version < 130000)
 		return tally_fail(error, TALLY_E_VERSION,
 		    "the server is older than PostgreSQL 13");
-	result = tally_pg_conn_query(&v->pool.first, sql, 0, NULL, &row,
-	    error);
+	result = tally_pg_conn_query(&v->pool.first, sql, 0, NULL, &row, error);
 	if (result != 0)
 		return result;
 	snprintf(v->pool.snapshot, sizeof(v->pool.snapshot), "%s",
@@ -125,8 +123,7 @@ take_snapshot(struct tally_pg_verifier *v, struct tally_error *error)
 	snprintf(server->database, sizeof(server->database), "%s",
 	    PQgetvalue(row, 0, 3));
 	server->has_extension = PQgetvalue(row, 0, 4)[0] == 't';
-	server->block_size =
-	    (unsigned)strtoul(PQgetvalue(row, 0, 5), NULL, 10);
+	server->block_size = (unsigned)strtoul(PQgetvalue(row, 0, 5), NULL, 10);
 	if (strcmp(PQgetvalue(row, 0, 6), "UTF8") != 0)
 		result = tally_fail(error, TALLY_E_USAGE,
 		    "the database is not in UTF8");
@@ -139,7 +136,7 @@ processors(void)
 {
 	long count = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return count < 1 ? 1
+	return count < 1                ? 1
 	    : count > TALLY_PG_JOBS_MAX ? TALLY_PG_JOBS_MAX
 					: (unsigned)count;
 }
@@ -204,8 +201,8 @@ read_range(struct tally_pg_worker *worker, void *arg, size_t number,
 {
 	struct walk *walk = arg;
 	struct tally_pg_verifier *v = walk->v;
-	struct tally_pg_range range =
-	    tally_pg_range_get(v, walk->blocks, number);
+	struct tally_pg_range range = tally_pg_range_get(v, walk->blocks,
+	    number);
 	struct tally_pg_field fields[TALLY_PG_RECORD_COUNT];
 	struct tally_pg_record record;
 	struct tally_pg_text *sql = &worker->sql;
@@ -215,8 +212,9 @@ read_range(struct tally_pg_worker *worker, void *arg, size_t number,
 	int result;
 
 	tally_pg_text_reset(sql);
-	tally_pg_text_put(sql, "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
-			       " FROM ONLY tally.record AS r");
+	tally_pg_text_put(sql,
+	    "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
+	    " FROM ONLY tally.record AS r");
 	tally_pg_range_put(sql, "r", &range);
 	if (walk->filter != NULL)
 		tally_pg_text_format(sql, " AND (%s)", walk->filter);
@@ -235,8 +233,7 @@ read_range(struct tally_pg_worker *worker, void *arg, size_t number,
 			result = 0;
 			continue;
 		}
-		atomic_fetch_add_explicit(&v->bytes, len,
-		    memory_order_relaxed);
+		atomic_fetch_add_explicit(&v->bytes, len, memory_order_relaxed);
 		tally_pg_record_decode(fields, &record);
 		result = walk->fn(v, worker, &record, error);
 	}
@@ -256,8 +253,8 @@ tally_pg_records_walk(struct tally_pg_verifier *v, const char *filter,
 
 	if (result != 0)
 		return result;
-	walk.blocks =
-	    strtoull(PQgetvalue(row, 0, 0), NULL, 10) / v->server.block_size;
+	walk.blocks = strtoull(PQgetvalue(row, 0, 0), NULL, 10) /
+	    v->server.block_size;
 	PQclear(row);
 	return tally_pg_pool_run(&v->pool, read_range, &walk,
 	    tally_pg_range_count(v, walk.blocks), error);

@@ -25,7 +25,7 @@ struct head {
 
 /* A run of the file, read in pieces. */
 struct run {
-	off_t at;  /* of what was not read yet */
+	off_t at; /* of what was not read yet */
 	off_t end;
 	char *room;
 	size_t begin; /* in room: what was read and not given */
@@ -198,8 +198,8 @@ write_all(struct tally_pg_sort *sort, const char *bytes, size_t len,
 static int
 add_run(struct tally_pg_sort *sort, off_t begin, struct tally_error *error)
 {
-	struct run *runs =
-	    realloc(sort->runs, (sort->nruns + 1) * sizeof(*runs));
+	struct run *runs = realloc(sort->runs,
+	    (sort->nruns + 1) * sizeof(*runs));
 
 	if (runs == NULL)
 		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
@@ -262,7 +262,8 @@ make_room(struct tally_pg_sort *sort, size_t len, struct tally_error *error)
 
 	/* The orders count as memory, too. */
 	if (sort->used + len + 2 * (sort->count + 1) * sizeof(*order) >
-	    sort->memory && sort->count > 0) {
+		sort->memory &&
+	    sort->count > 0) {
 		int result = spill(sort, error);
 
 		if (result != 0)
@@ -438,9 +439,8 @@ tally_pg_sort_end(struct tally_pg_sort *sort, struct tally_error *error)
 
 	if (sort->nruns == 0) {
 		result = sort_items(sort);
-		return result == 0
-		    ? 0
-		    : tally_fail(error, result, "out of memory");
+		return result == 0 ? 0
+				   : tally_fail(error, result, "out of memory");
 	}
 	result = sort->count > 0 ? spill(sort, error) : 0;
 	return result != 0 ? result : begin_merge(sort, error);

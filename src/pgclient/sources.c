@@ -33,8 +33,8 @@ tally_pg_sources_open(struct tally_pg_verifier *v, struct tally_error *error)
 	v->sources = calloc(1, sizeof(*v->sources));
 	if (v->sources == NULL)
 		return tally_pg_no_memory(error);
-	v->sources->tallies =
-	    calloc(v->pool.count, sizeof(*v->sources->tallies));
+	v->sources->tallies = calloc(v->pool.count,
+	    sizeof(*v->sources->tallies));
 	return v->sources->tallies == NULL ? tally_pg_no_memory(error) : 0;
 }
 
@@ -205,15 +205,15 @@ load_attached(struct tally_pg_verifier *v, struct tally_error *error)
 	    error);
 
 	for (int i = 0; result == 0 && i < PQntuples(rows); i++) {
-		struct tally_pg_attached *row =
-		    tally_pg_arena_get(&v->arena, sizeof(*row));
+		struct tally_pg_attached *row = tally_pg_arena_get(&v->arena,
+		    sizeof(*row));
 
 		if (row == NULL) {
 			result = tally_pg_no_memory(error);
 			break;
 		}
-		row->relation =
-		    (uint32_t)strtoul(PQgetvalue(rows, i, 0), NULL, 10);
+		row->relation = (uint32_t)strtoul(PQgetvalue(rows, i, 0), NULL,
+		    10);
 		row->epoch = strtoll(PQgetvalue(rows, i, 1), NULL, 10);
 		row->label = tally_pg_arena_string(&v->arena,
 		    PQgetvalue(rows, i, 2));
@@ -335,9 +335,8 @@ replay(struct tally_pg_verifier *v)
 
 	for (size_t i = 0; result == 0 && i < v->entries->count; i++) {
 		const struct tally_pg_entry *entry = &v->entries->all[i];
-		struct tally_pg_subject subject = {
-			.chain = TALLY_PG_LOG_CHAIN, .seq = entry->seq
-		};
+		struct tally_pg_subject subject = { .chain = TALLY_PG_LOG_CHAIN,
+			.seq = entry->seq };
 		struct tally_pg_epoch *epoch;
 		struct tally_pg_detach *detach;
 
@@ -400,7 +399,8 @@ make_form(struct tally_pg_verifier *v, struct tally_pg_source *source,
     const struct tally_pg_epoch *epoch)
 {
 	struct tally_pg_sources *sources = v->sources;
-	struct tally_pg_form *form = tally_pg_arena_get(&v->arena, sizeof(*form));
+	struct tally_pg_form *form = tally_pg_arena_get(&v->arena,
+	    sizeof(*form));
 	struct tally_pg_form **forms = realloc(sources->forms,
 	    (size_t)(sources->nforms + 1) * sizeof(*forms));
 	struct tally_pg_form **at = &source->forms;
@@ -483,8 +483,8 @@ read_log(struct tally_pg_verifier *v, struct tally_error *error)
 		ids[count++] = row->epoch;
 	tally_pg_entries_order(v);
 	for (size_t i = 0; i < v->entries->count; i++) {
-		struct tally_pg_use *use =
-		    get_use(v, v->entries->all[i].event_id);
+		struct tally_pg_use *use = get_use(v,
+		    v->entries->all[i].event_id);
 
 		if (use != NULL)
 			use->is_named = true;

@@ -21,19 +21,19 @@ struct tally_pg_form {
 	int number;
 	struct tally_pg_source *source;
 	const struct tally_pg_epoch *epoch; /* one of those that have it */
-	bool is_salted;   /* some of them are */
-	bool is_unsalted; /* some are not */
-	bool has_updates; /* some are not append-only */
-	bool is_rendered; /* on some root */
-	int key_class;    /* forms with the same key share it */
-	const char *why;  /* it is not rendered, or NULL */
-	uint64_t unjudged; /* records, for that reason */
+	bool is_salted;                     /* some of them are */
+	bool is_unsalted;                   /* some are not */
+	bool has_updates;                   /* some are not append-only */
+	bool is_rendered;                   /* on some root */
+	int key_class;              /* forms with the same key share it */
+	const char *why;            /* it is not rendered, or NULL */
+	uint64_t unjudged;          /* records, for that reason */
 	struct tally_pg_form *next; /* of the source */
 };
 
 /* An epoch that tally:log seals or a record names. */
 struct tally_pg_use {
-	int64_t id; /* tally.event.id of the attach event */
+	int64_t id;                   /* tally.event.id of the attach event */
 	struct tally_pg_epoch *epoch; /* NULL: tally:log does not seal it */
 	struct tally_pg_source *source;
 	struct tally_pg_form *form;
@@ -44,9 +44,9 @@ struct tally_pg_use {
 	uint64_t total;   /* of records that name it, in the scope */
 	uint64_t records; /* of these, not told one by one */
 	atomic_uint_fast64_t narrowed; /* rows of its time, left out */
-	bool is_named; /* by a record of tally:log */
-	struct tally_pg_sum sum; /* of its records */
-	struct tally_pg_use *next; /* of the source, in the log's order */
+	bool is_named;                 /* by a record of tally:log */
+	struct tally_pg_sum sum;       /* of its records */
+	struct tally_pg_use *next;     /* of the source, in the log's order */
 };
 
 /* What is known of a row that no record seals. */
@@ -70,16 +70,16 @@ struct tally_pg_source {
 	int nclasses; /* different keys of its forms */
 	uint32_t *roots;
 	int nroots;
-	bool is_here;   /* all epochs began in this database */
-	bool is_sorted; /* its rows are compared one by one */
-	const char *_Atomic blind; /* why rows could not be read, or NULL */
-	struct tally_pg_use *live; /* in force, or NULL */
+	bool is_here;                 /* all epochs began in this database */
+	bool is_sorted;               /* its rows are compared one by one */
+	const char *_Atomic blind;    /* why rows could not be read, or NULL */
+	struct tally_pg_use *live;    /* in force, or NULL */
 	struct tally_pg_sum rows;     /* that are to have a record */
 	struct tally_pg_sum old_rows; /* that need none, as old as they are */
 	/* Told once for the source, with their number: */
 	uint64_t legacy;
 	uint64_t unknown_age;
-	uint64_t gone;  /* records without a row, after a detach */
+	uint64_t gone;   /* records without a row, after a detach */
 	uint64_t unread; /* records whose rows could not be read */
 	struct tally_pg_source *next;
 };

@@ -98,9 +98,9 @@ tally_pg_text_quote(struct tally_pg_text *text, const char *bytes, size_t len)
 	size_t quoted;
 
 	/* Small ones are not measured. */
-	if (!tally_pg_text_reserve(text, len < 256 ? TALLY_JCS_QUOTED_MAX(len)
-						   : tally_jcs_measure(bytes,
-							 len)))
+	if (!tally_pg_text_reserve(text,
+		len < 256 ? TALLY_JCS_QUOTED_MAX(len)
+			  : tally_jcs_measure(bytes, len)))
 		return true;
 	quoted = tally_jcs_quote(bytes, len, text->at + text->len);
 	text->len += quoted;
@@ -145,8 +145,7 @@ tally_pg_arena_get(struct tally_pg_arena *arena, size_t size)
 }
 
 char *
-tally_pg_arena_copy(struct tally_pg_arena *arena, const void *bytes,
-    size_t len)
+tally_pg_arena_copy(struct tally_pg_arena *arena, const void *bytes, size_t len)
 {
 	char *copy = tally_pg_arena_get(arena, len + 1);
 

@@ -34,9 +34,9 @@ struct tally_pg_sources;
 
 /* What the server is, and which tally it has. */
 struct tally_pg_server {
-	int version;         /* 150000 and so on */
-	uint64_t cluster;    /* system identifier */
-	uint64_t next_xid;   /* the snapshot's */
+	int version;       /* 150000 and so on */
+	uint64_t cluster;  /* system identifier */
+	uint64_t next_xid; /* the snapshot's */
 	char database[256];
 	bool has_extension;
 	unsigned block_size;

@@ -81,10 +81,9 @@ static int
 take_again(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
     const struct tally_pg_record *record, struct tally_error *error)
 {
-	struct tally_pg_subject subject = {
-		.seq = record->seq, .key = record->key,
-		.key_len = record->key_len
-	};
+	struct tally_pg_subject subject = { .seq = record->seq,
+		.key = record->key,
+		.key_len = record->key_len };
 	struct tally_pg_item item;
 	const char *fault = NULL;
 
@@ -206,8 +205,7 @@ tell_gone(struct tally_pg_verifier *v, const struct tally_pg_source *source)
 	else if (count > 0)
 		tally_pg_tell(v, TALLY_NOT_JUDGED, &subject,
 		    "table \"%s\", which tally:log/%" PRId64
-		    " detached, is gone: its %" PRIu64
-		    " records have no rows",
+		    " detached, is gone: its %" PRIu64 " records have no rows",
 		    last->epoch->table, last->detach_seq, count);
 }
 
@@ -291,8 +289,8 @@ match_rows(struct tally_pg_verifier *v, struct tally_pg_rows *rows,
 	const char *scope = scope_filter(v, false);
 	const char *filter = scope == NULL
 	    ? "r.event_id IS NULL"
-	    : tally_pg_arena_format(&v->arena,
-		  "r.event_id IS NULL AND %s", scope);
+	    : tally_pg_arena_format(&v->arena, "r.event_id IS NULL AND %s",
+		  scope);
 	int result;
 
 	/* Records of no row and no event are to be found in any case. */
@@ -321,8 +319,8 @@ judge_rows(struct tally_pg_verifier *v, struct tally_error *error)
 	for (source = v->sources->all; source != NULL; source = source->next) {
 		if (source->nroots == 0)
 			tell_gone(v, source);
-		source->is_sorted =
-		    source->nroots > 0 && !can_be_summed(v, source);
+		source->is_sorted = source->nroots > 0 &&
+		    !can_be_summed(v, source);
 	}
 	result = tally_pg_rows_open(v, &rows, error);
 	if (result == 0)
@@ -375,8 +373,7 @@ not_covered(struct tally_pg_verifier *v)
 
 	if (!tally_pg_outside_covers_ends(v))
 		bits |= TALLY_UNCOVERED_LAST;
-	if (!v->options->heads_complete ||
-	    (bits & TALLY_UNCOVERED_LAST) != 0)
+	if (!v->options->heads_complete || (bits & TALLY_UNCOVERED_LAST) != 0)
 		bits |= TALLY_UNCOVERED_CHAINS;
 	if (v->chains.only != NULL)
 		bits |= TALLY_UNCOVERED_OTHER_CHAINS;
