@@ -105,6 +105,13 @@ tally_pg_sort_free(struct tally_pg_sort *sort)
 
 /* ---- in memory -------------------------------------------------------- */
 
+static bool
+is_before(const struct tally_pg_sort *sort, size_t x, size_t y)
+{
+	return compare_keys((const void *)(sort->items + x),
+		   (const void *)(sort->items + y)) < 0;
+}
+
 /*
  * A merge sort of the offsets, bottom up: the items are where they are, and
  * equal ones keep their order.
@@ -126,11 +133,9 @@ sort_items(struct tally_pg_sort *sort)
 			size_t i = low, j = mid, k = low;
 
 			while (i < mid || j < high) {
-				const void *x = sort->items + from[i];
-				const void *y = sort->items + from[j];
-
 				if (j >= high ||
-				    (i < mid && compare_keys(x, y) <= 0))
+				    (i < mid &&
+					!is_before(sort, from[j], from[i])))
 					to[k++] = from[i++];
 				else
 					to[k++] = from[j++];
