@@ -84,8 +84,8 @@ const struct command command_pg_status = {
 	.summary = "look at a database's configuration",
 	.synopsis = "pg status CONNINFO [--json]",
 	.about = "Compares what tally:log says of attached tables with the"
-		 " catalog: tables,\ncolumns, triggers.  Records and rows are"
-		 " not judged; \"tally pg verify\" does that.",
+		 " catalog: tables,\ncolumns, triggers.  It judges no records"
+		 " and rows, which \"tally pg verify\" does.",
 	.options = options,
 	.example = "  tally pg status dbname=app",
 	.statuses = "  0 all as it was sealed  1 something was found  4 no"

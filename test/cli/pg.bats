@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # tally pg, against servers of their own that have the extension.
+# shellcheck disable=SC2016 # scripts for another shell
 
 load helper
 
@@ -163,7 +164,6 @@ ALTER TABLE p1 DISABLE TRIGGER ALL
 UPDATE tally.event SET event = replace(event, 'public.a', 'public.b') WHERE event LIKE '{"attach"%"public.a"%'
 UPDATE tally.chain SET name = 'gone' WHERE name = 'tally:log'
 SQL
-  # shellcheck disable=SC2016
   server '
     bad=0
     i=0
