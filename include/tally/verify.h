@@ -55,6 +55,8 @@ enum {
 	TALLY_UNCOVERED_OTHER_CHAINS = 16, /* chains that were not asked for */
 	TALLY_UNCOVERED_TAIL = 32,  /* what is not durable yet, or was
 				       appended since it began */
+	TALLY_UNCOVERED_DETACHED = 64, /* in a database: what was done to rows
+					  while their table was detached */
 };
 
 struct tally_finding {
@@ -66,6 +68,9 @@ struct tally_finding {
 	const char *file;  /* "log/00000000000000000000.jsonl", or NULL */
 	uint64_t offset;   /* byte offset in the file */
 	const char *detail; /* one sentence, no full stop */
+	/* In a database (tally/pg.h), else NULL: */
+	const char *source; /* label of the table whose row it is about */
+	const char *key;    /* of that row */
 };
 
 struct tally_outside_head {

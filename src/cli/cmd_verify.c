@@ -16,6 +16,7 @@
 #include "profile.h"
 #include "progress.h"
 #include "signals.h"
+#include "verdict.h"
 
 struct settings {
 	const char *chain;
@@ -51,27 +52,6 @@ static const struct option options[] = {
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
 };
 
-/* What was not covered: for a machine, and in words. */
-static const struct {
-	unsigned bit;
-	const char *word;
-	const char *words;
-} uncovered[] = {
-	{ TALLY_UNCOVERED_ORDER, "order", "the order between chains (--root)" },
-	{ TALLY_UNCOVERED_LAST, "last",
-	    "the last record of each chain and what stood behind it"
-	    " (--root, --heads)" },
-	{ TALLY_UNCOVERED_CHAINS, "chains",
-	    "whole chains, removed or added (--root)" },
-	{ TALLY_UNCOVERED_IDS, "ids", "that ids are unique (--ids)" },
-	{ TALLY_UNCOVERED_OTHER_CHAINS, "other-chains",
-	    "the chains that were not asked for" },
-	{ TALLY_UNCOVERED_TAIL, "tail",
-	    "what is not durable yet or came after it began" },
-};
-
-#define UNCOVERED (sizeof(uncovered) / sizeof(uncovered[0]))
-
 struct verifier {
 	const struct settings *settings;
 	struct progress progress;
@@ -79,83 +59,13 @@ struct verifier {
 };
 
 static void
-print_text_finding(const struct tally_finding *finding)
-{
-	bool is_break = tally_finding_is_break(finding->kind);
-
-	output_word(is_break ? COLOUR_BAD : COLOUR_UNSURE,
-	    tally_finding_name(finding->kind));
-	if (finding->chain != NULL) {
-		fputs("  chain \"", stdout);
-		output_name(finding->chain, strlen(finding->chain));
-		fputc('"', stdout);
-	}
-	if (finding->seq_end > finding->seq + 1)
-		printf("  seq %" PRIu64 "-%" PRIu64, finding->seq,
-		    finding->seq_end - 1);
-	else if (finding->seq != 0)
-		printf("  seq %" PRIu64, finding->seq);
-	if (finding->index != UINT64_MAX)
-		printf("  index %" PRIu64, finding->index);
-	if (finding->file != NULL)
-		printf("  %s:%" PRIu64, finding->file, finding->offset);
-	if (finding->detail != NULL) {
-		fputs("  ", stdout);
-		output_name(finding->detail, strlen(finding->detail));
-	}
-	fputc('\n', stdout);
-}
-
-static void
-print_json_finding(const struct tally_finding *finding)
-{
-	printf("{\"kind\":\"%s\",\"chain\":",
-	    tally_finding_name(finding->kind));
-	if (finding->chain != NULL)
-		output_json(finding->chain, strlen(finding->chain));
-	else
-		fputs("null", stdout);
-	if (finding->seq != 0)
-		printf(",\"seq\":%" PRIu64, finding->seq);
-	else
-		fputs(",\"seq\":null", stdout);
-	if (finding->seq_end > finding->seq + 1)
-		printf(",\"seq_end\":%" PRIu64, finding->seq_end);
-	if (finding->index != UINT64_MAX)
-		printf(",\"index\":%" PRIu64, finding->index);
-	else
-		fputs(",\"index\":null", stdout);
-	fputs(",\"detail\":", stdout);
-	if (finding->detail != NULL)
-		output_json(finding->detail, strlen(finding->detail));
-	else
-		fputs("null", stdout);
-	if (finding->file != NULL) {
-		fputs(",\"file\":", stdout);
-		output_json(finding->file, strlen(finding->file));
-		printf(",\"offset\":%" PRIu64, finding->offset);
-	} else {
-		fputs(",\"file\":null,\"offset\":null", stdout);
-	}
-	fputc('}', stdout);
-}
-
-static void
 on_finding(void *arg, const struct tally_finding *finding)
 {
 	struct verifier *verifier = arg;
 
 	progress_clear(&verifier->progress);
-	if (verifier->settings->json) {
-		fputs(verifier->findings == 0 ? "{\"findings\":[" : ",",
-		    stdout);
-		print_json_finding(finding);
-	} else {
-		print_text_finding(finding);
-	}
-	verifier->findings++;
-	if (output_is_terminal())
-		(void)fflush(stdout);
+	verdict_finding(finding, verifier->settings->json,
+	    verifier->findings++ == 0);
 }
 
 static int
@@ -167,75 +77,6 @@ on_progress(void *arg, const struct tally_progress *now)
 	return signals_caught();
 }
 
-static enum colour
-colour_of(enum tally_verdict_code verdict)
-{
-	if (verdict == TALLY_INTACT)
-		return COLOUR_GOOD;
-	return verdict == TALLY_TAMPERED ? COLOUR_BAD : COLOUR_UNSURE;
-}
-
-/* The options behind the words are none of a foreign chain's. */
-static int
-words_len(const char *words, bool foreign)
-{
-	const char *option = strstr(words, " (--");
-
-	return (int)(foreign && option != NULL ? (size_t)(option - words)
-					       : strlen(words));
-}
-
-static void
-print_text_verdict(const struct tally_verdict *verdict, bool foreign)
-{
-	fputs("verdict   ", stdout);
-	output_word(colour_of(verdict->verdict),
-	    tally_verdict_name(verdict->verdict));
-	printf("\nrecords   %" PRIu64 "\nchains    %" PRIu64
-	       "\nfindings  %" PRIu64,
-	    verdict->records, verdict->chains, verdict->findings);
-	if (!foreign) {
-		printf("\nroot      %" PRIu64 ":", verdict->size);
-		output_hash(&verdict->root);
-	}
-	printf("\nseconds   %.3f\n", verdict->seconds);
-	if (verdict->not_covered == 0)
-		return;
-	fputs("not covered\n", stdout);
-	for (size_t i = 0; i < UNCOVERED; i++)
-		if (verdict->not_covered & uncovered[i].bit)
-			printf("  %.*s\n",
-			    words_len(uncovered[i].words, foreign),
-			    uncovered[i].words);
-}
-
-static void
-print_json_verdict(const struct tally_verdict *verdict, uint64_t findings,
-    bool foreign)
-{
-	const char *comma = "";
-
-	if (findings == 0)
-		fputs("{\"findings\":[", stdout);
-	printf("],\"verdict\":\"%s\",\"records\":%" PRIu64
-	       ",\"chains\":%" PRIu64 ",\"size\":%" PRIu64,
-	    tally_verdict_name(verdict->verdict), verdict->records,
-	    verdict->chains, verdict->size);
-	if (!foreign) {
-		fputs(",\"root\":\"", stdout);
-		output_hash(&verdict->root);
-		fputc('"', stdout);
-	}
-	printf(",\"seconds\":%.6f,\"not_covered\":[", verdict->seconds);
-	for (size_t i = 0; i < UNCOVERED; i++) {
-		if ((verdict->not_covered & uncovered[i].bit) == 0)
-			continue;
-		printf("%s\"%s\"", comma, uncovered[i].word);
-		comma = ",";
-	}
-	fputs("]}\n", stdout);
-}
-
 /* It could not verify to the end; what was begun stays one JSON object. */
 static enum status
 give_up(const struct verifier *verifier, int result,
@@ -243,9 +84,8 @@ give_up(const struct verifier *verifier, int result,
 {
 	const struct settings *settings = verifier->settings;
 
-	if (settings->json && verifier->findings > 0)
-		fputs("],\"verdict\":\"unverifiable\",\"incomplete\":true}\n",
-		    stdout);
+	if (settings->json)
+		verdict_break_off(verifier->findings);
 	if (result != TALLY_PARTIAL)
 		return output_failure(result, error, true);
 	if (settings->resume != NULL)
@@ -288,15 +128,12 @@ verify(struct verifier *verifier, const char *dir, const struct heads *heads)
 	progress_clear(&verifier->progress);
 	if (result != 0)
 		return give_up(verifier, result, &error);
-	if (settings->json)
-		print_json_verdict(&verdict, verifier->findings,
-		    settings->profile != NULL);
-	else if (!settings->quiet || verdict.verdict != TALLY_INTACT)
-		print_text_verdict(&verdict, settings->profile != NULL);
-	if (verdict.verdict == TALLY_INTACT)
-		return STATUS_DONE;
-	return verdict.verdict == TALLY_TAMPERED ? STATUS_TAMPERED
-						 : STATUS_UNJUDGED;
+	if (settings->json || !settings->quiet ||
+	    verdict.verdict != TALLY_INTACT)
+		verdict_print(&verdict,
+		    settings->profile != NULL ? VERDICT_FOREIGN : VERDICT_LOG,
+		    settings->json, verifier->findings);
+	return verdict_status(&verdict);
 }
 
 /* Is there an option that only a log of ours has a use for? */

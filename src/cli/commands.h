@@ -15,5 +15,11 @@ extern const struct command command_check;
 extern const struct command command_stat;
 extern const struct command command_key;
 extern const struct command command_checkpoint;
+extern const struct command command_pg;
+
+/* Of the group "pg". */
+extern const struct command command_pg_verify;
+extern const struct command command_pg_export;
+extern const struct command command_pg_status;
 
 #endif

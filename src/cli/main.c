@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
 	&command_stat,
 	&command_key,
 	&command_checkpoint,
+	&command_pg,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -82,13 +83,71 @@ unknown(const char *name)
 	return STATUS_USAGE;
 }
 
+/* Of a group, help is that of all its commands. */
+static void
+show(const struct command *command)
+{
+	if (command->parts == NULL) {
+		options_help(command);
+		return;
+	}
+	for (size_t i = 0; command->parts[i] != NULL; i++) {
+		if (i > 0)
+			fputc('\n', stdout);
+		options_help(command->parts[i]);
+	}
+}
+
+/* Which command of the group?  NULL: it was refused, or help was shown. */
+static const struct command *
+find_part(const struct command *group, int argc, char **argv,
+    enum status *status)
+{
+	struct suggest suggest;
+
+	*status = STATUS_USAGE;
+	if (argc > 0 &&
+	    (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+		show(group);
+		*status = STATUS_DONE;
+		return NULL;
+	}
+	if (argc == 0) {
+		complain("\"%s\" needs a command; see \"tally %s --help\"",
+		    group->name, group->name);
+		return NULL;
+	}
+	suggest_init(&suggest, argv[0], strlen(argv[0]));
+	for (size_t i = 0; group->parts[i] != NULL; i++) {
+		/* A part's name is that of the group, a space, its own. */
+		const char *name = strchr(group->parts[i]->name, ' ') + 1;
+
+		if (strcmp(name, argv[0]) == 0)
+			return group->parts[i];
+		suggest_offer(&suggest, name);
+	}
+	if (suggest.best != NULL)
+		complain("unknown command \"%s %s\"; did you mean \"%s %s\"?",
+		    group->name, argv[0], group->name, suggest.best);
+	else
+		complain("unknown command \"%s %s\"; see \"tally %s --help\"",
+		    group->name, argv[0], group->name);
+	return NULL;
+}
+
 static enum status
 run(const struct command *command, int argc, char **argv)
 {
 	char *operand[OPERANDS_MAX];
-	void *settings = calloc(1, command->settings_size);
 	enum status status = STATUS_USAGE;
+	void *settings;
 
+	if (command->parts != NULL) {
+		command = find_part(command, argc--, argv++, &status);
+		if (command == NULL)
+			return status;
+	}
+	settings = calloc(1, command->settings_size);
 	if (settings == NULL) {
 		complain("out of memory");
 		return STATUS_IO;
@@ -121,7 +180,7 @@ run_help(int argc, char **argv)
 	command = find(argv[0]);
 	if (command == NULL)
 		return unknown(argv[0]);
-	options_help(command);
+	show(command);
 	return STATUS_DONE;
 }
 

@@ -67,6 +67,8 @@ struct command {
 	size_t settings_size;
 	/* operand: OPERANDS_MAX of them, NULL where not given. */
 	enum status (*run)(const void *settings, char *const *operand);
+	/* Or it is a group: its commands, behind its name; NULL ends them. */
+	const struct command *const *parts;
 };
 
 enum parsed {

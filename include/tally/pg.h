@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Chains that are kept in PostgreSQL, from outside: libtally-pg, over libpq.
+ *
+ * Nothing that runs in the server is trusted but PostgreSQL itself: records
+ * and rows are read with COPY under one snapshot, and hashed and judged here.
+ * No call writes to the database.
+ */
+#ifndef TALLY_PG_H
+#define TALLY_PG_H
+
+#include <tally/error.h>
+#include <tally/verify.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Verifies all that the extension sealed in the database that conninfo (a
+ * string or URI of libpq) leads to.  Of options, which may be NULL, jobs (of
+ * connections, 64 at most; 0: as many as there are processors), chain, heads,
+ * heads_complete, finding, progress and arg count.  root, ids and resume are
+ * refused.  A finding's chain, source, key and detail live until the callback
+ * returns; index and file are never known.
+ *
+ * Returns 0 with a verdict, whatever that is; its size is that of records,
+ * and its root is zeros: a database has no order between chains.
+ * TALLY_PARTIAL if progress interrupted it; TALLY_END if there is no such
+ * chain; TALLY_E_NO_LOG if the database has no tables of tally;
+ * TALLY_E_ACCESS with the right that is missing; TALLY_E_DAMAGED if tally's
+ * own tables are not what they are to be; TALLY_E_IO if the server cannot be
+ * reached.  A table whose rows cannot be read is a finding, no error.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_verify(const char *conninfo,
+    const struct tally_verify_options *options,
+    struct tally_verdict *out_verdict, struct tally_error *error);
+
+struct tally_pg_export_options {
+	const char *chain; /* plain name */
+	size_t chain_len;
+	unsigned jobs; /* as above */
+	/* Called about ten times a second; not 0 interrupts. */
+	int (*progress)(void *arg, const struct tally_progress *progress);
+	void *arg;
+};
+
+struct tally_pg_exported {
+	uint64_t records; /* of the chain */
+	uint64_t events;  /* of these, that were written with their event */
+};
+
+/*
+ * Makes dir, a file log that tally_verify accepts: tally:log and the chain, in
+ * one segment.  A record whose event was kept, or whose row still gives what
+ * was sealed, is written with it; of others the line says where it was.  dir
+ * must not be there; what was begun is left there if it fails.
+ *
+ * Returns 0; TALLY_PARTIAL if progress interrupted it; TALLY_END if there is
+ * no such chain; TALLY_E_EXISTS; TALLY_E_DAMAGED if the chain or tally:log
+ * does not hold (tally_pg_verify says where); and what tally_pg_verify
+ * returns.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_export(const char *conninfo,
+    const struct tally_pg_export_options *options, const char *dir,
+    struct tally_pg_exported *out, struct tally_error *error);
+
+/* What tally is in a database, and what state it is in. */
+struct tally_pg_state {
+	int server_version; /* 150000 and so on */
+	bool has_extension; /* else: tables alone, of the plain script */
+	char database[256];
+	uint64_t cluster;  /* PostgreSQL's system identifier */
+	uint64_t chains;
+	uint64_t attached; /* tables in force */
+	uint64_t findings; /* in the catalog: triggers, columns, tables */
+};
+
+/*
+ * Looks at the configuration: tally:log's events against the catalog.  Each
+ * fault is a finding.  Records and rows are not read, but those of tally:log.
+ * Errors are those of tally_pg_verify.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_status(const char *conninfo,
+    void (*finding)(void *arg, const struct tally_finding *finding), void *arg,
+    struct tally_pg_state *out, struct tally_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The catalog: are the extension's tables, the attached ones, their columns
+ * and triggers what they should be?  Asked under the snapshot.
+ */
+#ifndef TALLY_PGCLIENT_ATTACHED_H
+#define TALLY_PGCLIENT_ATTACHED_H
+
+#include "pgclient/sources.h"
+
+/* TALLY_E_NO_LOG if the database has none of tally's tables. */
+TALLY_MUST_CHECK int
+tally_pg_catalog_judge(struct tally_pg_verifier *v, struct tally_error *error);
+
+/*
+ * Finds the roots of every source, and tells what of the attached tables is
+ * not as the epoch in force says.
+ */
+TALLY_MUST_CHECK int
+tally_pg_attached_judge(struct tally_pg_verifier *v, struct tally_error *error);
+
+/* A column as it is now. */
+struct tally_pg_live_column {
+	int number;
+	const char *name;
+	const char *type; /* as the format names it */
+	int64_t typmod;
+};
+
+TALLY_MUST_CHECK int
+tally_pg_columns_read(struct tally_pg_verifier *v, uint32_t relation,
+    struct tally_pg_live_column **out, int *out_count,
+    struct tally_error *error);
+
+/*
+ * Where a column of the epoch is in table, whose columns are live; of the
+ * epoch's own relation they are root.  NULL and why, if it is not what it was.
+ */
+const struct tally_pg_live_column *
+tally_pg_column_find(struct tally_pg_verifier *v,
+    const struct tally_pg_epoch *epoch, int position,
+    const struct tally_pg_live_column *root, int nroot,
+    const struct tally_pg_live_column *live, int nlive, const char **out_why);
+
+#endif

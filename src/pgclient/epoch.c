@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The events of attach, alter and detach, read.
+ *
+ * Of each there is one spelling (RFC 8785), so the reader knows the one order
+ * of members.  What it is lax about (the spelling of strings and numbers) it
+ * would not be alone to accept: an event counts only if it hashes to what
+ * tally:log seals.
+ *
+ * Each function below moves the reader behind what it read and returns true,
+ * or returns false and leaves it anywhere.
+ */
+#include <string.h>
+
+#include "core/json.h"
+#include "core/text.h"
+#include "pgclient/epoch.h"
+
+struct reader {
+	struct tally_pg_arena *arena;
+	const char *p;
+	const char *end;
+};
+
+static bool
+skip(struct reader *reader, const char *literal)
+{
+	size_t len = strlen(literal);
+
+	if ((size_t)(reader->end - reader->p) < len ||
+	    memcmp(reader->p, literal, len) != 0)
+		return false;
+	reader->p += len;
+	return true;
+}
+
+static bool
+read_string(struct reader *reader, const char *before, const char **out)
+{
+	const uint8_t *p, *stop;
+	char *to;
+
+	if (!skip(reader, before) || !skip(reader, "\""))
+		return false;
+	p = (const uint8_t *)reader->p;
+	for (stop = p; stop < (const uint8_t *)reader->end && *stop != '"';
+	     stop++)
+		if (*stop == '\\')
+			stop++;
+	if (stop >= (const uint8_t *)reader->end)
+		return false;
+	to = tally_pg_arena_get(reader->arena, (size_t)(stop - p) + 1);
+	*out = to;
+	if (to == NULL)
+		return false;
+	while (p < stop) {
+		int32_t c;
+
+		if (*p != '\\') {
+			*to++ = (char)*p++;
+			continue;
+		}
+		c = tally_json_escape(&p, stop);
+		if (c <= 0)
+			return false;
+		to += tally_utf8_encode(c, (uint8_t *)to);
+	}
+	reader->p = (const char *)stop + 1;
+	return true;
+}
+
+/* A string that may be left out, with what stands before it. */
+static bool
+read_optional(struct reader *reader, const char *before, const char **out)
+{
+	struct reader at = *reader;
+
+	*out = NULL;
+	return skip(&at, before) ? read_string(reader, before, out) : true;
+}
+
+static bool
+read_bool(struct reader *reader, const char *before, bool *out)
+{
+	if (!skip(reader, before))
+		return false;
+	*out = skip(reader, "true");
+	return *out || skip(reader, "false");
+}
+
+/* A number from -1 to max. */
+static bool
+read_number(struct reader *reader, const char *before, uint64_t max,
+    int64_t *out)
+{
+	const char *p;
+	uint64_t value;
+
+	if (!skip(reader, before))
+		return false;
+	*out = -1;
+	if (skip(reader, "-1"))
+		return true;
+	for (p = reader->p; p < reader->end && *p >= '0' && *p <= '9'; p++)
+		;
+	if (tally_decimal_parse(reader->p, (size_t)(p - reader->p), max,
+		&value) != 0)
+		return false;
+	*out = (int64_t)value;
+	reader->p = p;
+	return true;
+}
+
+/* A number of 64 bits, which JSON has to write as a string. */
+static bool
+read_uint64(struct reader *reader, const char *before, uint64_t *out)
+{
+	const char *digits;
+
+	return read_string(reader, before, &digits) &&
+	    tally_decimal_parse(digits, strlen(digits), UINT64_MAX, out) == 0;
+}
+
+/* A list of strings that may be left out; what it says is passed over. */
+static bool
+pass_strings(struct reader *reader, const char *before)
+{
+	struct reader at = *reader;
+	const char *text;
+
+	if (!skip(&at, before))
+		return true;
+	if (!skip(reader, before))
+		return false;
+	do {
+		if (!read_string(reader, "", &text))
+			return false;
+	} while (skip(reader, ","));
+	return skip(reader, "]");
+}
+
+/* Xids that were running, the lowest first; *out_since becomes that one. */
+static bool
+read_running(struct reader *reader, uint64_t *out_since)
+{
+	static const char before[] = ",\"running\":[";
+	struct reader at = *reader;
+
+	*out_since = UINT64_MAX;
+	return !skip(&at, before) || (read_uint64(&at, "", out_since) &&
+		pass_strings(reader, before));
+}
+
+/* The moment's xid, and from which on a transaction may have been running. */
+static bool
+read_xids(struct reader *reader, uint64_t *out_xid, uint64_t *since)
+{
+	static const char before[] = ",\"unclear\":";
+	struct reader at = *reader;
+	uint64_t unclear;
+
+	if (skip(&at, before)) {
+		if (!read_uint64(reader, before, &unclear))
+			return false;
+		if (unclear < *since)
+			*since = unclear;
+	}
+	if (!read_uint64(reader, ",\"xid\":", out_xid))
+		return false;
+	if (*out_xid < *since)
+		*since = *out_xid;
+	return true;
+}
+
+static bool
+read_relation(struct reader *reader, uint32_t *out)
+{
+	int64_t number;
+
+	if (!read_number(reader, ",\"relation\":", UINT32_MAX, &number) ||
+	    number <= 0)
+		return false;
+	*out = (uint32_t)number;
+	return true;
+}
+
+/* The position of a column by name, or -1. */
+static int
+find_column(const struct tally_pg_epoch *epoch, const char *name)
+{
+	for (int i = 0; i < epoch->ncolumns; i++)
+		if (strcmp(epoch->columns[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* Columns have distinct names and ascending numbers. */
+static bool
+read_columns(struct reader *reader, struct tally_pg_epoch *epoch)
+{
+	int64_t number;
+	int64_t before = 0;
+
+	if (!skip(reader, ",\"columns\":["))
+		return false;
+	epoch->columns = tally_pg_arena_get(reader->arena,
+	    TALLY_PG_COLUMNS_MAX * sizeof(*epoch->columns));
+	if (epoch->columns == NULL)
+		return false;
+	do {
+		struct tally_pg_column
+		    *column = &epoch->columns[epoch->ncolumns];
+
+		if (epoch->ncolumns == TALLY_PG_COLUMNS_MAX ||
+		    !read_string(reader, "{\"name\":", &column->name) ||
+		    !read_number(reader, ",\"number\":", TALLY_PG_COLUMNS_MAX,
+			&number) ||
+		    !pass_strings(reader, ",\"shape\":[") ||
+		    !read_string(reader, ",\"type\":", &column->type) ||
+		    !read_number(reader, ",\"typmod\":", INT32_MAX,
+			&column->typmod) ||
+		    !skip(reader, "}") || number <= before ||
+		    find_column(epoch, column->name) >= 0)
+			return false;
+		column->number = (int)number;
+		before = number;
+		epoch->ncolumns++;
+	} while (skip(reader, ","));
+	return skip(reader, "]");
+}
+
+static bool
+read_key(struct reader *reader, struct tally_pg_epoch *epoch)
+{
+	const char *name;
+	int position;
+
+	if (!skip(reader, ",\"key\":["))
+		return false;
+	do {
+		if (epoch->nkeys == TALLY_PG_KEYS_MAX ||
+		    !read_string(reader, "", &name))
+			return false;
+		position = find_column(epoch, name);
+		if (position < 0)
+			return false;
+		epoch->keys[epoch->nkeys++] = position;
+	} while (skip(reader, ","));
+	return skip(reader, "]");
+}
+
+static bool
+read_attach(struct reader *reader, struct tally_pg_epoch *epoch)
+{
+	const char *chain_by;
+
+	if ((!skip(reader, "{\"alter\":{") && !skip(reader, "{\"attach\":{")) ||
+	    !read_bool(reader, "\"append_only\":", &epoch->append_only) ||
+	    !read_optional(reader, ",\"chain_by\":", &chain_by) ||
+	    !read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
+	    !read_columns(reader, epoch) ||
+	    !read_string(reader, ",\"database\":", &epoch->database) ||
+	    !read_bool(reader, ",\"keep_event\":", &epoch->keep_event) ||
+	    !read_key(reader, epoch) ||
+	    !read_string(reader, ",\"label\":", &epoch->label) ||
+	    !read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
+	    !read_string(reader, ",\"prefix\":", &epoch->prefix) ||
+	    !read_relation(reader, &epoch->relation) ||
+	    !read_running(reader, &epoch->since) ||
+	    !read_bool(reader, ",\"salted\":", &epoch->salted) ||
+	    !read_string(reader, ",\"table\":", &epoch->table) ||
+	    !read_xids(reader, &epoch->xid, &epoch->since) ||
+	    !skip(reader, "}}"))
+		return false;
+	epoch->chain_by = chain_by == NULL ? -1 : find_column(epoch, chain_by);
+	return reader->p == reader->end &&
+	    (chain_by == NULL || epoch->chain_by >= 0);
+}
+
+struct tally_pg_epoch *
+tally_pg_epoch_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len)
+{
+	struct reader reader = { arena, event, event + len };
+	struct reader look = reader;
+	struct tally_pg_epoch *epoch;
+
+	if ((!skip(&look, "{\"attach\":") && !skip(&look, "{\"alter\":")) ||
+	    !tally_is_utf8(event, len))
+		return NULL;
+	epoch = tally_pg_arena_get(arena, sizeof(*epoch));
+	if (epoch == NULL || !read_attach(&reader, epoch))
+		return NULL;
+	return epoch;
+}
+
+struct tally_pg_detach *
+tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len)
+{
+	struct reader reader = { arena, event, event + len };
+	struct reader look = reader;
+	struct tally_pg_detach *detach;
+
+	if (!skip(&look, "{\"detach\":") || !tally_is_utf8(event, len))
+		return NULL;
+	detach = tally_pg_arena_get(arena, sizeof(*detach));
+	if (detach == NULL ||
+	    !read_string(&reader, "{\"detach\":{\"label\":", &detach->label) ||
+	    !read_relation(&reader, &detach->relation) ||
+	    !read_running(&reader, &detach->since) ||
+	    !read_string(&reader, ",\"table\":", &detach->table) ||
+	    !read_xids(&reader, &detach->xid, &detach->since) ||
+	    !skip(&reader, "}}") || reader.p != reader.end)
+		return NULL;
+	return detach;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An epoch: the whole configuration under which a table's rows are sealed, as
+ * the attach event in tally:log states it (doc/format.md, section 8).
+ */
+#ifndef TALLY_PGCLIENT_EPOCH_H
+#define TALLY_PGCLIENT_EPOCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pgclient/text.h"
+
+#define TALLY_PG_KEYS_MAX 32
+#define TALLY_PG_COLUMNS_MAX 1600
+
+/* A column as attach froze it. */
+struct tally_pg_column {
+	const char *name; /* in the events of this epoch, for ever */
+	int number;       /* in the attached relation */
+	const char *type; /* format_type, qualified, no modifier */
+	int64_t typmod;
+};
+
+struct tally_pg_epoch {
+	uint32_t relation;
+	const char *table; /* "schema.name", quoted as SQL has it */
+	uint64_t cluster;  /* system identifier: where it was attached */
+	const char *database;
+	const char *label;
+	const char *prefix;
+	int ncolumns;
+	struct tally_pg_column *columns; /* by number */
+	int nkeys;
+	int keys[TALLY_PG_KEYS_MAX]; /* positions in columns */
+	int chain_by;                /* position in columns, or -1 */
+	const char *only_when;       /* canonical text, or NULL */
+	bool append_only;
+	bool keep_event;
+	bool salted;
+	uint64_t xid; /* older row versions were there before ... */
+	uint64_t since; /* ... and those from here on perhaps not */
+};
+
+/* A detach event; its epoch ends where it begins. */
+struct tally_pg_detach {
+	uint32_t relation;
+	const char *table;
+	const char *label;
+	uint64_t xid, since; /* as above */
+};
+
+/*
+ * Reads an event strictly: NULL if it is of another kind, or not spelt as the
+ * format has it, or memory is short (the arena keeps what was taken).
+ */
+struct tally_pg_epoch *
+tally_pg_epoch_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len);
+struct tally_pg_detach *
+tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len);
+
+#endif

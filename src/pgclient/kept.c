@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A record whose event does not hold may name the wrong one: event_id is not
+ * hashed.  Its own is then among those for which no record holds, so the two
+ * are brought together and told once.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fail.h"
+#include "pgclient/kept.h"
+#include "pgclient/match.h"
+#include "pgclient/render.h"
+
+/* Of more than these, what is left over is told at once. */
+#define STRAYS_MAX 1024
+#define UNPROVEN_MAX 1024
+
+/* No longer event is remembered. */
+#define STRAY_EVENT_MAX (64 * 1024)
+
+/* An event that holds for no record that names it. */
+struct stray {
+	int64_t id;
+	const char *text; /* NULL: too long */
+	size_t len;
+	bool is_named; /* by a record, for which it does not hold */
+	bool is_claimed;
+};
+
+struct unproven {
+	struct tally_pg_record *record; /* a copy */
+	bool is_there;                  /* the event that it names */
+};
+
+struct kept {
+	struct tally_pg_verifier *v;
+	size_t nstrays;
+	struct stray strays[STRAYS_MAX];
+	size_t nunproven;
+	struct unproven unproven[UNPROVEN_MAX];
+	struct tally_pg_text key;
+};
+
+static bool
+holds(struct tally_pg_verifier *v, const struct tally_pg_record *record,
+    const char *event, size_t len)
+{
+	struct tally_hash digest;
+
+	if (event == NULL || !record->has_digest)
+		return false;
+	digest = tally_hash_commitment(&v->hasher, record->salt, event, len);
+	return tally_hash_equal(&digest, &record->digest);
+}
+
+static struct tally_pg_subject
+subject_of(struct tally_pg_verifier *v, const struct tally_pg_record *record)
+{
+	struct tally_pg_subject subject = { .seq = record->seq };
+	const struct tally_pg_use *use = tally_pg_sources_find(v,
+	    record->epoch);
+	const struct tally_pg_chain *chain = record->has_chain
+	    ? tally_pg_chains_get(v, record->chain_id)
+	    : NULL;
+
+	if (chain != NULL)
+		subject.chain = chain->name;
+	if (use != NULL && use->epoch != NULL)
+		subject.source = use->epoch->label;
+	subject.key = record->key;
+	subject.key_len = record->key_len;
+	return subject;
+}
+
+/* The event of a deletion says which row it deletes. */
+static int
+pass_deletion(struct kept *kept, const struct tally_pg_record *record,
+    struct tally_pg_item *item, const char *event, size_t len,
+    struct tally_error *error)
+{
+	struct tally_pg_verifier *v = kept->v;
+	struct tally_pg_subject subject = subject_of(v, record);
+	bool tell = (item->flags & TALLY_PG_IS_ACCUSED) == 0;
+
+	if (!tally_pg_deletion_key(event, len, item->use->epoch, &v->hasher,
+		&kept->key)) {
+		if (tell)
+			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
+			    "its event deletes a row of another table than it"
+			    " names");
+		return 0;
+	}
+	if (tell &&
+	    (record->key_len != kept->key.len ||
+		memcmp(record->key, kept->key.at, kept->key.len) != 0))
+		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
+		    "its event deletes the row with key \"%s\"", kept->key.at);
+	item->flags &= ~(uint32_t)TALLY_PG_IS_ACCUSED;
+	item->flags |= TALLY_PG_IS_DELETION;
+	item->key_len = (uint32_t)kept->key.len;
+	return tally_pg_match_put(v, item, kept->key.at, NULL, error);
+}
+
+/* Its event holds, or (event NULL) it was told that none does. */
+static int
+pass_on(struct kept *kept, const struct tally_pg_record *record,
+    const char *event, size_t len, struct tally_error *error)
+{
+	struct tally_pg_verifier *v = kept->v;
+	struct tally_pg_subject subject = subject_of(v, record);
+	struct tally_pg_item item;
+	bool tell;
+
+	/* No record of a row: there is nothing to be matched. */
+	if (record->epoch == 0 && record->key == NULL)
+		return 0;
+	tally_pg_match_prepare(v, record, &item);
+	tell = event != NULL && (item.flags & TALLY_PG_IS_ACCUSED) == 0;
+	item.flags |= event != NULL ? TALLY_PG_IS_KEPT : TALLY_PG_IS_ACCUSED;
+	if (record->key == NULL || record->epoch == 0) {
+		if (tell)
+			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject, "%s",
+			    record->key == NULL
+				? "it names the attach event of a row, but no"
+				  " key"
+				: "it has a key, but names no attach event");
+		return 0;
+	}
+	/* Records of unknown epochs are told by their number. */
+	if (item.use == NULL || item.use->epoch == NULL || item.chain == NULL)
+		return 0;
+	if (event != NULL && tally_pg_is_deletion(event, len))
+		return pass_deletion(kept, record, &item, event, len, error);
+	return tally_pg_match_put(v, &item, record->key, NULL, error);
+}
+
+/* ---- what is left over ------------------------------------------------ */
+
+static void
+tell_stray(struct tally_pg_verifier *v, int64_t id)
+{
+	struct tally_pg_subject nothing = { 0 };
+
+	tally_pg_tell(v, TALLY_INSERTED, &nothing,
+	    "event %" PRId64 " in tally.event is named by no record", id);
+}
+
+static void
+add_stray(struct kept *kept, int64_t id, const struct tally_pg_field *event,
+    bool is_named)
+{
+	struct stray *stray;
+
+	if (kept->nstrays == STRAYS_MAX) {
+		if (!is_named)
+			tell_stray(kept->v, id);
+		return;
+	}
+	stray = &kept->strays[kept->nstrays++];
+	stray->id = id;
+	stray->len = event->len;
+	stray->is_named = is_named;
+	if (event->at != NULL && event->len <= STRAY_EVENT_MAX)
+		stray->text = tally_pg_arena_copy(&kept->v->arena, event->at,
+		    event->len);
+}
+
+static int
+settle(struct kept *kept, const struct unproven *unproven,
+    struct tally_error *error)
+{
+	struct tally_pg_verifier *v = kept->v;
+	const struct tally_pg_record *record = unproven->record;
+	struct tally_pg_subject subject = subject_of(v, record);
+	bool is_accused = tally_pg_accused_find(&v->accused, record->tid) !=
+	    NULL;
+
+	for (size_t i = 0; i < kept->nstrays; i++) {
+		struct stray *stray = &kept->strays[i];
+
+		if (stray->is_claimed ||
+		    !holds(v, record, stray->text, stray->len))
+			continue;
+		stray->is_claimed = true;
+		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
+		    "its event is %" PRId64 ", which it does not name",
+		    stray->id);
+		return pass_on(kept, record, stray->text, stray->len, error);
+	}
+	if (!is_accused && unproven->is_there)
+		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
+		    "event %" PRId64 ", which it names, does not hash to its"
+		    " digest",
+		    record->event_id);
+	else if (!is_accused)
+		tally_pg_tell(v, TALLY_MISSING, &subject,
+		    "event %" PRId64 ", which it names, is not there",
+		    record->event_id);
+	return pass_on(kept, record, NULL, 0, error);
+}
+
+static int
+add_unproven(struct kept *kept, const struct tally_pg_record *record,
+    bool is_there, struct tally_error *error)
+{
+	struct unproven unproven = { NULL, is_there };
+	int result;
+
+	unproven.record = tally_pg_record_dup(record);
+	if (unproven.record == NULL)
+		return tally_pg_no_memory(error);
+	if (kept->nunproven < UNPROVEN_MAX) {
+		kept->unproven[kept->nunproven++] = unproven;
+		return 0;
+	}
+	result = settle(kept, &unproven, error);
+	free(unproven.record);
+	return result;
+}
+
+/* ---- pairs ------------------------------------------------------------ */
+
+static int64_t
+number_of(const struct tally_pg_field *field)
+{
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < field->len && i < 8; i++)
+		number = number << 8 | (uint8_t)field->at[i];
+	return (int64_t)number;
+}
+
+static int
+take_pair(struct kept *kept, const struct tally_pg_field *fields,
+    struct tally_error *error)
+{
+	const struct tally_pg_field *event = &fields[TALLY_PG_RECORD_COUNT + 1];
+	const struct tally_pg_field *id = &fields[TALLY_PG_RECORD_COUNT];
+	struct tally_pg_record record;
+
+	if (fields[0].at == NULL) {
+		add_stray(kept, number_of(id), event, false);
+		return 0;
+	}
+	tally_pg_record_decode(fields, &record);
+	if (holds(kept->v, &record, event->at, event->len))
+		return pass_on(kept, &record, event->at, event->len, error);
+	if (id->at != NULL)
+		add_stray(kept, number_of(id), event, true);
+	return add_unproven(kept, &record, id->at != NULL, error);
+}
+
+static int
+walk(struct kept *kept, const char *sql, struct tally_error *error)
+{
+	struct tally_pg_conn *conn = &kept->v->pool.first;
+	struct tally_pg_field fields[TALLY_PG_RECORD_COUNT + 2];
+	bool first = true;
+	char *row;
+	size_t len;
+	int result = tally_pg_conn_copy(conn, sql, error);
+
+	while (result == 0) {
+		result = tally_pg_conn_next(conn, &row, &len, error);
+		if (result == 0 &&
+		    tally_pg_fields_decode(row, len, &first, fields,
+			TALLY_PG_RECORD_COUNT + 2) == 0)
+			result = take_pair(kept, fields, error);
+	}
+	return result == TALLY_END ? 0 : result;
+}
+
+/* With one chain, only events that its records name matter. */
+static void
+put_query(const struct tally_pg_verifier *v, struct tally_pg_text *sql)
+{
+	tally_pg_text_put(sql,
+	    "COPY (SELECT " TALLY_PG_RECORD_COLUMNS
+	    ", e.id, e.event FROM (SELECT s.ctid AS ctid, s.chain_id, s.seq,"
+	    " s.\"time\", s.epoch, s.event_id, s.digest, s.prev, s.hash,"
+	    " s.key, s.id, s.salt FROM ONLY tally.record AS s"
+	    " WHERE s.event_id IS NOT NULL");
+	if (v->chains.only != NULL)
+		tally_pg_text_format(sql, " AND s.chain_id = %" PRId64,
+		    v->chains.only->id);
+	tally_pg_text_format(sql,
+	    ") AS r %s JOIN ONLY tally.event AS e"
+	    " ON e.id = r.event_id) TO STDOUT (FORMAT binary)",
+	    v->chains.only != NULL ? "LEFT" : "FULL");
+}
+
+int
+tally_pg_kept_judge(struct tally_pg_verifier *v, struct tally_error *error)
+{
+	struct kept *kept = calloc(1, sizeof(*kept));
+	struct tally_pg_text sql = { 0 };
+	int result;
+
+	if (kept == NULL)
+		return tally_pg_no_memory(error);
+	kept->v = v;
+	put_query(v, &sql);
+	result = sql.failed ? tally_pg_no_memory(error)
+			    : walk(kept, sql.at, error);
+	for (size_t i = 0; i < kept->nunproven; i++) {
+		if (result == 0)
+			result = settle(kept, &kept->unproven[i], error);
+		free(kept->unproven[i].record);
+	}
+	for (size_t i = 0; result == 0 && i < kept->nstrays; i++)
+		if (!kept->strays[i].is_claimed && !kept->strays[i].is_named)
+			tell_stray(v, kept->strays[i].id);
+	tally_pg_text_wipe(&kept->key);
+	tally_pg_text_wipe(&sql);
+	free(kept);
+	return result;
+}

@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From tally:log's events to sources, epochs and forms.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fail.h"
+#include "pgclient/entries.h"
+#include "pgclient/sources.h"
+
+/* Epochs that records name; of more only the number of records is kept. */
+#define EPOCHS_MAX 4096
+#define SLOTS (2 * EPOCHS_MAX)
+
+/* What one worker saw of one epoch. */
+struct count {
+	int64_t id; /* 0: none */
+	uint64_t total;
+	struct tally_pg_sum sum;
+};
+
+struct tally_pg_tally {
+	struct count slots[SLOTS];
+	unsigned used;
+	uint64_t others;
+};
+
+int
+tally_pg_sources_open(struct tally_pg_verifier *v, struct tally_error *error)
+{
+	v->sources = calloc(1, sizeof(*v->sources));
+	if (v->sources == NULL)
+		return tally_pg_no_memory(error);
+	v->sources->tallies = calloc(v->pool.count,
+	    sizeof(*v->sources->tallies));
+	return v->sources->tallies == NULL ? tally_pg_no_memory(error) : 0;
+}
+
+void
+tally_pg_sources_close(struct tally_pg_verifier *v)
+{
+	if (v->sources == NULL)
+		return;
+	for (struct tally_pg_source *s = v->sources->all; s != NULL;
+	     s = s->next)
+		free(s->roots);
+	free(v->sources->tallies);
+	free(v->sources->uses);
+	free(v->sources->forms);
+	free(v->sources);
+	v->sources = NULL;
+}
+
+/* ---- while records pass ----------------------------------------------- */
+
+uint64_t
+tally_pg_sources_hash(struct tally_pg_verifier *v, int64_t chain_id,
+    const struct tally_hash *digest, const char *key, size_t key_len)
+{
+	char bytes[sizeof(chain_id) + TALLY_HASH_SIZE + TALLY_PG_KEY_MAX];
+
+	if (key_len > TALLY_PG_KEY_MAX)
+		key_len = TALLY_PG_KEY_MAX;
+	memcpy(bytes, &chain_id, sizeof(chain_id));
+	memcpy(bytes + sizeof(chain_id), digest->b, TALLY_HASH_SIZE);
+	if (key_len > 0)
+		memcpy(bytes + sizeof(chain_id) + TALLY_HASH_SIZE, key,
+		    key_len);
+	return tally_pg_sum_hash(v->seed, bytes,
+	    sizeof(chain_id) + TALLY_HASH_SIZE + key_len);
+}
+
+static struct count *
+find_count(struct tally_pg_tally *tally, int64_t id)
+{
+	size_t at = (size_t)((uint64_t)id * UINT64_C(0x9e3779b97f4a7c15) >> 40);
+
+	for (at %= SLOTS; tally->slots[at].id != 0; at = (at + 1) % SLOTS)
+		if (tally->slots[at].id == id)
+			return &tally->slots[at];
+	if (tally->used == EPOCHS_MAX)
+		return NULL;
+	tally->used++;
+	tally->slots[at].id = id;
+	return &tally->slots[at];
+}
+
+void
+tally_pg_sources_take(struct tally_pg_verifier *v, unsigned worker,
+    const struct tally_pg_record *record)
+{
+	struct tally_pg_tally *tally = &v->sources->tallies[worker];
+	struct count *count;
+
+	if (record->epoch == 0)
+		return;
+	count = find_count(tally, record->epoch);
+	if (count == NULL) {
+		tally->others++;
+		return;
+	}
+	count->total++;
+	/* Where sums are compared no record has a salt: one spoils the sum. */
+	tally_pg_sum_add(&count->sum,
+	    tally_pg_sources_hash(v,
+		record->salt == NULL ? record->chain_id : -record->chain_id,
+		&record->digest, record->key, record->key_len));
+}
+
+/* ---- uses ------------------------------------------------------------- */
+
+static size_t
+use_place(const struct tally_pg_sources *sources, int64_t id)
+{
+	size_t low = 0;
+	size_t high = sources->nuses;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (sources->uses[mid]->id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct tally_pg_use *
+tally_pg_sources_find(struct tally_pg_verifier *v, int64_t epoch)
+{
+	struct tally_pg_sources *sources = v->sources;
+	size_t at = use_place(sources, epoch);
+
+	return at < sources->nuses && sources->uses[at]->id == epoch
+	    ? sources->uses[at]
+	    : NULL;
+}
+
+/* The use of this number, made if it is not known. */
+static struct tally_pg_use *
+get_use(struct tally_pg_verifier *v, int64_t id)
+{
+	struct tally_pg_sources *sources = v->sources;
+	size_t at = use_place(sources, id);
+	struct tally_pg_use **uses;
+
+	if (at < sources->nuses && sources->uses[at]->id == id)
+		return sources->uses[at];
+	uses = realloc(sources->uses, (sources->nuses + 1) * sizeof(*uses));
+	if (uses == NULL)
+		return NULL;
+	sources->uses = uses;
+	memmove(uses + at + 1, uses + at,
+	    (sources->nuses - at) * sizeof(*uses));
+	uses[at] = tally_pg_arena_get(&v->arena, sizeof(**uses));
+	if (uses[at] == NULL) {
+		memmove(uses + at, uses + at + 1,
+		    (sources->nuses - at) * sizeof(*uses));
+		return NULL;
+	}
+	uses[at]->id = id;
+	sources->nuses++;
+	return uses[at];
+}
+
+/* What the workers saw, together. */
+static int
+join_counts(struct tally_pg_verifier *v)
+{
+	struct tally_pg_use *use;
+
+	for (unsigned w = 0; w < v->pool.count; w++) {
+		struct tally_pg_tally *tally = &v->sources->tallies[w];
+
+		v->sources->other_records += tally->others;
+		for (size_t i = 0; i < SLOTS; i++) {
+			const struct count *count = &tally->slots[i];
+
+			if (count->id == 0)
+				continue;
+			use = get_use(v, count->id);
+			if (use == NULL)
+				return TALLY_E_MEMORY;
+			use->total += count->total;
+			use->records += count->total;
+			tally_pg_sum_join(&use->sum, &count->sum);
+		}
+	}
+	return 0;
+}
+
+/* ---- tally.attachment ------------------------------------------------- */
+
+static int
+load_attached(struct tally_pg_verifier *v, struct tally_error *error)
+{
+	static const char sql[] =
+	    "SELECT a.relation::pg_catalog.oid, a.epoch, a.label"
+	    " FROM ONLY tally.attachment AS a ORDER BY a.epoch DESC";
+	PGresult *rows;
+	int result = tally_pg_conn_query(&v->pool.first, sql, 0, NULL, &rows,
+	    error);
+
+	for (int i = 0; result == 0 && i < PQntuples(rows); i++) {
+		struct tally_pg_attached *row = tally_pg_arena_get(&v->arena,
+		    sizeof(*row));
+
+		if (row == NULL) {
+			result = tally_pg_no_memory(error);
+			break;
+		}
+		row->relation = (uint32_t)strtoul(PQgetvalue(rows, i, 0), NULL,
+		    10);
+		row->epoch = strtoll(PQgetvalue(rows, i, 1), NULL, 10);
+		row->label = tally_pg_arena_string(&v->arena,
+		    PQgetvalue(rows, i, 2));
+		row->next = v->sources->attached;
+		v->sources->attached = row;
+		if (row->label == NULL)
+			result = tally_pg_no_memory(error);
+	}
+	PQclear(rows);
+	return result;
+}
+
+/* ---- epochs and sources ----------------------------------------------- */
+
+static bool
+is_same_source(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
+{
+	return strcmp(a->label, b->label) == 0 ||
+	    (a->relation == b->relation && a->cluster == b->cluster &&
+		strcmp(a->database, b->database) == 0);
+}
+
+static bool
+has_epoch_like(const struct tally_pg_source *source,
+    const struct tally_pg_epoch *epoch)
+{
+	for (const struct tally_pg_use *use = source->uses; use != NULL;
+	     use = use->next)
+		if (is_same_source(use->epoch, epoch))
+			return true;
+	return false;
+}
+
+static void
+add_use(struct tally_pg_source *source, struct tally_pg_use *use)
+{
+	struct tally_pg_use **at = &source->uses;
+
+	while (*at != NULL && (*at)->attach_seq <= use->attach_seq)
+		at = &(*at)->next;
+	use->next = *at;
+	*at = use;
+}
+
+/* The source that the epoch belongs to; it may make one of several. */
+static struct tally_pg_source *
+find_source(struct tally_pg_verifier *v, const struct tally_pg_epoch *epoch)
+{
+	struct tally_pg_source **at = &v->sources->all;
+	struct tally_pg_source *found = NULL;
+
+	while (*at != NULL) {
+		struct tally_pg_source *source = *at;
+		struct tally_pg_use *use;
+
+		if (!has_epoch_like(source, epoch) || found == NULL) {
+			if (has_epoch_like(source, epoch))
+				found = source;
+			at = &source->next;
+			continue;
+		}
+		while ((use = source->uses) != NULL) {
+			source->uses = use->next;
+			add_use(found, use);
+		}
+		*at = source->next;
+	}
+	if (found == NULL) {
+		found = tally_pg_arena_get(&v->arena, sizeof(*found));
+		*at = found;
+	}
+	return found;
+}
+
+/* Of one label, and of one table, one epoch is in force. */
+static void
+end_epochs(struct tally_pg_verifier *v, const struct tally_pg_epoch *like,
+    const char *label, int64_t seq, uint64_t xid, uint64_t since)
+{
+	for (size_t i = 0; i < v->sources->nuses; i++) {
+		struct tally_pg_use *use = v->sources->uses[i];
+
+		if (use->epoch == NULL || use->detach_seq != 0 ||
+		    (like != NULL ? !is_same_source(use->epoch, like)
+				  : strcmp(use->epoch->label, label) != 0))
+			continue;
+		use->detach_seq = seq;
+		use->detach_xid = xid;
+		use->detach_since = since;
+	}
+}
+
+static int
+begin_epoch(struct tally_pg_verifier *v, const struct tally_pg_entry *entry,
+    struct tally_pg_epoch *epoch)
+{
+	struct tally_pg_use *use = get_use(v, entry->event_id);
+	struct tally_pg_source *source;
+
+	if (use == NULL)
+		return TALLY_E_MEMORY;
+	if (use->epoch != NULL)
+		return 0;
+	/* If the detach in between cannot be read, that was told. */
+	end_epochs(v, epoch, NULL, entry->seq, epoch->xid, epoch->since);
+	use->epoch = epoch;
+	use->attach_seq = entry->seq;
+	source = find_source(v, epoch);
+	if (source == NULL)
+		return TALLY_E_MEMORY;
+	add_use(source, use);
+	return 0;
+}
+
+/* Of a kind that changes nothing of how records are judged? */
+static bool
+is_known(const struct tally_pg_entry *entry)
+{
+	return strncmp(entry->event, "{\"created\":", 11) == 0 ||
+	    strncmp(entry->event, "{\"origin\":", 10) == 0;
+}
+
+static int
+replay(struct tally_pg_verifier *v)
+{
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < v->entries->count; i++) {
+		const struct tally_pg_entry *entry = &v->entries->all[i];
+		struct tally_pg_subject subject = { .chain = TALLY_PG_LOG_CHAIN,
+			.seq = entry->seq };
+		struct tally_pg_epoch *epoch;
+		struct tally_pg_detach *detach;
+
+		if (entry->event == NULL)
+			continue;
+		epoch = tally_pg_epoch_parse(&v->arena, entry->event,
+		    entry->event_len);
+		detach = tally_pg_detach_parse(&v->arena, entry->event,
+		    entry->event_len);
+		if (epoch != NULL)
+			result = begin_epoch(v, entry, epoch);
+		else if (detach != NULL)
+			end_epochs(v, NULL, detach->label, entry->seq,
+			    detach->xid, detach->since);
+		else if (!is_known(entry))
+			tally_pg_tell(v, TALLY_NOT_JUDGED, &subject,
+			    "its event is of a kind that this version does not"
+			    " know, and may change how others are judged");
+	}
+	return result;
+}
+
+/* ---- forms ------------------------------------------------------------ */
+
+static bool
+is_same_column(const struct tally_pg_column *a, const struct tally_pg_column *b)
+{
+	return a->number == b->number && a->typmod == b->typmod &&
+	    strcmp(a->name, b->name) == 0 && strcmp(a->type, b->type) == 0;
+}
+
+static bool
+has_same_key(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
+{
+	if (a->nkeys != b->nkeys)
+		return false;
+	for (int i = 0; i < a->nkeys; i++)
+		if (!is_same_column(&a->columns[a->keys[i]],
+			&b->columns[b->keys[i]]))
+			return false;
+	return true;
+}
+
+static bool
+has_same_form(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
+{
+	if (a->ncolumns != b->ncolumns || a->chain_by != b->chain_by ||
+	    strcmp(a->label, b->label) != 0 ||
+	    strcmp(a->prefix, b->prefix) != 0 || !has_same_key(a, b))
+		return false;
+	for (int i = 0; i < a->ncolumns; i++)
+		if (!is_same_column(&a->columns[i], &b->columns[i]))
+			return false;
+	return true;
+}
+
+static struct tally_pg_form *
+make_form(struct tally_pg_verifier *v, struct tally_pg_source *source,
+    const struct tally_pg_epoch *epoch)
+{
+	struct tally_pg_sources *sources = v->sources;
+	struct tally_pg_form *form = tally_pg_arena_get(&v->arena,
+	    sizeof(*form));
+	struct tally_pg_form **forms = realloc(sources->forms,
+	    (size_t)(sources->nforms + 1) * sizeof(*forms));
+	struct tally_pg_form **at = &source->forms;
+
+	if (forms != NULL)
+		sources->forms = forms;
+	if (form == NULL || forms == NULL)
+		return NULL;
+	form->number = sources->nforms;
+	form->source = source;
+	form->epoch = epoch;
+	form->key_class = -1;
+	for (; *at != NULL; at = &(*at)->next)
+		if (has_same_key((*at)->epoch, epoch))
+			form->key_class = (*at)->key_class;
+	if (form->key_class < 0)
+		form->key_class = source->nclasses++;
+	*at = form;
+	source->nforms++;
+	forms[sources->nforms++] = form;
+	return form;
+}
+
+static struct tally_pg_form *
+find_form(struct tally_pg_verifier *v, struct tally_pg_source *source,
+    const struct tally_pg_epoch *epoch)
+{
+	for (struct tally_pg_form *form = source->forms; form != NULL;
+	     form = form->next)
+		if (has_same_form(form->epoch, epoch))
+			return form;
+	return make_form(v, source, epoch);
+}
+
+static int
+finish_source(struct tally_pg_verifier *v, struct tally_pg_source *source)
+{
+	source->number = v->sources->nsources++;
+	source->is_here = true;
+	for (struct tally_pg_use *use = source->uses; use != NULL;
+	     use = use->next) {
+		use->source = source;
+		use->form = find_form(v, source, use->epoch);
+		if (use->form == NULL)
+			return TALLY_E_MEMORY;
+		if (use->epoch->salted)
+			use->form->is_salted = true;
+		else
+			use->form->is_unsalted = true;
+		if (!use->epoch->append_only)
+			use->form->has_updates = true;
+		if (use->detach_seq == 0)
+			source->live = use;
+		if (!tally_pg_age_is_here(v, use->epoch))
+			source->is_here = false;
+		source->label = use->epoch->label;
+		source->last = use;
+	}
+	return 0;
+}
+
+/* Events that tally:log's records may have meant. */
+static int
+read_log(struct tally_pg_verifier *v, struct tally_error *error)
+{
+	size_t count = v->sources->nuses;
+	struct tally_pg_attached *row;
+	int64_t *ids;
+	int result;
+
+	for (row = v->sources->attached; row != NULL; row = row->next)
+		count++;
+	ids = calloc(count + 1, sizeof(*ids));
+	if (ids == NULL)
+		return tally_pg_no_memory(error);
+	count = 0;
+	for (size_t i = 0; i < v->sources->nuses; i++)
+		ids[count++] = v->sources->uses[i]->id;
+	for (row = v->sources->attached; row != NULL; row = row->next)
+		ids[count++] = row->epoch;
+	tally_pg_entries_order(v);
+	for (size_t i = 0; i < v->entries->count; i++) {
+		struct tally_pg_use *use = get_use(v,
+		    v->entries->all[i].event_id);
+
+		if (use != NULL)
+			use->is_named = true;
+	}
+	result = tally_pg_entries_read(v, ids, count, error);
+	free(ids);
+	return result;
+}
+
+int
+tally_pg_sources_load(struct tally_pg_verifier *v, struct tally_error *error)
+{
+	int result = join_counts(v);
+
+	if (result != 0)
+		return tally_pg_no_memory(error);
+	result = load_attached(v, error);
+	if (result == 0)
+		result = read_log(v, error);
+	if (result != 0)
+		return result;
+	result = replay(v);
+	for (struct tally_pg_source *source = v->sources->all;
+	     result == 0 && source != NULL; source = source->next)
+		result = finish_source(v, source);
+	return result == 0 ? 0 : tally_pg_no_memory(error);
+}
+
+/* ---- epochs that nobody sealed ---------------------------------------- */
+
+bool
+tally_pg_sources_has_unknown(struct tally_pg_verifier *v)
+{
+	for (size_t i = 0; i < v->sources->nuses; i++)
+		if (v->sources->uses[i]->epoch == NULL &&
+		    v->sources->uses[i]->records > 0)
+			return true;
+	return v->sources->other_records > 0;
+}
+
+void
+tally_pg_sources_tell_unknown(struct tally_pg_verifier *v)
+{
+	struct tally_pg_subject nothing = { 0 };
+
+	for (size_t i = 0; i < v->sources->nuses; i++) {
+		const struct tally_pg_use *use = v->sources->uses[i];
+
+		if (use->epoch == NULL && use->records > 0)
+			tally_pg_tell(v, TALLY_NOT_JUDGED, &nothing,
+			    "%" PRIu64 " records of rows name event %" PRId64
+			    " as their table's attach event, which tally:log"
+			    " does not seal",
+			    use->records, use->id);
+	}
+	if (v->sources->other_records > 0)
+		tally_pg_tell(v, TALLY_NOT_JUDGED, &nothing,
+		    "%" PRIu64 " records of rows name attach events beyond"
+		    " the %d that are looked at",
+		    v->sources->other_records, EPOCHS_MAX);
+}
+
+/* ---- the age of a row ------------------------------------------------- */
+
+bool
+tally_pg_age_is_here(const struct tally_pg_verifier *v,
+    const struct tally_pg_epoch *epoch)
+{
+	return epoch->cluster == v->server.cluster &&
+	    strcmp(epoch->database, v->server.database) == 0;
+}
+
+/* May it have been running at that moment? */
+static bool
+is_between(uint64_t xid, uint64_t since, uint64_t moment)
+{
+	return xid >= since && xid < moment;
+}
+
+/*
+ * A row's xmin has 32 bits, the xids of epochs 64.  A row that is not frozen
+ * is younger than 2^31 transactions, so the higher bits are known.  A frozen
+ * one may be older by any number of wraps, and SQL does not tell which is
+ * which; younger than what its xmin says it is not.
+ */
+enum tally_pg_age
+tally_pg_age_judge(const struct tally_pg_verifier *v,
+    const struct tally_pg_source *source, uint32_t xmin,
+    struct tally_pg_use **out_use)
+{
+	uint64_t next = v->server.next_xid;
+	uint64_t xid = (next & ~(uint64_t)UINT32_MAX) | xmin;
+	struct tally_pg_use *found = NULL;
+
+	*out_use = NULL;
+	if (xmin < 3 || !source->is_here)
+		return TALLY_PG_AGE_UNKNOWN;
+	if (xid >= next && xid > UINT32_MAX)
+		xid -= (uint64_t)1 << 32;
+	for (struct tally_pg_use *use = source->uses; use != NULL;
+	     use = use->next) {
+		if (is_between(xid, use->epoch->since, use->epoch->xid) ||
+		    (use->detach_seq != 0 &&
+			is_between(xid, use->detach_since, use->detach_xid)))
+			return TALLY_PG_AGE_UNKNOWN;
+		if (use->epoch->xid <= xid)
+			found = use;
+	}
+	if (found == NULL)
+		return TALLY_PG_AGE_LEGACY;
+	if (xid > UINT32_MAX)
+		return TALLY_PG_AGE_UNKNOWN;
+	*out_use = found;
+	if (found->detach_seq == 0 || xid < found->detach_xid)
+		return TALLY_PG_AGE_SEALED;
+	return found == source->last ? TALLY_PG_AGE_AFTER
+				     : TALLY_PG_AGE_BETWEEN;
+}

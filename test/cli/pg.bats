@@ -1,0 +1,352 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tally pg, against servers of their own that have the extension.
+# shellcheck disable=SC2016 # scripts for another shell
+
+load helper
+
+setup_file() {
+  local top
+  top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+  if [ -n "$("$top/tools/check-pg" --obstacle)" ]; then
+    skip "PostgreSQL's server headers are not installed"
+  fi
+  mkdir -p "$top/build"
+  # Several builds are tested at a time, and share the installation.
+  flock "$top/build/pg-root.lock" "$top/tools/pg-root" "$top/build/pg/root" \
+    >/dev/null
+}
+
+# Runs a script of bash with a server; psql and tally find it by themselves.
+server() { # [OPTION ...] SCRIPT
+  local script=${*: -1}
+
+  run --separate-stderr "$SOURCE/tools/pg-server" \
+    --root "$SOURCE/build/pg/root" --preload "${@:1:$#-1}" \
+    --run "set -u; tally() { \"$TALLY\" \"\$@\"; }; DB=dbname=postgres
+sql() { psql -XAtq -v ON_ERROR_STOP=1 \"\$@\" >/dev/null; }
+$(declare -f tables types deed_database kinds)
+SOURCE=$(printf %q "$SOURCE")
+$script"
+}
+
+# Tables of every kind, with rows; SQL for psql.
+# shellcheck disable=SC2317
+tables() {
+  cat <<'SQL'
+CREATE EXTENSION tally;
+CREATE TABLE a (id bigint PRIMARY KEY, org int, who text);
+SELECT tally.attach('a', chain_by => 'org');
+INSERT INTO a SELECT g, g % 3, E'al"ice\t\\' || g FROM generate_series(1, 90) g;
+CREATE TABLE u (id int, k text, v text, PRIMARY KEY (id, k));
+SELECT tally.attach('u', append_only => false, salted => true);
+INSERT INTO u SELECT g, 'k' || g, 'v' FROM generate_series(1, 50) g;
+UPDATE u SET v = 'w' WHERE id % 3 = 0;
+DELETE FROM u WHERE id % 5 = 0;
+CREATE TABLE s (id int PRIMARY KEY, severity int, t text);
+SELECT tally.attach('s', only_when => 'severity >= 3 AND lower(t) <> ''x''',
+  keep_event => true);
+INSERT INTO s SELECT g, g % 6, 't' FROM generate_series(1, 30) g;
+CREATE TABLE p (id int, d date, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE p2 (d date NOT NULL, id int NOT NULL);
+ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+SELECT tally.attach('p');
+INSERT INTO p SELECT g, '2026-01-01'::date + g FROM generate_series(1, 50) g;
+SELECT tally.append('deploys', '{"v": 1}', 'd1');
+SQL
+}
+
+# shellcheck disable=SC2317
+types() {
+  cat <<'SQL'
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE TYPE pair AS (a int, b text);
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE TABLE t (id int PRIMARY KEY, b bool, i2 int2, i8 int8, n numeric(12,3),
+  f4 float4, f8 float8, c char(5), v varchar(9), x text, by bytea, d date,
+  ti time, tz timetz, ts timestamp, tt timestamptz, iv interval, u uuid,
+  ip inet, ci cidr, mac macaddr, bi bit(3), vb bit varying(5), j json, jb jsonb,
+  xm xml, m money, pt point, po polygon, r int4range, mr int4multirange,
+  ar text[], a2 int[][], mo mood, pa pair, pos positive, tsv tsvector,
+  lsn pg_lsn, o oid, "Odd ""name" text);
+SELECT tally.attach('t');
+INSERT INTO t VALUES (1, true, -3, 9007199254740993, 12.340, 0.1, 1/3.0::float8,
+  'ab', 'vé', E'tab\tline\nback\\', '\x00ff10', '2026-02-03', '01:02:03.5',
+  '01:02:03+02', '2026-01-02 03:04:05.6', '2026-01-02 03:04:05+05', '1 mon -2 days 3:04',
+  'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '10.1.2.3/8', '10.0.0.0/8',
+  '08:00:2b:01:02:03', '101', '11', '{"a": 1}', '{"b": [1, 2]}', '<a>1</a>',
+  12.5, '(1,2.5)', '((0,0),(1,1),(1,0))', '[1,5)', '{[1,3),[7,9)}',
+  ARRAY['x y', NULL, 'q"'], '{{1,2},{3,4}}', 'ok', ROW(1, 'p,q'), 7,
+  'fat cat', '16/B374D848', 42, '\N');
+INSERT INTO t (id, d, tt, f8) VALUES (2, 'infinity', '-infinity', 'NaN');
+INSERT INTO t (id, x) VALUES (3, '');
+SQL
+}
+
+# One small database for one deed; SQL of the deed.
+# shellcheck disable=SC2317
+deed_database() { # NAME SQL
+  sql -c "CREATE DATABASE $1"
+  tables | PGDATABASE=$1 sql
+  echo "SET session_replication_role = replica;
+ALTER TABLE tally.record DISABLE TRIGGER guard;
+ALTER TABLE tally.event DISABLE TRIGGER guard;
+ALTER TABLE tally.chain DISABLE TRIGGER guard;
+$2;
+ALTER TABLE tally.record ENABLE TRIGGER guard;
+ALTER TABLE tally.event ENABLE TRIGGER guard;
+ALTER TABLE tally.chain ENABLE TRIGGER guard;" | PGDATABASE=$1 sql
+}
+
+# Kind, chain, seq, source, key of each finding, of JSON.
+# shellcheck disable=SC2317
+kinds() {
+  jq -r '.findings[] | [.kind, .chain // "", .seq // "", .source // "", .key // ""] | join("|")' | sort
+}
+
+@test "what is intact is intact, with any number of connections" {
+  server '
+    { tables; types; } | sql
+    for jobs in 1 2 7; do
+      tally pg verify $DB --jobs $jobs --json | jq -c "del(.seconds)"
+    done
+    tally pg verify $DB --quiet
+    echo "status $?"'
+  local line='{"findings":[],"verdict":"intact","records":241,"chains":9,"size":241,"root":null,"not_covered":["last","chains","ids"]}'
+  expect 0 "$line
+$line
+$line
+status 0"
+}
+
+@test "the object is that of tally verify" {
+  server '
+    tables | sql
+    tally init empty >/dev/null
+    tally pg verify $DB --json | jq -c "keys" >database
+    tally verify empty --json | jq -c "keys" >file
+    cmp database file'
+  expect 0 "" ""
+}
+
+@test "every deed is found as by the verifier in the server" {
+  cat >deeds <<'SQL'
+UPDATE a SET who = 'm' WHERE id = 7
+DELETE FROM a WHERE id = 8
+INSERT INTO a VALUES (900, 1, 'x')
+UPDATE u SET v = 'z' WHERE id = 4
+INSERT INTO u VALUES (901, 'n', 'v')
+DELETE FROM p WHERE id = 40
+TRUNCATE s
+DROP TABLE a
+UPDATE a SET org = 2 WHERE id = 7
+UPDATE tally.record SET digest = hash WHERE seq = 5 AND key = '15'
+UPDATE tally.record SET hash = digest WHERE seq = 5 AND key = '15'
+UPDATE tally.record SET prev = digest WHERE seq = 5 AND key = '15'
+UPDATE tally.record SET "time" = "time" + interval '1 s' WHERE key = '15'
+UPDATE tally.record SET salt = NULL WHERE seq = 3 AND salt IS NOT NULL
+DELETE FROM tally.record WHERE key IN ('12', '15')
+UPDATE tally.record SET seq = 700 WHERE key = '30' AND event_id IS NULL
+UPDATE tally.record SET chain_id = 999 WHERE key = '33' AND event_id IS NULL
+UPDATE tally.chain SET name = 'a/77' WHERE name = 'a/1'
+DELETE FROM tally.record WHERE chain_id = (SELECT id FROM tally.chain WHERE name = 'a/1')
+UPDATE tally.event SET event = '{}' WHERE event LIKE '%"id":"5",%'
+DELETE FROM tally.event WHERE event = '{"v":1}'
+INSERT INTO tally.event VALUES (100000, '{}')
+DELETE FROM tally.attachment WHERE label = 'a'
+UPDATE tally.attachment SET label = 'b' WHERE label = 'a'
+ALTER TABLE a DISABLE TRIGGER "!tally_capture"
+ALTER TABLE a DISABLE TRIGGER "!tally_truncate"
+ALTER TABLE a RENAME who TO whom
+ALTER TABLE a ALTER who TYPE varchar
+ALTER TABLE p1 DISABLE TRIGGER ALL
+UPDATE tally.event SET event = replace(event, 'public.a', 'public.b') WHERE event LIKE '{"attach"%"public.a"%'
+UPDATE tally.chain SET name = 'gone' WHERE name = 'tally:log'
+SQL
+  server '
+    bad=0
+    i=0
+    while IFS= read -r deed; do
+      i=$((i + 1))
+      deed_database d$i "$deed" </dev/null
+      tally pg verify dbname=d$i --json >said </dev/null
+      status=$?
+      kinds <said >ours
+      psql -XAtd d$i -c "SELECT kind, chain, seq, source, key FROM tally.verify()" </dev/null | sort >theirs
+      expected=1
+      [ -s theirs ] || expected=0
+      if [ $status -ne $expected ] || ! diff theirs ours; then
+        echo "status $status: $deed"
+        bad=1
+      fi
+      sql -c "DROP DATABASE d$i" </dev/null
+    done <deeds
+    exit $bad'
+  expect 0 "" ""
+}
+
+@test "one chain, and none" {
+  server '
+    tables | sql
+    tally pg verify $DB --chain a/1 --json | jq -c "[.verdict, .records, .chains, .not_covered]"
+    tally pg verify $DB --chain nope
+    echo "status $?"'
+  expect 0 '["intact",30,1,["last","chains","ids","other-chains"]]
+status 4' 'tally: the database has no chain "nope"'
+}
+
+@test "heads that were kept outside" {
+  server '
+    tables | sql
+    psql -XAtc "SELECT json_build_object(\$\$chain\$\$, chain, \$\$seq\$\$, seq, \$\$hash\$\$, encode(hash, \$\$hex\$\$)) FROM tally.heads" | tr -d " " >heads
+    tally pg verify $DB --heads heads --json | jq -c "[.verdict, .not_covered]"
+    sql -c "ALTER TABLE tally.record DISABLE TRIGGER guard" \
+      -c "ALTER TABLE a DISABLE TRIGGER ALL" \
+      -c "DELETE FROM tally.record WHERE key = \$\$90\$\$ AND event_id IS NULL" \
+      -c "DELETE FROM a WHERE id = 90" \
+      -c "ALTER TABLE a ENABLE TRIGGER ALL" \
+      -c "ALTER TABLE tally.record ENABLE TRIGGER guard"
+    tally pg verify $DB --quiet; echo "status $?"
+    tally pg verify $DB --heads heads --json | jq -c ".findings[] | [.kind, .chain, .seq]"
+    sed "s/\(\"chain\":\"a.2\".*\"hash\":\"\)..../\10000/" heads >other
+    tally pg verify $DB --heads other --json | jq -c ".findings[] | [.kind, .chain, .seq]"'
+  expect 0 '["intact",["chains","ids"]]
+status 0
+["truncated","a/0",30]
+["rolled-back","a/2",30]
+["truncated","a/0",30]'
+}
+
+@test "a right that is missing is named; rows that nobody shows are not missing" {
+  server '
+    tables | sql
+    sql -c "CREATE ROLE auditor LOGIN"
+    tally pg verify "$DB user=auditor"; echo "status $?"
+    sql -c "GRANT tally_reader TO auditor" \
+      -c "GRANT SELECT ON ALL TABLES IN SCHEMA tally TO auditor"
+    tally pg verify "$DB user=auditor" --json | jq -r ".verdict, .findings[].detail" | sort
+    sql -c "GRANT SELECT ON a, u, s, p, p1, p2 TO auditor"
+    tally pg verify "$DB user=auditor" --quiet; echo "status $?"
+    sql -c "ALTER TABLE u ENABLE ROW LEVEL SECURITY"
+    tally pg verify "$DB user=auditor" --json >said; echo "status $?"
+    jq -r ".verdict, .findings[].detail" said'
+  expect 0 'status 5
+15 records cannot be compared with their rows: no right to read its rows: GRANT SELECT ON public.s
+50 records cannot be compared with their rows: no right to read its rows: GRANT SELECT ON public.p1
+76 records cannot be compared with their rows: no right to read its rows: GRANT SELECT ON public.u
+90 records cannot be compared with their rows: no right to read its rows: GRANT SELECT ON public.a
+unverifiable
+status 0
+status 3
+unverifiable
+76 records cannot be compared with their rows: the database: query would be affected by row-level security policy for table "u"' \
+    'tally: no right to read the tables of schema tally: GRANT tally_reader and SELECT ON ALL TABLES IN SCHEMA tally to the role, and SELECT on the attached tables'
+}
+
+@test "beside writers the snapshot is one" {
+  server '
+    tables | sql
+    for w in 1 2 3 4; do
+      { for i in $(seq 400); do
+          echo "INSERT INTO a VALUES ($w$(printf %06d $i), $w % 3, \$\$w\$\$);"
+          echo "UPDATE u SET v = \$\$$w-$i\$\$ WHERE id = $((w * 7 + 1));"
+        done; } | sql &
+    done
+    for i in 1 2 3 4 5 6; do
+      tally pg verify $DB --jobs 3 --json | jq -c "[.verdict, .findings]"
+    done
+    wait
+    tally pg verify $DB --json | jq -c "[.verdict, .records]"'
+  expect 0 "$(for _ in 1 2 3 4 5 6; do echo '["intact",[]]'; done)
+[\"intact\",3037]"
+}
+
+@test "who waits for a lock is interrupted" {
+  server '
+    tables | sql
+    { echo "BEGIN; LOCK TABLE a;"; sleep 60; } | psql -Xq &
+    writer=$!
+    until [ "$(psql -XAtc "SELECT count(*) FROM pg_locks WHERE mode = \$\$AccessExclusiveLock\$\$ AND granted")" -ge 1 ]; do sleep 0.1; done
+    "$TALLY" pg verify $DB & verifier=$!
+    until [ "$(psql -XAtc "SELECT count(*) FROM pg_locks WHERE NOT granted")" -ge 1 ]; do sleep 0.1; done
+    kill -TERM $verifier
+    wait $verifier; echo "status $?"
+    kill $writer'
+  expect 0 "status 130" "tally: interrupted"
+}
+
+@test "an export is a log that others accept" {
+  server '
+    tables | sql
+    tally pg export $DB copy --chain a/1
+    tally verify copy --json | jq -c "[.verdict, .records, .chains]"
+    python3 "$SOURCE/doc/verify.py" copy | sed -n 1p
+    psql -XAtc "SELECT encode(hash, \$\$hex\$\$) FROM tally.head(\$\$a/1\$\$)" >theirs
+    tally head copy a/1 | cut -f 3 | cmp - theirs
+    tally pg export $DB copy --chain a/1; echo "status $?"
+    tally pg export $DB updates --chain u
+    tally verify updates --json | jq -c "[.verdict, ([.findings[].kind] | unique)]"'
+  expect 0 '30 records, 30 with their events
+["intact",35,2]
+intact: 35 records in 2 chains
+status 2
+76 records, 50 with their events
+["unverifiable",["unverifiable"]]' 'tally: cannot write "copy": File exists'
+}
+
+@test "no export of a chain that does not hold" {
+  server '
+    tables | sql
+    sql -c "ALTER TABLE tally.record DISABLE TRIGGER guard" \
+      -c "UPDATE tally.record SET digest = hash WHERE key = \$\$7\$\$ AND event_id IS NULL AND chain_id = (SELECT id FROM tally.chain WHERE name = \$\$a/1\$\$)"
+    tally pg export $DB copy --chain a/1; echo "status $?"
+    test ! -e copy/tally.json'
+  expect 0 "status 3" \
+    'tally: chain "a/1" does not hold at record 3; "tally pg verify" says more'
+}
+
+@test "status: the configuration against the catalog" {
+  server '
+    tables | sql
+    tally pg status $DB | grep -v "^cluster\|^server"; echo "status ${PIPESTATUS[0]}"
+    sql -c "ALTER TABLE a DISABLE TRIGGER \"!tally_capture\""
+    tally pg status $DB --json >said; echo "status $?"
+    jq -c ".findings[] | [.kind, .source]" said'
+  expect 0 'database  postgres
+tally     extension
+chains    8
+attached  4
+findings  0
+status 0
+status 1
+["content-altered","a"]'
+}
+
+@test "no server, no tables, no such thing" {
+  server '
+    tally pg verify "dbname=nope"; echo "status $?"
+    tally pg verify $DB; echo "status $?"
+    tally pg verfy $DB; echo "status $?"
+    tally pg; echo "status $?"'
+  expect 0 'status 5
+status 4
+status 2
+status 2' 'tally: cannot connect: database "nope" does not exist
+tally: database "postgres" has no tables of tally; "CREATE EXTENSION tally" makes them
+tally: unknown command "pg verfy"; did you mean "pg verify"?
+tally: "pg" needs a command; see "tally pg --help"'
+}
+
+@test "the tables are enough, without the extension" {
+  server '
+    tables | sql
+    sql -c "SET allow_system_table_mods = on" -c "DELETE FROM pg_extension WHERE extname = \$\$tally\$\$"
+    tally pg status $DB | grep "^tally"
+    tally pg verify $DB --quiet; echo "status $?"
+    sql -c "SET session_replication_role = replica" -c "DELETE FROM a WHERE id = 3"
+    tally pg verify $DB --json | jq -c ".findings[] | [.kind, .key]"'
+  expect 0 'tally     tables alone
+status 0
+["missing","3"]'
+}
