@@ -93,7 +93,7 @@ struct tally_shared {
 	uint8_t boot[16];
 	uint8_t log_id[16];
 	uint64_t log_device, log_inode; /* of log/ */
-	struct tally_sip_key seed; /* of all keys in it */
+	struct tally_sip_key seed;      /* of all keys in it */
 	uint64_t chain_slots; /* a power of two; half of them may be used */
 	uint64_t arena_bytes;
 	uint64_t recent_slots; /* of each table; a power of two, likewise */
