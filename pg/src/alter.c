@@ -12,6 +12,7 @@
 #include "attach.h"
 #include "capture.h"
 #include "store.h"
+#include "track.h"
 
 #include "access/relation.h"
 #include "access/table.h"
@@ -157,6 +158,7 @@ find_epoch(Oid relation)
 
 	if (!tally_store_find_attachment(relation, SnapshotSelf, &id, NULL))
 		refuse_detached(relation);
+	tally_track_refuse(relation);
 	event = tally_store_read_event(id, SnapshotSelf);
 	if (event != NULL)
 		epoch = tally_epoch_parse(id, event);
@@ -190,7 +192,7 @@ tally_sql_alter(PG_FUNCTION_ARGS)
 {
 	struct tally_attach_request request;
 	struct tally_epoch *old;
-	struct tally_epoch epoch;
+	struct tally_epoch epoch = {0};
 	Relation	rel;
 	List	   *members;
 	Oid			relation;

@@ -214,7 +214,10 @@ take_over(const struct attached *attached)
 	char	   *why;
 
 	epoch = event == NULL ? NULL : tally_epoch_parse(attached->epoch, event);
-	if (epoch == NULL || strcmp(epoch->label, attached->label) != 0)
+	if (epoch == NULL && event != NULL &&
+		tally_track_parse(attached->epoch, event) != NULL)
+		why = pstrdup("it is tracked; end that with tally.untrack() and track it again");
+	else if (epoch == NULL || strcmp(epoch->label, attached->label) != 0)
 		why = psprintf("event %lld is not the one that attached it",
 					   (long long) attached->epoch);
 	else if (get_rel_name(attached->relation) == NULL)
