@@ -84,16 +84,17 @@ static char *
 get_text(JsonbContainer *object, const char *name)
 {
 	JsonbValue	value;
+	Datum		number;
 
 	if (getKeyJsonValueFromContainer(object, name, (int) strlen(name),
 									 &value) == NULL)
 		return NULL;
 	if (value.type == jbvString)
 		return pnstrdup(value.val.string.val, value.val.string.len);
-	if (value.type == jbvNumeric)
-		return DatumGetCString(DirectFunctionCall1(numeric_out,
-												   NumericGetDatum(value.val.numeric)));
-	return NULL;
+	if (value.type != jbvNumeric)
+		return NULL;
+	number = NumericGetDatum(value.val.numeric);
+	return DatumGetCString(DirectFunctionCall1(numeric_out, number));
 }
 
 static bool
@@ -196,9 +197,9 @@ is_shallow(const char *text)
 			text++;
 		else if (*text == '"')
 			in_string = !in_string;
-		else if (!in_string && (*text == '{' || *text == '['))
+		else if (!in_string && strchr("{[", *text) != NULL)
 			depth++;
-		else if (!in_string && (*text == '}' || *text == ']'))
+		else if (!in_string && strchr("]}", *text) != NULL)
 			depth--;
 		if (depth > DEPTH_MAX)
 			return false;
@@ -216,7 +217,7 @@ static void
 parse(void *arg)
 {
 	struct attempt *attempt = arg;
-	struct tally_origin_event *event = palloc0_object(struct tally_origin_event);
+	struct tally_origin_event *event = palloc0(sizeof(*event));
 	Datum		json = DirectFunctionCall1(jsonb_in,
 										   CStringGetDatum(attempt->text));
 	JsonbContainer *object = &DatumGetJsonbP(json)->root;

@@ -127,8 +127,8 @@ extern uint64 tally_sources_hash(struct tally_verifier *v, int64 chain_id,
 /* ---- verify_age.c ---- */
 
 /*
- * How old is the row version of the table root?  *out_use is the epoch in whose time it was
- * written, if it was in one.  What only_when says is not asked.
+ * How old is the row version of the table root?  *out_use is the epoch in
+ * whose time it was written, if it was in one.  What only_when says is not asked.
  */
 extern enum tally_age tally_age_judge(const struct tally_source *source,
 									  Oid root, HeapTuple tuple,
