@@ -207,7 +207,10 @@ is_shallow(const char *text)
 	return true;
 }
 
-struct attempt
+/* What each begins with. */
+#define HEAD "{\"origin\":"
+
+struct reading
 {
 	const char *text;
 	struct tally_origin_event *event;	/* NULL: it is none */
@@ -216,10 +219,10 @@ struct attempt
 static void
 parse(void *arg)
 {
-	struct attempt *attempt = arg;
+	struct reading *reading = arg;
 	struct tally_origin_event *event = palloc0(sizeof(*event));
 	Datum		json = DirectFunctionCall1(jsonb_in,
-										   CStringGetDatum(attempt->text));
+										   CStringGetDatum(reading->text));
 	JsonbContainer *object = &DatumGetJsonbP(json)->root;
 	uint64		nchains;
 
@@ -236,18 +239,17 @@ parse(void *arg)
 	event->note = get_text(object, "note");
 	if (event->by == NULL || event->note == NULL || !get_heads(object, event))
 		return;
-	if (strcmp(tally_origin_event_encode(event), attempt->text) == 0)
-		attempt->event = event;
+	if (strcmp(tally_origin_event_encode(event), reading->text) == 0)
+		reading->event = event;
 }
 
 struct tally_origin_event *
 tally_origin_event_parse(const char *text)
 {
-	struct attempt attempt = {text, NULL};
+	struct reading reading = {text};
 
 	/* All others of tally:log, without the cost of reading them. */
-	if (strncmp(text, "{\"origin\":", 10) != 0 || !is_shallow(text) ||
-		!tally_attempt(parse, &attempt))
+	if (strncmp(text, HEAD, strlen(HEAD)) != 0 || !is_shallow(text))
 		return NULL;
-	return attempt.event;
+	return tally_attempt(parse, &reading) ? reading.event : NULL;
 }
