@@ -84,16 +84,17 @@ static char *
 get_text(JsonbContainer *object, const char *name)
 {
 	JsonbValue	value;
+	Datum		number;
 
 	if (getKeyJsonValueFromContainer(object, name, (int) strlen(name),
 									 &value) == NULL)
 		return NULL;
 	if (value.type == jbvString)
 		return pnstrdup(value.val.string.val, value.val.string.len);
-	if (value.type == jbvNumeric)
-		return DatumGetCString(DirectFunctionCall1(numeric_out,
-												   NumericGetDatum(value.val.numeric)));
-	return NULL;
+	if (value.type != jbvNumeric)
+		return NULL;
+	number = NumericGetDatum(value.val.numeric);
+	return DatumGetCString(DirectFunctionCall1(numeric_out, number));
 }
 
 static bool
@@ -196,9 +197,9 @@ is_shallow(const char *text)
 			text++;
 		else if (*text == '"')
 			in_string = !in_string;
-		else if (!in_string && (*text == '{' || *text == '['))
+		else if (!in_string && strchr("{[", *text) != NULL)
 			depth++;
-		else if (!in_string && (*text == '}' || *text == ']'))
+		else if (!in_string && strchr("]}", *text) != NULL)
 			depth--;
 		if (depth > DEPTH_MAX)
 			return false;
@@ -206,7 +207,10 @@ is_shallow(const char *text)
 	return true;
 }
 
-struct attempt
+/* What each begins with. */
+#define HEAD "{\"origin\":"
+
+struct reading
 {
 	const char *text;
 	struct tally_origin_event *event;	/* NULL: it is none */
@@ -215,10 +219,10 @@ struct attempt
 static void
 parse(void *arg)
 {
-	struct attempt *attempt = arg;
-	struct tally_origin_event *event = palloc0_object(struct tally_origin_event);
+	struct reading *reading = arg;
+	struct tally_origin_event *event = palloc0(sizeof(*event));
 	Datum		json = DirectFunctionCall1(jsonb_in,
-										   CStringGetDatum(attempt->text));
+										   CStringGetDatum(reading->text));
 	JsonbContainer *object = &DatumGetJsonbP(json)->root;
 	uint64		nchains;
 
@@ -235,18 +239,17 @@ parse(void *arg)
 	event->note = get_text(object, "note");
 	if (event->by == NULL || event->note == NULL || !get_heads(object, event))
 		return;
-	if (strcmp(tally_origin_event_encode(event), attempt->text) == 0)
-		attempt->event = event;
+	if (strcmp(tally_origin_event_encode(event), reading->text) == 0)
+		reading->event = event;
 }
 
 struct tally_origin_event *
 tally_origin_event_parse(const char *text)
 {
-	struct attempt attempt = {text, NULL};
+	struct reading reading = {text};
 
 	/* All others of tally:log, without the cost of reading them. */
-	if (strncmp(text, "{\"origin\":", 10) != 0 || !is_shallow(text) ||
-		!tally_attempt(parse, &attempt))
+	if (strncmp(text, HEAD, strlen(HEAD)) != 0 || !is_shallow(text))
 		return NULL;
-	return attempt.event;
+	return tally_attempt(parse, &reading) ? reading.event : NULL;
 }
