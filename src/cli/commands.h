@@ -13,5 +13,10 @@ extern const struct command command_verify;
 extern const struct command command_prove;
 extern const struct command command_check;
 extern const struct command command_stat;
+extern const struct command command_pg_sql;
+
+/* The command "pg NAME", or NULL. */
+const struct command *
+command_pg_find(const char *name);
 
 #endif

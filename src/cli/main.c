@@ -48,6 +48,8 @@ help(FILE *file)
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(file, "  %-8s  %s\n", commands[i]->name,
 		    commands[i]->summary);
+	fprintf(file, "  %-8s  %s\n", command_pg_sql.name,
+	    command_pg_sql.summary);
 	fputs(
 	    "\n\"tally help COMMAND\" says more about one; \"tally --version\""
 	    " names the version.\n"
@@ -106,6 +108,13 @@ run(const struct command *command, int argc, char **argv)
 	return status;
 }
 
+/* Is it "pg NAME"? */
+static bool
+is_group(int argc, char **argv)
+{
+	return argc > 1 && strcmp(argv[0], "pg") == 0;
+}
+
 /* "tally help [COMMAND]" */
 static enum status
 run_help(int argc, char **argv)
@@ -117,6 +126,8 @@ run_help(int argc, char **argv)
 		return STATUS_DONE;
 	}
 	command = find(argv[0]);
+	if (is_group(argc, argv))
+		command = command_pg_find(argv[1]);
 	if (command == NULL)
 		return unknown(argv[0]);
 	options_help(command);
@@ -145,6 +156,11 @@ dispatch(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	command = find(argv[0]);
+	if (is_group(argc, argv)) {
+		command = command_pg_find(argv[1]);
+		argc--;
+		argv++;
+	}
 	if (command == NULL)
 		return unknown(argv[0]);
 	return run(command, argc - 1, argv + 1);
