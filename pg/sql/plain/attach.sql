@@ -238,6 +238,7 @@ CREATE FUNCTION tally.begin_epoch(relation oid, chain_by name, prefix text, labe
 	columns name[], exclude name[], only_when text, salted boolean, keep_event boolean,
 	append_only boolean) RETURNS text LANGUAGE plpgsql
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 DECLARE
 	key smallint[];
@@ -321,6 +322,7 @@ CREATE FUNCTION tally.attach(
 	append_only boolean DEFAULT true
 ) RETURNS void
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 DECLARE
 	function text;
@@ -362,6 +364,7 @@ $$;
 
 CREATE FUNCTION tally.is_attached(relation regclass) RETURNS boolean LANGUAGE sql STABLE
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 	SELECT EXISTS (SELECT FROM tally.attachment a WHERE a.relation = is_attached.relation)
 $$;
@@ -369,6 +372,7 @@ $$;
 -- Seals that an epoch ends.  The caller has dropped the triggers.
 CREATE FUNCTION tally.end_epoch(relation oid) RETURNS void LANGUAGE plpgsql
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 DECLARE
 	ended tally.attachment;
@@ -400,6 +404,7 @@ $$;
 
 CREATE FUNCTION tally.detach(tbl regclass) RETURNS void
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 DECLARE
 	old name;
@@ -425,6 +430,7 @@ $$;
 -- had, but the trigger function has to know the new one.
 CREATE FUNCTION tally.refresh(tbl regclass) RETURNS void LANGUAGE plpgsql
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 DECLARE
 	epoch bigint := (SELECT a.epoch FROM tally.attachment a WHERE a.relation = tbl);

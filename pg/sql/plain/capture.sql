@@ -244,6 +244,7 @@ $$;
 CREATE FUNCTION tally.append_as(chain text, event json, id text, wants_receipt boolean)
 	RETURNS bytea LANGUAGE plpgsql
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 DECLARE
 	compact text := tally.compact(event::text);
@@ -269,6 +270,7 @@ CREATE FUNCTION tally.append(
 	OUT chain text, OUT digest bytea, OUT id text
 ) RETURNS record
 	LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 	SELECT $1, tally.append_as($1, $2, $3, false), $3
 $$;

@@ -94,7 +94,7 @@ $$;
 -- A column's text, null where it is null: IS NULL would also be true of a
 -- composite value whose fields are all null.
 CREATE FUNCTION tally.text_of("column" text) RETURNS text
-	LANGUAGE sql IMMUTABLE
+	LANGUAGE sql IMMUTABLE STRICT
 AS $$
 	SELECT format('CASE WHEN num_nulls(%1$I) = 0 THEN format(''%%s'', %1$I) END', "column")
 $$;

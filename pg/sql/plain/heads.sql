@@ -9,6 +9,7 @@
 CREATE FUNCTION tally.durable() RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 DECLARE
 	wanted pg_lsn;
@@ -47,6 +48,7 @@ CREATE FUNCTION tally.head(
 ) RETURNS record
 	LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 BEGIN
 	SELECT r.seq, r.hash, r."time" INTO seq, hash, "time"
@@ -62,6 +64,7 @@ CREATE FUNCTION tally.receipt(
 ) RETURNS record
 	LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 BEGIN
 	SELECT r.seq, r.hash, r."time" INTO seq, hash, "time"
@@ -76,6 +79,7 @@ CREATE FUNCTION tally.head_list(
 ) RETURNS SETOF record
 	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 BEGIN
 	RETURN QUERY SELECT c.name, r.seq, r.hash, r."time"
@@ -92,6 +96,7 @@ CREATE VIEW tally.heads AS
 CREATE FUNCTION tally.source(epoch bigint) RETURNS text
 	LANGUAGE sql STABLE STRICT SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 	SELECT e.event::json -> 'attach' ->> 'label' FROM tally.event e WHERE e.id = epoch
 $$;
@@ -103,6 +108,7 @@ CREATE FUNCTION tally.log_list(
 ) RETURNS SETOF record
 	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 BEGIN
 	RETURN QUERY SELECT c.name, r.seq, r."time", s.label, r.key, r.id,

@@ -192,6 +192,7 @@ $$;
 
 CREATE FUNCTION tally.seal() RETURNS trigger LANGUAGE plpgsql
 	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 DECLARE
 	me xid8 := pg_current_xact_id();

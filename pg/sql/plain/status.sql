@@ -33,6 +33,7 @@ CREATE FUNCTION tally.status_list(
 	OUT waiters integer[], OUT detail text
 ) RETURNS SETOF record
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 	SELECT 'library', 'tally', 'plain SQL', NULL::integer, NULL::integer[],
 		'Chains are locked until the commit is flushed and the standby has it.'

@@ -42,6 +42,7 @@ CREATE FUNCTION tally.verify(
 	OUT key text, OUT detail text
 ) RETURNS SETOF record
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 	SELECT * FROM tally.verify_all($1, $2, $3, NULL)
 $$;
@@ -52,6 +53,7 @@ CREATE FUNCTION tally.verify_against(
 	OUT key text, OUT detail text
 ) RETURNS SETOF record
 	LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 	SELECT * FROM tally.verify_all(NULL, NULL, NULL, $1)
 $$;
@@ -91,6 +93,7 @@ CREATE FUNCTION tally.verify_summary(
 	OUT findings bigint, OUT seconds double precision, OUT not_covered text[]
 ) RETURNS record
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
 DECLARE
 	began timestamptz := clock_timestamp();
