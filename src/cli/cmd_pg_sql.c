@@ -59,8 +59,8 @@ static void
 print_begin(void)
 {
 	fputs("-- SPDX-License-Identifier: Apache-2.0\n"
-	      "-- Written by \"tally pg sql\"; doc/postgresql-plain.md says how "
-	      "to use it.\n\n"
+	      "-- Written by \"tally pg sql\"; doc/postgresql-plain.md says"
+	      " how to use it.\n\n"
 	      "BEGIN;\n"
 	      "SET LOCAL standard_conforming_strings = on;\n"
 	      "SET LOCAL check_function_bodies = off;\n"
