@@ -171,6 +171,13 @@ is(verdict('plain'), 'intact|0', 'each row has its record');
 
 # ---- what somebody changes ------------------------------------------------
 
+$node->safe_psql('postgres', 'CREATE DATABASE small');
+$node->safe_psql('small', "$script\n" . q{
+CREATE TABLE acts (id int PRIMARY KEY, org int, v text);
+SELECT tally.attach('acts', chain_by => 'org', append_only => false, keep_event => true);
+INSERT INTO acts SELECT n, n % 2, 'v' || n FROM generate_series(1, 12) n;
+});
+
 my @deeds = (
 	[ q{UPDATE acts SET v = 'V' WHERE id = 5}, 'content-altered' ],
 	[ q{DELETE FROM acts WHERE id = 5}, 'missing' ],
@@ -187,7 +194,7 @@ my @deeds = (
 for (@deeds)
 {
 	my ($deed, $kind) = @$_;
-	my $found = $node->safe_psql('plain', "BEGIN; SET LOCAL session_replication_role = replica;"
+	my $found = $node->safe_psql('small', "BEGIN; SET LOCAL session_replication_role = replica;"
 		  . " $deed; SET LOCAL session_replication_role = origin;"
 		  . ' SELECT DISTINCT kind FROM tally.verify(); ROLLBACK');
 	like($found, qr/^$kind$/m, "found: $deed");
