@@ -9,11 +9,12 @@ static const struct command *const parts[] = {
 	&command_pg_verify,
 	&command_pg_export,
 	&command_pg_status,
+	&command_pg_sql,
 	NULL,
 };
 
 const struct command command_pg = {
 	.name = "pg",
-	.summary = "chains in PostgreSQL: verify, export, status",
+	.summary = "chains in PostgreSQL: verify, export, status, sql",
 	.parts = parts,
 };

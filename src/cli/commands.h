@@ -21,5 +21,6 @@ extern const struct command command_pg;
 extern const struct command command_pg_verify;
 extern const struct command command_pg_export;
 extern const struct command command_pg_status;
+extern const struct command command_pg_sql;
 
 #endif

@@ -1,0 +1,29 @@
+-- What was put aside, taken in; each epoch goes on.
+
+SELECT set_config('tally_plain.writing', 'on', true);
+INSERT INTO tally.chain SELECT * FROM tally_kept.chain;
+INSERT INTO tally.event SELECT * FROM tally_kept.event;
+INSERT INTO tally.record SELECT * FROM tally_kept.record;
+INSERT INTO tally.attachment SELECT * FROM tally_kept.attachment;
+SELECT set_config('tally_plain.writing', 'off', true);
+SELECT setval('tally.chain_number', coalesce(max(id), 0) + 1, false) FROM tally.chain;
+SELECT setval('tally.event_number', coalesce(max(id), 0) + 1, false) FROM tally.event;
+
+DO $triggers$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN SELECT a.relation::text AS name, a.epoch FROM tally.attachment a
+		JOIN pg_class c ON c.oid = a.relation
+	LOOP
+		PERFORM tally.make_capture(t.epoch);
+		EXECUTE format('ALTER FUNCTION tally.%I() OWNER TO %I', 'capture_' || t.epoch,
+			(SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'tally'));
+		EXECUTE format('CREATE TRIGGER "!tally_truncate" BEFORE TRUNCATE'
+			' ON %s FOR EACH STATEMENT EXECUTE FUNCTION tally.refuse_truncate()', t.name);
+		EXECUTE format('CREATE TRIGGER "!tally_capture" AFTER INSERT OR UPDATE OR DELETE'
+			' ON %s FOR EACH ROW EXECUTE FUNCTION tally.%I()', t.name, 'capture_' || t.epoch);
+	END LOOP;
+END
+$triggers$;
+DROP SCHEMA tally_kept CASCADE;

@@ -1,0 +1,28 @@
+-- From the extension to plain SQL: a superuser runs this, or whoever owns the
+-- extension and the tables.  What it holds is put aside, then it is dropped.
+
+DO $leave$
+DECLARE
+	t record;
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'tally') THEN
+		RAISE EXCEPTION 'the extension tally is not installed in this database';
+	END IF;
+	FOR t IN SELECT a.relation::text AS name FROM tally.attachment a
+		JOIN pg_class c ON c.oid = a.relation ORDER BY a.relation
+	LOOP
+		EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', t.name);
+		EXECUTE format('DROP TRIGGER IF EXISTS "!tally_capture" ON %s', t.name);
+		EXECUTE format('DROP TRIGGER IF EXISTS "!tally_truncate" ON %s', t.name);
+	END LOOP;
+END
+$leave$;
+LOCK TABLE tally.chain, tally.event, tally.record, tally.attachment IN ACCESS EXCLUSIVE MODE;
+CREATE SCHEMA tally_kept;
+CREATE TABLE tally_kept.chain AS SELECT * FROM tally.chain;
+CREATE TABLE tally_kept.event AS SELECT * FROM tally.event;
+CREATE TABLE tally_kept.record AS SELECT * FROM tally.record;
+CREATE TABLE tally_kept.attachment AS SELECT * FROM tally.attachment;
+DROP EXTENSION tally;
+DROP SCHEMA IF EXISTS tally;
+

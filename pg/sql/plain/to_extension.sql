@@ -1,0 +1,52 @@
+-- From plain SQL to the extension: a superuser runs this, in a database in which
+-- nobody writes to the attached tables meanwhile (they are locked).  Records,
+-- chains, events and epochs go over as they are; no chain gets a new record.
+
+DO $move$
+DECLARE
+	t record;
+	old name;
+BEGIN
+	IF to_regclass('tally.pending') IS NULL THEN
+		RAISE EXCEPTION 'schema "tally" is not one of plain SQL';
+	END IF;
+	FOR t IN SELECT a.relation, a.relation::text AS name FROM tally.attachment a
+		JOIN pg_class c ON c.oid = a.relation ORDER BY a.relation
+	LOOP
+		EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', t.name);
+		FOR old IN SELECT tally.triggers_of(t.relation) LOOP
+			EXECUTE format('DROP TRIGGER %I ON %s', old, t.name);
+		END LOOP;
+	END LOOP;
+END
+$move$;
+LOCK TABLE tally.chain, tally.event, tally.record, tally.attachment, tally.pending
+	IN ACCESS EXCLUSIVE MODE;
+ALTER SCHEMA tally RENAME TO tally_plain;
+CREATE EXTENSION tally;
+
+-- The guards of the extension's tables are for honest hands; these are.
+SET LOCAL session_replication_role = replica;
+INSERT INTO tally.chain SELECT * FROM tally_plain.chain;
+INSERT INTO tally.event SELECT * FROM tally_plain.event;
+INSERT INTO tally.record SELECT * FROM tally_plain.record;
+INSERT INTO tally.attachment SELECT * FROM tally_plain.attachment;
+SET LOCAL session_replication_role = origin;
+SELECT setval('tally.chain_number', coalesce(max(id), 0) + 1, false) FROM tally.chain;
+SELECT setval('tally.event_number', coalesce(max(id), 0) + 1, false) FROM tally.event;
+
+DO $triggers$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN SELECT a.relation::text AS name FROM tally.attachment a
+		JOIN pg_class c ON c.oid = a.relation
+	LOOP
+		EXECUTE format('CREATE TRIGGER "!tally_capture" AFTER INSERT OR UPDATE OR DELETE'
+			' ON %s FOR EACH ROW EXECUTE FUNCTION tally.capture()', t.name);
+		EXECUTE format('CREATE TRIGGER "!tally_truncate" BEFORE TRUNCATE'
+			' ON %s FOR EACH STATEMENT EXECUTE FUNCTION tally.refuse_truncate()', t.name);
+	END LOOP;
+END
+$triggers$;
+DROP SCHEMA tally_plain CASCADE;

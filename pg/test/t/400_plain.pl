@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+# Plain SQL: the records of the extension, byte for byte, by a role that may
+# create a schema and nothing else; no fork under load; the way to the extension
+# and back.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TallyNode;
+
+my $node = tally_node('plain', preload => 1);
+my $plain = "$ENV{TALLY_ROOTS}/plain";
+
+$ENV{PG_ABS_SRCDIR} = "$FindBin::RealBin/..";
+
+# What "tally pg sql" prints, from a file: psql stops reading at an error.
+sub script
+{
+	my (@parts) = @_;
+	my $begin = "BEGIN; SET LOCAL check_function_bodies = off;\n"
+	  . "SET LOCAL standard_conforming_strings = on;\n"
+	  . "SET LOCAL search_path = pg_catalog, pg_temp;\n";
+
+	my $file = "$PostgreSQL::Test::Utils::tmp_check/script" . @parts . '.sql';
+
+	unlink $file;
+	append_to_file($file,
+		$begin . join('', map { slurp_file("$plain/$_.sql") } @parts)
+		  . "COMMIT;\n");
+	return "\\i '$file'";
+}
+
+sub recompute
+{
+	my ($database) = @_;
+	my $said = '';
+	my @command = ('python3', "$FindBin::RealBin/../recompute.py",
+		$node->connstr($database));
+
+	IPC::Run::run(\@command, '<', \undef, '>', \$said, '2>&1');
+	return $? >> 8 == 0 ? 'agrees' : $said;
+}
+
+sub verdict
+{
+	my ($database) = @_;
+
+	return $node->safe_psql($database,
+		'SELECT verdict, findings FROM tally.verify_summary()');
+}
+
+my @parts = split ' ', slurp_file("$plain/parts");
+my $script = script(@parts);
+
+$node->safe_psql('postgres', 'CREATE ROLE operator LOGIN');
+for my $database (qw(plain twin))
+{
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database,
+		"GRANT CREATE ON DATABASE $database TO operator;"
+		  . 'GRANT ALL ON SCHEMA public TO operator');
+}
+$node->safe_psql('twin', 'CREATE EXTENSION tally');
+$node->safe_psql('plain', $script, extra_params => [ '-U', 'operator' ]);
+my ($status, $out, $err) = $node->psql('twin', $script);
+like($err, qr/the extension tally is installed in this database/,
+	'refused beside the extension');
+($status, $out, $err) = $node->psql('plain', 'CREATE EXTENSION tally');
+like($err, qr/schema "tally" exists/, 'the extension is refused beside it');
+
+# ---- every type, under hostile settings ----------------------------------
+
+my $render = slurp_file("$FindBin::RealBin/../sql/render.sql");
+my ($vectors) = $render =~ /^(\\set vectors.*?)^\\set ECHO all/ms;
+my ($values) = $render =~ /^(CREATE TYPE v_mood.*?)^-- What was not rendered/ms;
+my $hostile = q{
+SET TimeZone = 'Asia/Kathmandu'; SET DateStyle = 'German, DMY';
+SET IntervalStyle = 'sql_standard'; SET extra_float_digits = -15;
+SET bytea_output = 'escape'; SET xmlbinary = 'hex';
+SET xmloption = 'document'; SET standard_conforming_strings = off;
+SET quote_all_identifiers = on; SET array_nulls = off;
+SET transform_null_equals = on; SET client_encoding = 'LATIN1';
+CALL public.seal_values();
+};
+
+$node->safe_psql($_, $vectors . $values . $hostile,
+	extra_params => [ '-U', $_ eq 'plain' ? 'operator' : $node->{_user} // getpwuid($>) ])
+  for qw(plain twin);
+my $events = q[SELECT event FROM tally.event WHERE event LIKE '{"row":%'
+	ORDER BY event COLLATE "C"];
+my $count = $node->safe_psql('plain', 'SELECT count(*) FROM value_vectors');
+is($node->safe_psql('plain', $events), $node->safe_psql('twin', $events),
+	"$count values of all types give the events of the extension");
+is( $node->safe_psql('plain', q{SELECT count(*) FROM value_vectors v WHERE NOT EXISTS
+		(SELECT FROM tally.record r WHERE r.digest = v.digest)}),
+	0, 'and the digests of the vectors');
+my $attached = q[SELECT regexp_replace(event, '"(cluster|database|xid)":"[^"]*"'
+	'|"relation":[0-9]+', '', 'g') FROM tally.event
+	WHERE event LIKE '{"attach"%' ORDER BY 1];
+is($node->safe_psql('plain', $attached), $node->safe_psql('twin', $attached),
+	'and the configurations');
+is(recompute('plain'), 'agrees', 'a stranger to both recomputes all records');
+is(verdict('plain'), 'intact|0', 'and so does its own verifier');
+
+# ---- savepoints, exceptions, COPY, SET CONSTRAINTS ------------------------
+
+$node->safe_psql('plain', q{
+CREATE TABLE acts (id int PRIMARY KEY, org int, v text);
+SELECT tally.attach('acts', chain_by => 'org', append_only => false);
+BEGIN;
+INSERT INTO acts VALUES (1, 1, 'a');
+SAVEPOINT s; INSERT INTO acts VALUES (2, 1, 'gone'); ROLLBACK TO s;
+DO $$ BEGIN INSERT INTO acts VALUES (3, 1, 'gone'); RAISE EXCEPTION 'no';
+	EXCEPTION WHEN OTHERS THEN NULL; END $$;
+SET CONSTRAINTS ALL IMMEDIATE;
+INSERT INTO acts VALUES (4, 2, 'early');
+UPDATE acts SET v = 'b', org = 2 WHERE id = 1;
+COMMIT;
+COPY acts FROM STDIN;
+5	1	c
+6	2	d
+\.
+-- A user's trigger that is faster than ours.
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN UPDATE acts SET v = v || '!' WHERE id = NEW.id + 1; RETURN NULL; END $$;
+CREATE TRIGGER "!a" AFTER INSERT ON acts FOR EACH ROW EXECUTE FUNCTION touch();
+INSERT INTO acts VALUES (10, 1, 'x'), (11, 1, 'y'), (12, 1, 'z');
+DROP TRIGGER "!a" ON acts;
+}, extra_params => [ '-U', 'operator' ]);
+is(recompute('plain'), 'agrees', 'what happened within transactions');
+is(verdict('plain'), 'intact|0', 'is what is sealed');
+is($node->safe_psql('plain', 'SELECT count(*) FROM tally.pending'), 0,
+	'nothing is left behind');
+
+# ---- 64 sessions ----------------------------------------------------------
+
+my $load = "$PostgreSQL::Test::Utils::tmp_check/load.sql";
+for my $level ('READ COMMITTED', 'REPEATABLE READ')
+{
+	append_to_file($load . $level =~ s/ /_/r, qq{
+\\set first random(1, 4)
+\\set second random(1, 4)
+BEGIN ISOLATION LEVEL $level;
+INSERT INTO acts SELECT nextval('ids'), :first, 'load';
+INSERT INTO acts SELECT nextval('ids'), :second, 'load';
+COMMIT;
+});
+}
+$node->safe_psql('plain', 'CREATE SEQUENCE ids START 1000',
+	extra_params => [ '-U', 'operator' ]);
+for my $level ('READ_COMMITTED', 'REPEATABLE_READ')
+{
+	my ($said, $failed) = ('', '');
+	IPC::Run::run([ 'pgbench', '-n', '-c', 64, '-j', 2, '-T', 6,
+		'--max-tries', 100000, '-f', $load . $level, '-U', 'operator',
+		'-h', $node->host, '-p', $node->port, 'plain' ],
+		'>', \$said, '2>', \$failed);
+	my ($done) = $said =~ /actually processed: (\d+)/;
+	my ($lost) = $said =~ /failed transactions: (\d+)/;
+	note $said;
+	ok($done && defined $lost && $lost == 0 && $failed !~ /deadlock|ERROR/,
+		"64 sessions, $level: all that fails succeeds when tried again")
+	  or diag $failed;
+}
+is(broken_chains($node, 'plain'), '', 'no fork, no gap');
+unlike(slurp_file($node->logfile), qr/deadlock detected/, 'no deadlock');
+is(verdict('plain'), 'intact|0', 'each row has its record');
+
+# ---- what somebody changes ------------------------------------------------
+
+$node->safe_psql('postgres', 'CREATE DATABASE small');
+$node->safe_psql('small', "$script\n" . q{
+CREATE TABLE acts (id int PRIMARY KEY, org int, v text);
+SELECT tally.attach('acts', chain_by => 'org', append_only => false, keep_event => true);
+INSERT INTO acts SELECT n, n % 2, 'v' || n FROM generate_series(1, 12) n;
+});
+
+my @deeds = (
+	[ q{UPDATE acts SET v = 'V' WHERE id = 5}, 'content-altered' ],
+	[ q{DELETE FROM acts WHERE id = 5}, 'missing' ],
+	[ q{INSERT INTO acts VALUES (99, 1, 'smuggled')}, 'unsealed' ],
+	[ q{UPDATE tally.record SET digest = sha256('') WHERE key = '5'}, 'link-altered' ],
+	[ q{DELETE FROM tally.record r USING tally.chain c WHERE c.id = chain_id
+		AND name = 'acts/1' AND seq = 3}, 'missing' ],
+	[ q{UPDATE tally.event SET event = '{"row":{}}' WHERE id =
+		(SELECT min(event_id) FROM tally.record WHERE epoch IS NOT NULL)}, 'content-altered' ],
+	[ q{INSERT INTO tally.event VALUES (99999, '1')}, 'inserted' ],
+	[ q{ALTER TABLE acts DISABLE TRIGGER "!tally_capture"}, 'content-altered' ],
+	[ q{ALTER TABLE tally.pending DISABLE TRIGGER seal}, 'content-altered' ],
+	[ q{DELETE FROM tally.attachment WHERE label = 'acts'}, 'content-altered' ]);
+for (@deeds)
+{
+	my ($deed, $kind) = @$_;
+	my $found = $node->safe_psql('small', "BEGIN; SET LOCAL session_replication_role = replica;"
+		  . " $deed; SET LOCAL session_replication_role = origin;"
+		  . ' SELECT DISTINCT kind FROM tally.verify(); ROLLBACK');
+	like($found, qr/^$kind$/m, "found: $deed");
+}
+
+# ---- to the extension and back --------------------------------------------
+
+my $head = "SELECT seq, hash FROM tally.head('acts/1')";
+my $before = $node->safe_psql('plain', $head);
+$node->safe_psql('plain', script('to_extension'));
+is($node->safe_psql('plain', $head), $before, 'the extension has the same head');
+is(verdict('plain'), 'intact|0', 'and its verifier finds nothing');
+$node->safe_psql('plain', q{INSERT INTO acts VALUES (100, 1, 'by the extension')});
+is(recompute('plain'), 'agrees', 'the chain goes on');
+$node->safe_psql('plain', script('leave_extension', @parts, 'enter_plain'));
+$node->safe_psql('plain', q{INSERT INTO acts VALUES (101, 1, 'by plain SQL')});
+is(recompute('plain'), 'agrees', 'and on, in plain SQL again');
+is(verdict('plain'), 'intact|0', 'whose verifier finds nothing');
+is($node->safe_psql('plain', q{SELECT count(*) FROM tally.log WHERE chain = 'tally:log'}),
+	$node->safe_psql('plain', q{SELECT count(*) + 1 FROM tally.epochs()}),
+	'without a new epoch');
+
+# ---- prepared transactions ------------------------------------------------
+
+$node->append_conf('postgresql.conf', 'max_prepared_transactions = 5');
+$node->restart;
+($status, $out, $err) = $node->psql('plain', q{INSERT INTO acts VALUES (102, 1, 'x')});
+like($err, qr/max_prepared_transactions is 5, and has to be 0/,
+	'nothing is sealed where transactions can be prepared');
+$node->safe_psql('postgres', 'CREATE DATABASE another');
+($status, $out, $err) = $node->psql('another', $script);
+like($err, qr/max_prepared_transactions is 5, and has to be 0/, 'nor installed');
+
+$node->stop;
+done_testing();
