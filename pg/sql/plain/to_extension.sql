@@ -31,6 +31,12 @@ INSERT INTO tally.chain SELECT * FROM tally_plain.chain;
 INSERT INTO tally.event SELECT * FROM tally_plain.event;
 INSERT INTO tally.record SELECT * FROM tally_plain.record;
 INSERT INTO tally.attachment SELECT * FROM tally_plain.attachment;
+-- Where that is: the extension asks before it goes on with these chains.
+INSERT INTO tally.origin (number, cluster, database, name, record, timeline)
+	SELECT 1, s.system_identifier::text, d.oid, d.datname, 'tally.record'::regclass,
+		c.timeline_id
+	FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d
+	WHERE d.datname = current_database();
 SET LOCAL session_replication_role = origin;
 SELECT setval('tally.chain_number', coalesce(max(id), 0) + 1, false) FROM tally.chain;
 SELECT setval('tally.event_number', coalesce(max(id), 0) + 1, false) FROM tally.event;
