@@ -27,7 +27,8 @@ widen(TransactionId xmin)
 
 /*
  * The last epoch of the table, of here, that began before what the transaction
- * wrote, and whether it is the last of all; NULL: none.  False if that is not known.
+ * wrote, and whether it is the last of all; NULL: none.  False if that is not
+ * known.
  */
 static bool
 find_epoch(const struct tally_source *source, Oid root, uint64 xid,
