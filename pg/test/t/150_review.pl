@@ -15,7 +15,9 @@ use Time::HiRes qw(sleep);
 # to find out that a chain is free.)
 my $node = tally_node('passed_on', preload => 1, streaming => 1,
 	conf => 'deadlock_timeout = 10min');
-$node->safe_psql('postgres', 'CREATE EXTENSION tally');
+# The first commit of a database also writes where it is, which others wait for.
+$node->safe_psql('postgres',
+	q{CREATE EXTENSION tally; SELECT tally.append('first', '{}')});
 $node->append_conf('postgresql.conf', "synchronous_standby_names = 'nobody'");
 $node->reload;
 
