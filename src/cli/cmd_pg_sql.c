@@ -26,7 +26,7 @@ struct settings {
 
 static const struct option options[] = {
 	{ "schema-owner", "ROLE", OPTION_TEXT, offsetof(struct settings, owner),
-	    "the role that is to own the schema; run by a member of it" },
+	    "the role that is to own it; run by a member" },
 	{ "from-extension", NULL, OPTION_FLAG,
 	    offsetof(struct settings, from_extension),
 	    "take over from the extension, with its records" },
