@@ -29,17 +29,32 @@ static const char columns_sql[] =
     " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid"
     " AND a.attname = w.col AND NOT a.attisdropped";
 
+/*
+ * The triggers that the extension makes on its tables, and any other: is it
+ * gone, disabled, right, one of the extension's?  Types: BEFORE, per statement
+ * INSERT, DELETE, UPDATE, TRUNCATE; BEFORE, per row, the first three.
+ */
 static const char guards_sql[] =
-    "SELECT c.relname, t.tgname, t.tgenabled IN ('D', 'R'),"
-    " t.tgtype, t.tgqual IS NOT NULL, p.proname = 'guard'"
-    " AND p.pronamespace = c.relnamespace"
+    "WITH tab AS (SELECT c.oid, c.relname, c.relnamespace"
     " FROM pg_catalog.pg_class c"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-    " LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid"
+    " WHERE n.nspname = 'tally' AND c.relname IN"
+    " ('chain', 'event', 'record', 'attachment', 'origin')),"
+    " made (name, type, always) AS"
+    " (VALUES ('guard'::name, 62, false), ('arrival'::name, 31, true))"
+    " SELECT tab.relname, made.name, t.oid IS NULL,"
+    " t.tgenabled IN ('D', 'R') OR t.tgenabled <> 'A' AND made.always,"
+    " t.tgtype = made.type AND t.tgqual IS NULL AND p.proname = made.name"
+    " AND p.pronamespace = tab.relnamespace, true"
+    " FROM tab CROSS JOIN made LEFT JOIN pg_catalog.pg_trigger t"
+    " ON t.tgrelid = tab.oid AND t.tgname = made.name"
     " AND NOT t.tgisinternal"
     " LEFT JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
-    " WHERE n.nspname = 'tally' AND c.relname IN"
-    " ('chain', 'event', 'record', 'attachment') ORDER BY 1, 2";
+    " UNION ALL SELECT tab.relname, t.tgname, false,"
+    " t.tgenabled IN ('D', 'R'), false, false"
+    " FROM tab JOIN pg_catalog.pg_trigger t ON t.tgrelid = tab.oid"
+    " WHERE NOT t.tgisinternal AND t.tgname NOT IN (SELECT name FROM made)"
+    " ORDER BY 1, 2";
 
 static bool
 is_true(const PGresult *rows, int row, int column)
@@ -87,8 +102,30 @@ judge_tables(struct tally_pg_verifier *v, struct tally_error *error)
 	return result;
 }
 
-/* BEFORE, per statement: INSERT, DELETE, UPDATE, TRUNCATE. */
-#define GUARD_TYPE 62
+/* What is wrong with the trigger of that row, or NULL. */
+static const char *
+guard_fault(const struct tally_pg_verifier *v, const PGresult *rows, int row)
+{
+	const char *name = PQgetvalue(rows, row, 1);
+
+	/* Plain SQL has the one, and may have others. */
+	if (!v->server.has_extension && strcmp(name, "guard") != 0)
+		return is_true(rows, row, 3) && !is_true(rows, row, 2) &&
+			!is_true(rows, row, 5)
+		    ? "is disabled"
+		    : NULL;
+	if (is_true(rows, row, 2))
+		return "is gone";
+	if (is_true(rows, row, 3))
+		return "is disabled";
+	if (!v->server.has_extension)
+		return NULL;
+	if (!is_true(rows, row, 5))
+		return "is not the extension's";
+	return is_true(rows, row, 4)
+	    ? NULL
+	    : "is not the one that the extension made";
+}
 
 int
 tally_pg_catalog_judge(struct tally_pg_verifier *v, struct tally_error *error)
@@ -103,29 +140,13 @@ tally_pg_catalog_judge(struct tally_pg_verifier *v, struct tally_error *error)
 	if (result != 0)
 		return result;
 	for (int i = 0; i < PQntuples(rows); i++) {
-		const char *table = PQgetvalue(rows, i, 0);
-		const char *name = PQgetvalue(rows, i, 1);
+		const char *fault = guard_fault(v, rows, i);
 
-		if (PQgetisnull(rows, i, 1))
+		if (fault != NULL)
 			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &nothing,
-			    "trigger \"guard\" of table \"tally.%s\" is gone",
-			    table);
-		else if (is_true(rows, i, 2))
-			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &nothing,
-			    "trigger \"%s\" of table \"tally.%s\" is disabled",
-			    name, table);
-		else if (v->server.has_extension && strcmp(name, "guard") != 0)
-			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &nothing,
-			    "trigger \"%s\" of table \"tally.%s\" is not the"
-			    " extension's",
-			    name, table);
-		else if (v->server.has_extension &&
-		    (atoi(PQgetvalue(rows, i, 3)) != GUARD_TYPE ||
-			is_true(rows, i, 4) || !is_true(rows, i, 5)))
-			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &nothing,
-			    "trigger \"guard\" of table \"tally.%s\" is not the"
-			    " one that the extension made",
-			    table);
+			    "trigger \"%s\" of table \"tally.%s\" %s",
+			    PQgetvalue(rows, i, 1), PQgetvalue(rows, i, 0),
+			    fault);
 	}
 	PQclear(rows);
 	return 0;
