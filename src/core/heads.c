@@ -1,33 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "core/heads.h"
 #include "core/text.h"
 
+static char *
+put(char *at, const char *text, size_t len)
+{
+	memcpy(at, text, len);
+	return at + len;
+}
+
+static char *
+put_word(char *at, const char *word)
+{
+	return put(at, word, strlen(word));
+}
+
+static char *
+put_hash(char *at, const struct tally_hash *hash)
+{
+	tally_hex_format(hash->b, TALLY_HASH_SIZE, at);
+	return at + 2 * TALLY_HASH_SIZE;
+}
+
 size_t
 tally_head_leaf_format(const char *chain, size_t chain_len,
     const struct tally_hash *hash, uint64_t seq, char out[TALLY_HEAD_LEAF_MAX])
 {
-	char hex[TALLY_HASH_TEXT_SIZE];
+	char *at = put_word(out, "{\"chain\":\"");
 
-	tally_hash_format(hash, hex);
-	return (size_t)snprintf(out, TALLY_HEAD_LEAF_MAX,
-	    "{\"chain\":\"%.*s\",\"hash\":\"%s\",\"seq\":%llu}", (int)chain_len,
-	    chain, hex, (unsigned long long)seq);
+	at = put(at, chain, chain_len);
+	at = put_word(at, "\",\"hash\":\"");
+	at = put_hash(at, hash);
+	at = put_word(at, "\",\"seq\":");
+	at += tally_decimal_format(seq, at);
+	*at++ = '}';
+	return (size_t)(at - out);
 }
 
 size_t
 tally_heads_event_format(const struct tally_heads_event *event,
     char out[TALLY_HEADS_EVENT_MAX])
 {
-	char hex[TALLY_HASH_TEXT_SIZE];
+	char *at = put_word(out, "{\"chains\":");
 
-	tally_hash_format(&event->root, hex);
-	return (size_t)snprintf(out, TALLY_HEADS_EVENT_MAX,
-	    "{\"chains\":%llu,\"root\":\"%s\",\"size\":%llu}",
-	    (unsigned long long)event->chains, hex,
-	    (unsigned long long)event->size);
+	at += tally_decimal_format(event->chains, at);
+	at = put_word(at, ",\"root\":\"");
+	at = put_hash(at, &event->root);
+	at = put_word(at, "\",\"size\":");
+	at += tally_decimal_format(event->size, at);
+	*at++ = '}';
+	*at = '\0';
+	return (size_t)(at - out);
 }
 
 /* The text between two words, the first of which stands at *at. */
