@@ -41,7 +41,7 @@ tally_row_is_null(const struct tally_row *row, int field)
 struct tally_canon_text
 tally_row_text(const struct tally_row *row, int field);
 
-/* Finds the profile's fields in the object that was read into the row's room. */
+/* Finds the profile's fields in the object that the row's room holds. */
 void
 tally_row_pick(const struct tally_profile *profile, struct tally_row *row);
 
