@@ -66,6 +66,12 @@ check_signers(const struct publishing *p, struct tally_error *error)
 		    options->signers_len == 0 ? ""
 					      : options->signers[0]->vkey.name,
 		    origin);
+	for (size_t i = 0; i < options->signers_len; i++) {
+		if (options->signers[i]->vkey.type != TALLY_VKEY_ED25519)
+			return tally_fail(error, TALLY_E_USAGE,
+			    "the key \"%s\" is a witness's, which signs no log",
+			    options->signers[i]->vkey.name);
+	}
 	return TALLY_OK;
 }
 
