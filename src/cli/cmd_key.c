@@ -18,7 +18,7 @@ struct settings {
 
 static const struct option options[] = {
 	{ "name", "ORIGIN", OPTION_TEXT, offsetof(struct settings, name),
-	    "generate: the origin of the log that it is for" },
+	    "generate: the origin of the log, or the witness's name" },
 	{ "passphrase-file", "FILE", OPTION_TEXT,
 	    offsetof(struct settings, passphrase_file),
 	    "generate: the passphrase is FILE's first line" },
@@ -26,7 +26,7 @@ static const struct option options[] = {
 	    offsetof(struct settings, no_passphrase),
 	    "generate: keep the key unencrypted" },
 	{ "witness", NULL, OPTION_FLAG, offsetof(struct settings, witness),
-	    "generate: for a witness of that name, not for a log" },
+	    "generate: the key of a witness, not of a log" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
 	    "one JSON object" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
@@ -111,7 +111,8 @@ const struct command command_key = {
 	.summary = "make a key that signs checkpoints, or show its public half",
 	.synopsis =
 	    "key generate FILE --name ORIGIN [--passphrase-file FILE]\n"
-	    "                               [--witness] [--json]\n       tally key show FILE [--json]",
+	    "                               [--witness] [--json]\n"
+	    "       tally key show FILE [--json]",
 	.about =
 	    "\"generate\" makes an Ed25519 key in a new file of mode 0600,"
 	    " encrypted under a\npassphrase: of a file, of TALLY_PASSPHRASE, or"

@@ -32,9 +32,9 @@ struct export
 {
 	struct tally_pg_verifier *v;
 	const char *dir;
-	struct tally_pg_sort *events; /* of rows, by seq */
+	struct tally_sort *events; /* of rows, by seq */
 	bool has_next;
-	struct tally_pg_sort_key next; /* of the event at hand */
+	struct tally_sort_key next; /* of the event at hand */
 	const void *event;
 	size_t event_len;
 	FILE *file;
@@ -86,8 +86,7 @@ find_events(struct export *export, struct tally_error *error)
 	for (struct tally_pg_source *source = v->sources->all; source != NULL;
 	     source = source->next)
 		source->is_sorted = source->nroots > 0;
-	result = tally_pg_sort_new(&export->events, TALLY_PG_SORT_MEMORY,
-	    error);
+	result = tally_sort_new(&export->events, TALLY_PG_SORT_MEMORY, error);
 	if (result == 0)
 		result = tally_pg_match_open(v, error);
 	if (result == 0)
@@ -105,7 +104,7 @@ find_events(struct export *export, struct tally_error *error)
 	if (result == 0)
 		result = tally_pg_match_judge(v, error);
 	if (result == 0)
-		result = tally_pg_sort_end(export->events, error);
+		result = tally_sort_end(export->events, error);
 	return result;
 }
 
@@ -117,7 +116,7 @@ find_event(struct export *export, int64_t seq, struct tally_error *error)
 
 	while (result == 0 && export->events != NULL &&
 	    (!export->has_next || export->next.a < (uint64_t)seq)) {
-		result = tally_pg_sort_next(export->events, &export->next,
+		result = tally_sort_next(export->events, &export->next,
 		    &export->event, &export->event_len, error);
 		export->has_next = true;
 		if (result == TALLY_END)
@@ -418,7 +417,7 @@ tally_pg_export(const char *conninfo,
 	if (export.file != NULL && fclose(export.file) != 0 && result == 0)
 		result = fail_file(&export, SEGMENT, error);
 	tally_pg_text_wipe(&export.line);
-	tally_pg_sort_free(export.events);
+	tally_sort_free(export.events);
 	close_all(v);
 	return result;
 }

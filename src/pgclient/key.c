@@ -294,8 +294,8 @@ pass_rows(struct tally_pg_key *group, struct tally_error *error)
 {
 	for (size_t i = group->nrows; i-- > 0;) {
 		struct tally_pg_member *row = &group->rows[i];
-		struct tally_pg_sort_key at = { row->item.relation,
-			row->item.tid, 0 };
+		struct tally_sort_key at = { row->item.relation, row->item.tid,
+			0 };
 		int result;
 
 		if (row->is_proven || row->is_named || row->is_done)
@@ -325,8 +325,7 @@ export_record(struct tally_pg_key *group, const struct tally_pg_member *record,
 {
 	static const char head[] = "{\"op\":\"update\",";
 	struct tally_pg_verifier *v = group->v;
-	const struct tally_pg_sort_key at = { (uint64_t)record->item.seq, 0,
-		0 };
+	const struct tally_sort_key at = { (uint64_t)record->item.seq, 0, 0 };
 	const struct tally_pg_member *row = find_row(group, record);
 	struct tally_pg_text event = { 0 };
 	const uint8_t *salt = member_has(record, TALLY_PG_HAS_SALT)
@@ -348,7 +347,7 @@ export_record(struct tally_pg_key *group, const struct tally_pg_member *record,
 	}
 	result = event.failed
 	    ? tally_pg_no_memory(error)
-	    : tally_pg_sort_put(group->events, &at, event.at, event.len, error);
+	    : tally_sort_put(group->events, &at, event.at, event.len, error);
 	tally_pg_text_wipe(&event);
 	return result;
 }
