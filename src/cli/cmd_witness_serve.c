@@ -103,8 +103,8 @@ const struct command command_witness_serve = {
 	.about =
 	    "Cosigns checkpoints that extend the last one of their log, over"
 	    " HTTP\n(c2sp.org/tlog-witness), until SIGTERM.  What it cosigned is"
-	    " on stable storage\nbefore it answers, and it never goes back behind"
-	    " it.  A proxy in front of it\nbrings TLS and the public address.",
+	    " on stable\nstorage before it answers, and it never goes back."
+	    "  A proxy in front of it brings\nTLS and the public address.",
 	.options = options,
 	.example = "  tally witness serve state --key witness.key"
 		   " --listen 127.0.0.1:8080",
