@@ -12,6 +12,7 @@
 #include "store.h"
 #include "track.h"
 #include "verify_chains.h"
+#include "verify_origin.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
 
@@ -108,6 +109,7 @@ tally_tracked_replay(struct tally_verifier *v, const struct tally_entry *entry)
 	}
 	/* If the untrack in between cannot be read, that was told. */
 	end_epoch(v, epoch->label, entry->seq);
+	epoch->is_elsewhere = !tally_origins_is_here(v, entry->seq, epoch);
 	tracked = palloc0_object(struct tracked);
 	tracked->id = entry->event_id;
 	tracked->epoch = epoch;

@@ -26,6 +26,50 @@ tally_row_text(const struct tally_row *row, int field)
 	return text;
 }
 
+void
+tally_row_pick(const struct tally_profile *profile, struct tally_row *row)
+{
+	const struct tally_canon_node *nodes = row->room->nodes;
+	uint32_t name;
+	int i;
+
+	memset(row->node, 0, sizeof(row->node));
+	for (name = 1; name < nodes[0].end; name = nodes[name + 1].end) {
+		for (i = 0; i < profile->fields_len; i++) {
+			if (tally_canon_equal(row->line, &nodes[name],
+				&profile->fields[i])) {
+				row->node[i] = name + 1;
+				break;
+			}
+		}
+	}
+}
+
+bool
+tally_row_is_start(const struct tally_profile *profile,
+    const struct tally_row *row)
+{
+	struct tally_canon_text prev = tally_row_text(row, profile->prev);
+
+	if (tally_row_is_null(row, profile->prev))
+		return profile->start_null;
+	return !profile->start_null && prev.len == profile->start.len &&
+	    memcmp(prev.at, profile->start.at, prev.len) == 0;
+}
+
+struct tally_canon_text
+tally_row_basis(const struct tally_profile *profile,
+    const struct tally_row *row)
+{
+	if (!tally_row_is_start(profile, row))
+		return tally_row_text(row, profile->prev);
+	if (profile->basis_field == TALLY_NO_FIELD)
+		return profile->basis;
+	if (tally_row_is_null(row, profile->basis_field))
+		return (struct tally_canon_text){ NULL, 0 };
+	return tally_row_text(row, profile->basis_field);
+}
+
 static void
 put(struct tally_canon_out *out, const struct tally_canon_text *text)
 {
@@ -164,20 +208,30 @@ build(struct tally_judging *judging, const struct tally_input *input,
 	return r;
 }
 
+int
+tally_judge_hash(struct tally_judging *judging, const struct tally_input *input,
+    const struct tally_row *row, const struct tally_canon_text *basis,
+    struct tally_hash *out)
+{
+	int r = build(judging, input, row, basis);
+
+	if (r == 0)
+		*out = tally_hash_bytes(&judging->hasher, judging->out.at,
+		    judging->out.len);
+	return r;
+}
+
 static int
 matches(struct tally_judging *judging, const struct tally_input *input,
     const struct tally_row *row, const struct tally_canon_text *basis,
     const struct tally_hash *stored, bool *out)
 {
 	struct tally_hash hash;
-	int r = build(judging, input, row, basis);
+	int r = tally_judge_hash(judging, input, row, basis, &hash);
 
-	if (r != 0)
-		return r;
-	hash = tally_hash_bytes(&judging->hasher, judging->out.at,
-	    judging->out.len);
-	*out = tally_hash_equal(&hash, stored);
-	return 0;
+	if (r == 0)
+		*out = tally_hash_equal(&hash, stored);
+	return r;
 }
 
 /* What the rule's record covers by a digest beside its own hash. */
