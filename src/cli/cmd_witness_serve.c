@@ -102,9 +102,9 @@ const struct command command_witness_serve = {
 		    "                           [--passphrase-file FILE]",
 	.about =
 	    "Cosigns checkpoints that extend the last one of their log, over"
-	    " HTTP\n(c2sp.org/tlog-witness), until SIGTERM.  What it cosigned is"
-	    " on stable\nstorage before it answers, and it never goes back."
-	    "  A proxy in front of it brings\nTLS and the public address.",
+	    " HTTP\n(c2sp.org/tlog-witness), until SIGTERM.  What it cosigned"
+	    " is on stable\nstorage before it answers, and it never goes back."
+	    "  A proxy in front of it\nbrings TLS and the public address.",
 	.options = options,
 	.example = "  tally witness serve state --key witness.key"
 		   " --listen 127.0.0.1:8080",
