@@ -296,14 +296,14 @@ tally_pg_column_find(struct tally_pg_verifier *v,
 	return NULL;
 }
 
-static int
-judge_columns(struct tally_pg_verifier *v, const struct tally_pg_use *use,
+int
+tally_pg_columns_judge(struct tally_pg_verifier *v,
+    const struct tally_pg_epoch *epoch, uint32_t root,
     const struct tally_pg_subject *subject, struct tally_error *error)
 {
-	const struct tally_pg_epoch *epoch = use->epoch;
 	struct tally_pg_live_column *live;
 	int count;
-	int result = tally_pg_columns_read(v, use->root, &live, &count, error);
+	int result = tally_pg_columns_read(v, root, &live, &count, error);
 
 	for (int i = 0; result == 0 && i < epoch->ncolumns; i++) {
 		const struct tally_pg_live_column *column;
@@ -413,8 +413,8 @@ judge_triggers(struct tally_pg_verifier *v, const struct tally_pg_use *use,
 
 /* ---- tally.attachment ------------------------------------------------- */
 
-static const struct tally_pg_attached *
-find_row(const struct tally_pg_verifier *v, int64_t epoch)
+const struct tally_pg_attached *
+tally_pg_attached_find(const struct tally_pg_verifier *v, int64_t epoch)
 {
 	for (const struct tally_pg_attached *row = v->sources->attached;
 	     row != NULL; row = row->next)
@@ -427,7 +427,8 @@ static int
 judge_use(struct tally_pg_verifier *v, const struct tally_pg_use *use,
     struct tally_error *error)
 {
-	const struct tally_pg_attached *row = find_row(v, use->id);
+	const struct tally_pg_attached *row = tally_pg_attached_find(v,
+	    use->id);
 	struct tally_pg_subject subject = {
 		.chain = TALLY_PG_LOG_CHAIN,
 		.seq = use->attach_seq,
@@ -455,7 +456,8 @@ judge_use(struct tally_pg_verifier *v, const struct tally_pg_use *use,
 	/* That a table is gone is told where its rows are missed. */
 	if (use->root == 0)
 		return 0;
-	result = judge_columns(v, use, &subject, error);
+	result = tally_pg_columns_judge(v, use->epoch, use->root, &subject,
+	    error);
 	return result != 0 ? result : judge_triggers(v, use, &subject, error);
 }
 
@@ -470,6 +472,8 @@ judge_others(struct tally_pg_verifier *v)
 		struct tally_pg_subject subject = { .chain = TALLY_PG_LOG_CHAIN,
 			.source = row->label };
 
+		if (use != NULL && use->tracked != NULL)
+			continue; /* tracked.c judges it */
 		if (use != NULL && use->epoch == NULL && use->is_named)
 			continue; /* that its event does not hold was told */
 		if (use == NULL || use->epoch == NULL)

@@ -19,6 +19,16 @@ tally_pg_catalog_judge(struct tally_pg_verifier *v, struct tally_error *error);
 TALLY_MUST_CHECK int
 tally_pg_attached_judge(struct tally_pg_verifier *v, struct tally_error *error);
 
+/* The row of tally.attachment for this event; NULL: there is none. */
+const struct tally_pg_attached *
+tally_pg_attached_find(const struct tally_pg_verifier *v, int64_t epoch);
+
+/* Tells which columns of the table are not what the epoch says. */
+TALLY_MUST_CHECK int
+tally_pg_columns_judge(struct tally_pg_verifier *v,
+    const struct tally_pg_epoch *epoch, uint32_t root,
+    const struct tally_pg_subject *subject, struct tally_error *error);
+
 /* A column as it is now. */
 struct tally_pg_live_column {
 	int number;

@@ -35,6 +35,7 @@ struct tally_pg_epoch {
 	int keys[TALLY_PG_KEYS_MAX]; /* positions in columns */
 	int chain_by;                /* position in columns, or -1 */
 	const char *only_when;       /* canonical text, or NULL */
+	bool is_tracked; /* then the three below, and keys, mean nothing */
 	bool append_only;
 	bool keep_event;
 	bool salted;
@@ -59,6 +60,14 @@ tally_pg_epoch_parse(struct tally_pg_arena *arena, const char *event,
     size_t len);
 struct tally_pg_detach *
 tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len);
+
+/* Those of a tracked table. */
+struct tally_pg_epoch *
+tally_pg_track_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len);
+struct tally_pg_detach *
+tally_pg_untrack_parse(struct tally_pg_arena *arena, const char *event,
     size_t len);
 
 #endif
