@@ -35,7 +35,26 @@ struct tally_pg_live_column {
 	const char *name;
 	const char *type; /* as the format names it */
 	int64_t typmod;
+	const struct tally_pg_fact *shape; /* shape.h; in any order */
 };
+
+/*
+ * SQL: the name of the type with this oid as the format has it, with its
+ * schema; with this modifier, or NULL.
+ */
+#define TALLY_PG_TYPE_NAME(oid, typmod) \
+	"(SELECT CASE WHEN tb.oid IN (16, 20, 21, 23, 700, 701," \
+	" 1042, 1043, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 1700)" \
+	" THEN pg_catalog.format_type(tb.oid, " typmod ") ELSE" \
+	" pg_catalog.quote_ident(tn.nspname) || '.' ||" \
+	" pg_catalog.quote_ident(tb.typname) END ||" \
+	" CASE WHEN tb.oid <> tt.oid THEN '[]' ELSE '' END" \
+	" FROM pg_catalog.pg_type tt JOIN pg_catalog.pg_type tb" \
+	" ON tb.oid = CASE WHEN tt.typlen = -1 AND tt.typelem <> 0 AND" \
+	" tt.typcategory = 'A' AND tt.typstorage <> 'p'" \
+	" THEN tt.typelem ELSE tt.oid END" \
+	" JOIN pg_catalog.pg_namespace tn ON tn.oid = tb.typnamespace" \
+	" WHERE tt.oid = " oid ")"
 
 TALLY_MUST_CHECK int
 tally_pg_columns_read(struct tally_pg_verifier *v, uint32_t relation,

@@ -139,6 +139,28 @@ pass_strings(struct reader *reader, const char *before)
 	return skip(reader, "]");
 }
 
+static bool
+read_shape(struct reader *reader, const struct tally_pg_fact **out)
+{
+	static const char before[] = ",\"shape\":[";
+	struct reader at = *reader;
+
+	if (!skip(&at, before))
+		return true;
+	if (!skip(reader, before))
+		return false;
+	do {
+		struct tally_pg_fact *fact = tally_pg_arena_get(reader->arena,
+		    sizeof(*fact));
+
+		if (fact == NULL || !read_string(reader, "", &fact->text))
+			return false;
+		*out = fact;
+		out = &fact->next;
+	} while (skip(reader, ","));
+	return skip(reader, "]");
+}
+
 /* Xids that were running, the lowest first; *out_since becomes that one. */
 static bool
 read_running(struct reader *reader, uint64_t *out_since)
@@ -215,7 +237,7 @@ read_columns(struct reader *reader, struct tally_pg_epoch *epoch)
 		    !read_string(reader, "{\"name\":", &column->name) ||
 		    !read_number(reader, ",\"number\":", TALLY_PG_COLUMNS_MAX,
 			&number) ||
-		    !pass_strings(reader, ",\"shape\":[") ||
+		    !read_shape(reader, &column->shape) ||
 		    !read_string(reader, ",\"type\":", &column->type) ||
 		    !read_number(reader, ",\"typmod\":", INT32_MAX,
 			&column->typmod) ||

@@ -14,12 +14,19 @@
 #define TALLY_PG_KEYS_MAX 32
 #define TALLY_PG_COLUMNS_MAX 1600
 
+/* Of a type's shape. */
+struct tally_pg_fact {
+	const char *text;
+	const struct tally_pg_fact *next;
+};
+
 /* A column as attach froze it. */
 struct tally_pg_column {
 	const char *name; /* in the events of this epoch, for ever */
 	int number;       /* in the attached relation */
 	const char *type; /* format_type, qualified, no modifier */
 	int64_t typmod;
+	const struct tally_pg_fact *shape; /* shape.h; in the event's order */
 };
 
 struct tally_pg_epoch {

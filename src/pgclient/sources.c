@@ -8,6 +8,7 @@
 
 #include "core/fail.h"
 #include "pgclient/entries.h"
+#include "pgclient/shape.h"
 #include "pgclient/sources.h"
 #include "pgclient/tracked.h"
 
@@ -394,7 +395,8 @@ static bool
 is_same_column(const struct tally_pg_column *a, const struct tally_pg_column *b)
 {
 	return a->number == b->number && a->typmod == b->typmod &&
-	    strcmp(a->name, b->name) == 0 && strcmp(a->type, b->type) == 0;
+	    strcmp(a->name, b->name) == 0 && strcmp(a->type, b->type) == 0 &&
+	    tally_pg_shape_is_same(a->shape, b->shape);
 }
 
 static bool

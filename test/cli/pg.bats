@@ -249,6 +249,33 @@ SQL
   expect 0 "" ""
 }
 
+@test "what a type's values are called now is no tampering" {
+  cat >deeds <<'SQL'
+SELECT 1
+ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'
+ALTER TYPE mood ADD VALUE 'new'
+ALTER TYPE pair ADD ATTRIBUTE c int
+ALTER TYPE pair RENAME ATTRIBUTE a TO z
+DELETE FROM pg_enum WHERE enumlabel = 'sad'
+ALTER TYPE inner_pair ADD ATTRIBUTE o text
+SQL
+  server '
+    shapes() {
+      echo "CREATE EXTENSION tally; SET allow_system_table_mods = on;"
+      types | sed "/^CREATE TABLE t/,\$d"
+      echo "CREATE TYPE inner_pair AS (n numeric(5,2), ms mood[]);
+        CREATE DOMAIN moods AS inner_pair[];
+        CREATE TABLE t (id int PRIMARY KEY, m mood, p pair[]);
+        CREATE TABLE n (id int PRIMARY KEY, d moods, r int4range);
+        SELECT tally.attach(\$\$t\$\$); SELECT tally.attach(\$\$n\$\$);
+        INSERT INTO t VALUES (1, \$\$ok\$\$, ARRAY[ROW(1, \$\$x\$\$)::pair]), (2, NULL, NULL);
+        INSERT INTO n VALUES (1, ARRAY[ROW(1.25, \$\${ok}\$\$)::inner_pair]::moods, \$\$[1,3)\$\$);
+        SET allow_system_table_mods = on;"
+    }
+    judge_deeds shapes'
+  expect 0 "" ""
+}
+
 @test "one chain, and none" {
   server '
     tables | sql
