@@ -3,7 +3,7 @@
 #ifndef TALLY_FOREIGN_JUDGE_H
 #define TALLY_FOREIGN_JUDGE_H
 
-#include "core/hash.h"
+#include "core/digest.h"
 #include "foreign/profile.h"
 
 /* One record: its line, read into the room's nodes; a node for each field, 0
@@ -17,8 +17,14 @@ struct tally_row {
 /* Where inputs are built; grows as needed. */
 struct tally_judging {
 	const struct tally_profile *profile;
-	struct tally_hasher hasher;
+	struct tally_digester digester;
 	struct tally_canon_out out;
+	int64_t shift_us;         /* of times, while a trap looks for a zone */
+	int64_t zone_us;          /* the zone that was found last */
+	uint64_t searches, finds; /* of zones */
+	/* For members without a value: a document made anew. */
+	struct tally_canon_out made;
+	struct tally_canon_room made_room;
 };
 
 enum tally_judgement {
@@ -41,14 +47,50 @@ tally_row_is_null(const struct tally_row *row, int field)
 struct tally_canon_text
 tally_row_text(const struct tally_row *row, int field);
 
+/* Finds the profile's fields in the row's nodes. */
+void
+tally_row_pick(struct tally_row *row, const struct tally_profile *profile);
+
+/* 0 or TALLY_E_MEMORY. */
+TALLY_MUST_CHECK int
+tally_judging_init(struct tally_judging *judging,
+    const struct tally_profile *profile);
+
+void
+tally_judging_wipe(struct tally_judging *judging);
+
+/* Twice the nodes, or the first ones.  0 or TALLY_E_MEMORY. */
+TALLY_MUST_CHECK int
+tally_room_grow(struct tally_canon_room *room);
+
+/* Twice the bytes.  0, TALLY_E_LIMIT or TALLY_E_MEMORY. */
+TALLY_MUST_CHECK int
+tally_out_grow(struct tally_canon_out *out);
+
+/*
+ * Builds an input in judging->out.  0; TALLY_E_EVENT or TALLY_E_LIMIT if it
+ * has no form; TALLY_E_MEMORY.  Of an input without form, *out_step (may be
+ * NULL) is the step that has none.
+ */
+TALLY_MUST_CHECK int
+tally_judge_build(struct tally_judging *judging,
+    const struct tally_input *input, const struct tally_row *row,
+    const struct tally_canon_text *basis, size_t *out_step);
+
+/* Appends what one step gives; nested digests are tally_judge_build's. */
+TALLY_MUST_CHECK int
+tally_judge_step(struct tally_judging *judging, const struct tally_step *step,
+    const struct tally_row *row, const struct tally_canon_text *basis);
+
 /*
  * Judges with the eras from *era on, then the earlier ones, then the traps;
- * *era is the era or the trap that fits.  basis is the link that was hashed;
- * its at is NULL if there is none, and only traps can fit.
+ * *era is the era or the trap that fits, *out_zone_us the zone that it found.
+ * basis is the link that was hashed; its at is NULL if there is none, and only
+ * traps can fit.
  */
 TALLY_MUST_CHECK int
 tally_judge_row(struct tally_judging *judging, const struct tally_row *row,
-    const struct tally_canon_text *basis, const struct tally_hash *stored,
-    int *era, enum tally_judgement *out);
+    const struct tally_canon_text *basis, const struct tally_digest *stored,
+    int *era, int64_t *out_zone_us, enum tally_judgement *out);
 
 #endif
