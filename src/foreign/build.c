@@ -165,15 +165,10 @@ make_undefined(struct tally_judging *judging, const struct tally_step *step,
 		if (r == 0)
 			r = put_undefined(step, row, at, made);
 	} while ((r == 0 || r == TALLY_PARTIAL) && made->full);
-	while (r == 0) {
-		r = tally_canon_read(made->at, made->len,
-		    TALLY_CANON_READ_UNDEFINED | TALLY_CANON_READ_NAN,
-		    &judging->made_room, &nodes, NULL);
-		if (r != TALLY_PARTIAL)
-			break;
-		r = tally_room_grow(&judging->made_room);
-	}
-	return r;
+	if (r != 0)
+		return r;
+	return tally_room_read(&judging->made_room, made->at, made->len,
+	    TALLY_CANON_READ_UNDEFINED | TALLY_CANON_READ_NAN, &nodes, NULL);
 }
 
 static int

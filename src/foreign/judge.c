@@ -28,8 +28,20 @@ tally_judging_wipe(struct tally_judging *judging)
 	tally_digester_close(&judging->digester);
 	tally_sys_free(judging->out.at);
 	tally_sys_free(judging->made.at);
-	tally_sys_free(judging->made_room.nodes);
-	tally_sys_free(judging->made_room.order);
+	tally_room_wipe(&judging->made_room);
+}
+
+int
+tally_judge_hash(struct tally_judging *judging, const struct tally_input *input,
+    const struct tally_row *row, const struct tally_canon_text *basis,
+    struct tally_digest *out)
+{
+	int r = tally_judge_build(judging, input, row, basis, NULL);
+
+	if (r == 0)
+		tally_digest_bytes(&judging->digester, judging->out.at,
+		    judging->out.len, out);
+	return r;
 }
 
 static int
@@ -38,14 +50,11 @@ matches(struct tally_judging *judging, const struct tally_input *input,
     const struct tally_digest *stored, bool *out)
 {
 	struct tally_digest digest;
-	int r = tally_judge_build(judging, input, row, basis, NULL);
+	int r = tally_judge_hash(judging, input, row, basis, &digest);
 
-	if (r != 0)
-		return r;
-	tally_digest_bytes(&judging->digester, judging->out.at,
-	    judging->out.len, &digest);
-	*out = memcmp(digest.b, stored->b, judging->digester.size) == 0;
-	return 0;
+	if (r == 0)
+		*out = memcmp(digest.b, stored->b, judging->digester.size) == 0;
+	return r;
 }
 
 /* The same, with times as they are in some zone. */

@@ -47,9 +47,30 @@ tally_row_is_null(const struct tally_row *row, int field)
 struct tally_canon_text
 tally_row_text(const struct tally_row *row, int field);
 
-/* Finds the profile's fields in the row's nodes. */
+#define TALLY_LINE_MAX ((size_t)16 << 20) /* bytes of a foreign record */
+
+/* Reads a document into a room that grows; TALLY_E_MEMORY, or as
+ * tally_canon_read. */
+TALLY_MUST_CHECK int
+tally_room_read(struct tally_canon_room *room, const char *text, size_t len,
+    unsigned read, size_t *out_nodes, struct tally_error *error);
+
 void
-tally_row_pick(struct tally_row *row, const struct tally_profile *profile);
+tally_room_wipe(struct tally_canon_room *room);
+
+/* Finds the profile's fields in the object that the row's room holds. */
+void
+tally_row_pick(const struct tally_profile *profile, struct tally_row *row);
+
+/* Is its link that of a record that has no predecessor? */
+bool
+tally_row_is_start(const struct tally_profile *profile,
+    const struct tally_row *row);
+
+/* What is hashed in the place of the link; at is NULL if it has none. */
+struct tally_canon_text
+tally_row_basis(const struct tally_profile *profile,
+    const struct tally_row *row);
 
 /* 0 or TALLY_E_MEMORY. */
 TALLY_MUST_CHECK int
@@ -58,10 +79,6 @@ tally_judging_init(struct tally_judging *judging,
 
 void
 tally_judging_wipe(struct tally_judging *judging);
-
-/* Twice the nodes, or the first ones.  0 or TALLY_E_MEMORY. */
-TALLY_MUST_CHECK int
-tally_room_grow(struct tally_canon_room *room);
 
 /* Twice the bytes.  0, TALLY_E_LIMIT or TALLY_E_MEMORY. */
 TALLY_MUST_CHECK int
@@ -81,6 +98,12 @@ tally_judge_build(struct tally_judging *judging,
 TALLY_MUST_CHECK int
 tally_judge_step(struct tally_judging *judging, const struct tally_step *step,
     const struct tally_row *row, const struct tally_canon_text *basis);
+
+/* Hashes the input of a record; as tally_judge_build. */
+TALLY_MUST_CHECK int
+tally_judge_hash(struct tally_judging *judging, const struct tally_input *input,
+    const struct tally_row *row, const struct tally_canon_text *basis,
+    struct tally_digest *out);
 
 /*
  * Judges with the eras from *era on, then the earlier ones, then the traps;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/fail.h"
-#include "foreign/parser.h"
+#include "foreign/steps.h"
 #include "log/sys.h"
 
 #define MEMBERS_MAX 64
@@ -39,7 +39,7 @@ names_of(json_t *members)
 static void
 add_text(struct tally_parser *p, struct tally_input *input, const char *text)
 {
-	tally_parser_literal(p, input,
+	tally_parse_literal(p, input,
 	    (struct tally_canon_text){ text, strlen(text) });
 }
 
@@ -54,35 +54,35 @@ add_name(struct tally_parser *p, struct tally_input *input,
 	if (tally_canon_write_string(form, name, strlen(name), &out, NULL) !=
 		0 ||
 	    out.full) {
-		tally_parser_refuse(p, "the form cannot write this name");
+		tally_parse_refuse(p, "the form cannot write this name");
 		return;
 	}
 	tally_canon_put(&out, ": ", form == TALLY_CANON_JSONB ? 2 : 1);
-	tally_parser_literal(p, input, tally_parser_keep(p, text, out.len));
+	tally_parse_literal(p, input, tally_parse_keep(p, text, out.len));
 }
 
 static void
 add_member(struct tally_parser *p, struct tally_input *input,
     const struct tally_canon_style *style, const char *name, json_t *value)
 {
-	size_t before = tally_parser_enter(p, name, 0);
+	size_t before = tally_parse_enter(p, name, 0);
 	struct tally_step *step;
 
 	add_name(p, input, style->form, name);
-	step = tally_parser_step(p, input, TALLY_STEP_JSON);
+	step = tally_parse_step(p, input, TALLY_STEP_JSON);
 	if (step != NULL) {
 		step->style = *style;
 		step->text = (struct tally_canon_text){ "null", 4 };
 		if (json_is_string(value) && json_string_length(value) > 0)
-			step->field = tally_parser_field(p, value);
+			step->field = tally_parse_field(p, value);
 		else if (json_is_true(json_object_get(value, "prev")))
 			step->kind = TALLY_STEP_PREV_JSON;
 		else
-			tally_parser_refuse(p,
+			tally_parse_refuse(p,
 			    "expected the name of a field, or"
 			    " {\"prev\": true}");
 	}
-	tally_parser_leave(p, before);
+	tally_parse_leave(p, before);
 }
 
 static void
@@ -99,7 +99,7 @@ add_members(struct tally_parser *p, json_t *members, struct names *names,
 	if (text == NULL ||
 	    tally_canon_read(text, strlen(text), 0, &names->room, &nodes,
 		NULL) != 0) {
-		tally_parser_refuse(p, "the names cannot be read");
+		tally_parse_refuse(p, "the names cannot be read");
 		goto out;
 	}
 	for (i = 1; i < nodes; i += 2)
@@ -124,28 +124,27 @@ out:
 }
 
 void
-tally_parser_object(struct tally_parser *p, json_t *json,
+tally_parse_object(struct tally_parser *p, json_t *json,
     struct tally_input *input)
 {
 	static const char *const known[] = { "object", "as", "only", NULL };
 	json_t *members = json_object_get(json, "object");
-	json_t *as = tally_parser_member(p, json, "as", true);
+	json_t *as = tally_parse_text_member(p, json, "as", true);
 	json_t *only = json_object_get(json, "only");
 	struct tally_canon_style style = { .form = TALLY_CANON_JS_PROPERTY };
 	struct names *names;
 
-	tally_parser_only(p, json, known);
+	tally_parse_only(p, json, known);
 	if (!json_is_object(members) || json_object_size(members) == 0 ||
 	    json_object_size(members) > MEMBERS_MAX)
-		tally_parser_refuse(p,
+		tally_parse_refuse(p,
 		    "\"object\" must be an object of 1 to %d members",
 		    MEMBERS_MAX);
-	if (as != NULL &&
-	    !tally_parser_form(json_string_value(as), &style.form))
-		tally_parser_refuse(p, "unknown form \"%s\"",
+	if (as != NULL && !tally_parse_form(json_string_value(as), &style.form))
+		tally_parse_refuse(p, "unknown form \"%s\"",
 		    json_string_value(as));
 	if (only != NULL)
-		style.only = tally_parser_names(p, only, &style.only_len);
+		style.only = tally_parse_names(p, only, &style.only_len);
 	if (p->result != 0)
 		return;
 	names = tally_sys_alloc(sizeof(*names));

@@ -16,17 +16,17 @@ choose(struct tally_parser *p, const char *name, json_t *parameter,
 	const char *chosen;
 	size_t i;
 
-	tally_parser_only(p, parameter, known);
-	(void)tally_parser_member(p, parameter, "says", true);
-	word = tally_parser_member(p, parameter, "default", true);
+	tally_parse_only(p, parameter, known);
+	(void)tally_parse_text_member(p, parameter, "says", true);
+	word = tally_parse_text_member(p, parameter, "default", true);
 	if (!json_is_object(values) || json_object_size(values) == 0)
-		tally_parser_refuse(p,
+		tally_parse_refuse(p,
 		    "\"values\" must be an object that is not empty");
 	if (p->result != 0)
 		return NULL;
 	chosen = json_string_value(word);
 	if (json_object_get(values, chosen) == NULL)
-		tally_parser_refuse(p, "\"values\" lack the default \"%s\"",
+		tally_parse_refuse(p, "\"values\" lack the default \"%s\"",
 		    chosen);
 	for (i = 0; i < settings_len; i++) {
 		if (strcmp(settings[i].name, name) == 0)
@@ -34,7 +34,7 @@ choose(struct tally_parser *p, const char *name, json_t *parameter,
 	}
 	value = json_object_get(values, chosen);
 	if (value == NULL)
-		tally_parser_refuse(p, "there is no value \"%s\"", chosen);
+		tally_parse_refuse(p, "there is no value \"%s\"", chosen);
 	return value;
 }
 
@@ -50,7 +50,7 @@ in_place_of(struct tally_parser *p, json_t *value, json_t *chosen)
 	    ? json_object_get(chosen, json_string_value(name))
 	    : NULL;
 	if (found == NULL || json_object_size(value) != 1) {
-		tally_parser_refuse(p,
+		tally_parse_refuse(p,
 		    "{\"parameter\": NAME} names none of \"parameters\"");
 		return value;
 	}
@@ -108,24 +108,24 @@ tally_parameters_apply(struct tally_parser *p,
 
 	for (i = 0; i < settings_len; i++) {
 		if (json_object_get(all, settings[i].name) == NULL)
-			tally_parser_refuse(p, "there is no parameter \"%s\"",
+			tally_parse_refuse(p, "there is no parameter \"%s\"",
 			    settings[i].name);
 	}
 	if (all == NULL)
 		return;
-	before = tally_parser_enter(p, "parameters", 0);
+	before = tally_parse_enter(p, "parameters", 0);
 	if (!json_is_object(all))
-		tally_parser_refuse(p, "expected an object");
+		tally_parse_refuse(p, "expected an object");
 	chosen = json_object();
 	json_object_foreach(all, name, parameter) {
-		inner = tally_parser_enter(p, name, 0);
+		inner = tally_parse_enter(p, name, 0);
 		value = choose(p, name, parameter, settings, settings_len);
 		if (value != NULL && json_object_set(chosen, name, value) != 0)
 			p->result = tally_fail(p->error, TALLY_E_MEMORY,
 			    "out of memory");
-		tally_parser_leave(p, inner);
+		tally_parse_leave(p, inner);
 	}
-	tally_parser_leave(p, before);
+	tally_parse_leave(p, before);
 	if (p->result == 0)
 		replace(p, chosen);
 	json_decref(chosen);

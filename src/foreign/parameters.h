@@ -3,7 +3,7 @@
 #ifndef TALLY_FOREIGN_PARAMETERS_H
 #define TALLY_FOREIGN_PARAMETERS_H
 
-#include "foreign/parser.h"
+#include "foreign/steps.h"
 
 /*
  * Puts, wherever {"parameter": NAME} stands, the value that the settings or

@@ -5,36 +5,36 @@
 #include "core/fail.h"
 #include "core/text.h"
 #include "foreign/parameters.h"
-#include "foreign/parser.h"
+#include "foreign/steps.h"
 #include "log/sys.h"
 
 static void
 parse_when(struct tally_parser *p, json_t *when, struct tally_rule *rule)
 {
 	static const char *const known[] = { "field", "null", NULL };
-	size_t before = tally_parser_enter(p, "when", 0);
+	size_t before = tally_parse_enter(p, "when", 0);
 
-	tally_parser_only(p, when, known);
-	rule->when = tally_parser_field(p,
-	    tally_parser_member(p, when, "field", true));
+	tally_parse_only(p, when, known);
+	rule->when = tally_parse_field(p,
+	    tally_parse_text_member(p, when, "field", true));
 	if (!json_is_boolean(json_object_get(when, "null")))
-		tally_parser_refuse(p, "\"null\" must be true or false");
+		tally_parse_refuse(p, "\"null\" must be true or false");
 	rule->when_null = json_is_true(json_object_get(when, "null"));
-	tally_parser_leave(p, before);
+	tally_parse_leave(p, before);
 }
 
 static void
 parse_check(struct tally_parser *p, json_t *check, struct tally_rule *rule)
 {
 	static const char *const known[] = { "field", "input", NULL };
-	size_t before = tally_parser_enter(p, "check", 0);
+	size_t before = tally_parse_enter(p, "check", 0);
 
-	tally_parser_only(p, check, known);
-	rule->check.field = tally_parser_field(p,
-	    tally_parser_member(p, check, "field", true));
-	tally_parser_input(p, json_object_get(check, "input"),
+	tally_parse_only(p, check, known);
+	rule->check.field = tally_parse_field(p,
+	    tally_parse_text_member(p, check, "field", true));
+	tally_parse_input(p, json_object_get(check, "input"),
 	    &rule->check.input);
-	tally_parser_leave(p, before);
+	tally_parse_leave(p, before);
 }
 
 static void
@@ -43,13 +43,13 @@ parse_rule(struct tally_parser *p, json_t *json, bool trap,
 {
 	static const char *const known[] = { "name", "says", "when", "input",
 		"check", "kind", "prev", "zone", NULL };
-	json_t *name = tally_parser_member(p, json, "name", true);
-	json_t *says = tally_parser_member(p, json, "says", trap);
-	json_t *kind = tally_parser_member(p, json, "kind", trap);
+	json_t *name = tally_parse_text_member(p, json, "name", true);
+	json_t *says = tally_parse_text_member(p, json, "says", trap);
+	json_t *kind = tally_parse_text_member(p, json, "kind", trap);
 	json_t *prev = json_object_get(json, "prev");
-	json_t *zone = tally_parser_member(p, json, "zone", false);
+	json_t *zone = tally_parse_text_member(p, json, "zone", false);
 
-	tally_parser_only(p, json, known);
+	tally_parse_only(p, json, known);
 	rule->name = json_string_value(name);
 	rule->says = json_string_value(says);
 	rule->when = rule->check.field = TALLY_NO_FIELD;
@@ -59,21 +59,20 @@ parse_rule(struct tally_parser *p, json_t *json, bool trap,
 		rule->kind = TALLY_LINK_ALTERED;
 	else if (kind != NULL &&
 	    strcmp(json_string_value(kind), "unverifiable") != 0)
-		tally_parser_refuse(p,
+		tally_parse_refuse(p,
 		    "\"kind\" is \"link-altered\" or \"unverifiable\"");
 	rule->without_prev = json_is_null(prev);
 	if (prev != NULL && !rule->without_prev)
-		tally_parser_refuse(p, "\"prev\" of a trap can only be null");
+		tally_parse_refuse(p, "\"prev\" of a trap can only be null");
 	if (zone != NULL &&
 	    (!trap || strcmp(json_string_value(zone), "any") != 0))
-		tally_parser_refuse(p,
-		    "\"zone\" of a trap can only be \"any\"");
+		tally_parse_refuse(p, "\"zone\" of a trap can only be \"any\"");
 	rule->any_zone = zone != NULL;
 	if (json_object_get(json, "when") != NULL)
 		parse_when(p, json_object_get(json, "when"), rule);
 	if (json_object_get(json, "check") != NULL)
 		parse_check(p, json_object_get(json, "check"), rule);
-	tally_parser_input(p, json_object_get(json, "input"), &rule->input);
+	tally_parse_input(p, json_object_get(json, "input"), &rule->input);
 }
 
 static int
@@ -81,19 +80,19 @@ parse_rules(struct tally_parser *p, const char *name, bool trap,
     struct tally_rule *rules)
 {
 	json_t *array = json_object_get(p->profile->json, name);
-	size_t before = tally_parser_enter(p, name, 0), i, element;
+	size_t before = tally_parse_enter(p, name, 0), i, element;
 	size_t count = json_array_size(array);
 
 	if (!trap && count == 0)
-		tally_parser_refuse(p, "expected an array that is not empty");
+		tally_parse_refuse(p, "expected an array that is not empty");
 	if (count > TALLY_RULES_MAX)
-		tally_parser_refuse(p, "more than %d", TALLY_RULES_MAX);
+		tally_parse_refuse(p, "more than %d", TALLY_RULES_MAX);
 	for (i = 0; i < count && p->result == 0; i++) {
-		element = tally_parser_enter(p, NULL, i);
+		element = tally_parse_enter(p, NULL, i);
 		parse_rule(p, json_array_get(array, i), trap, &rules[i]);
-		tally_parser_leave(p, element);
+		tally_parse_leave(p, element);
 	}
-	tally_parser_leave(p, before);
+	tally_parse_leave(p, before);
 	return (int)i;
 }
 
@@ -104,22 +103,22 @@ parse_start(struct tally_parser *p, json_t *start)
 	struct tally_profile *profile = p->profile;
 	json_t *prev = json_object_get(start, "prev");
 	json_t *basis = json_object_get(start, "basis");
-	size_t before = tally_parser_enter(p, "start", 0);
+	size_t before = tally_parse_enter(p, "start", 0);
 
-	tally_parser_only(p, start, known);
+	tally_parse_only(p, start, known);
 	profile->start_null = json_is_null(prev);
 	if (!profile->start_null && !json_is_string(prev))
-		tally_parser_refuse(p, "\"prev\" must be null or text");
+		tally_parse_refuse(p, "\"prev\" must be null or text");
 	else if (!profile->start_null)
-		profile->start = profile->basis = tally_parser_text(prev);
+		profile->start = profile->basis = tally_parse_text(prev);
 	profile->basis_field = TALLY_NO_FIELD;
 	if (json_is_string(basis))
-		profile->basis = tally_parser_text(basis);
+		profile->basis = tally_parse_text(basis);
 	else if (json_is_object(basis))
-		profile->basis_field = tally_parser_field(p,
-		    tally_parser_member(p, basis, "field", true));
+		profile->basis_field = tally_parse_field(p,
+		    tally_parse_text_member(p, basis, "field", true));
 	profile->pruned = json_is_true(json_object_get(start, "pruned"));
-	tally_parser_leave(p, before);
+	tally_parse_leave(p, before);
 }
 
 /* How hashes are written: {"as": ENCODING, "prefix": TEXT}, or ENCODING. */
@@ -129,58 +128,58 @@ parse_encoding(struct tally_parser *p, json_t *json)
 	static const char *const names[] = { "hex", "base64", "base64url" };
 	static const char *const known[] = { "as", "prefix", NULL };
 	struct tally_profile *profile = p->profile;
-	size_t before = tally_parser_enter(p, "encoding", 0), i;
+	size_t before = tally_parse_enter(p, "encoding", 0), i;
 	json_t *as = json;
 
 	if (json == NULL)
 		as = NULL;
 	else if (!json_is_string(json)) {
-		tally_parser_only(p, json, known);
-		as = tally_parser_member(p, json, "as", false);
-		json = tally_parser_member(p, json, "prefix", false);
+		tally_parse_only(p, json, known);
+		as = tally_parse_text_member(p, json, "as", false);
+		json = tally_parse_text_member(p, json, "prefix", false);
 		if (json != NULL)
-			profile->prefix = tally_parser_text(json);
+			profile->prefix = tally_parse_text(json);
 	}
 	for (i = 0; as != NULL && i < 3; i++) {
 		if (strcmp(names[i], json_string_value(as)) == 0)
 			break;
 	}
 	if (as != NULL && i == 3)
-		tally_parser_refuse(p,
+		tally_parse_refuse(p,
 		    "unknown encoding \"%s\"; there are hex, base64, base64url",
 		    json_string_value(as));
 	else if (as != NULL)
 		profile->encoding = (enum tally_encoding)i;
-	tally_parser_leave(p, before);
+	tally_parse_leave(p, before);
 }
 
 /* {NAME: "text" | "json"}: what the cells of a CSV source hold. */
 static void
 parse_types(struct tally_parser *p, json_t *types)
 {
-	size_t before = tally_parser_enter(p, "types", 0), inner;
+	size_t before = tally_parse_enter(p, "types", 0), inner;
 	const char *name;
 	json_t *value;
 	int i;
 
 	if (!json_is_object(types))
-		tally_parser_refuse(p, "expected an object");
+		tally_parse_refuse(p, "expected an object");
 	json_object_foreach(types, name, value) {
 		const char *word = json_string_value(value);
 
-		inner = tally_parser_enter(p, name, 0);
+		inner = tally_parse_enter(p, name, 0);
 		if (word == NULL ||
 		    (strcmp(word, "text") != 0 && strcmp(word, "json") != 0))
-			tally_parser_refuse(p, "expected \"text\" or \"json\"");
+			tally_parse_refuse(p, "expected \"text\" or \"json\"");
 		for (i = 0; i < p->profile->fields_len; i++) {
 			if (strcmp(p->profile->fields[i].path[0].at, name) == 0)
 				break;
 		}
 		if (i == p->profile->fields_len && !p->profile->whole)
-			tally_parser_refuse(p, "no field has this name");
-		tally_parser_leave(p, inner);
+			tally_parse_refuse(p, "no field has this name");
+		tally_parse_leave(p, inner);
 	}
-	tally_parser_leave(p, before);
+	tally_parse_leave(p, before);
 }
 
 static void
@@ -193,9 +192,8 @@ parse_digest(struct tally_parser *p, json_t *digest)
 	profile->digest = json_string_value(digest);
 	profile->digest_size = tally_digest_size(profile->digest);
 	if (profile->digest_size == 0)
-		tally_parser_refuse(p,
-		    "digest: unknown digest \"%s\"; there are "
-		    TALLY_DIGEST_NAMES,
+		tally_parse_refuse(p,
+		    "digest: unknown digest \"%s\"; there are " TALLY_DIGEST_NAMES,
 		    profile->digest);
 }
 
@@ -205,35 +203,37 @@ parse_all(struct tally_parser *p)
 	static const char *const known[] = { "profile", "name", "title",
 		"about", "confidence", "query", "parameters", "chain", "order",
 		"time", "types", "hash", "prev", "digest", "encoding", "start",
-		"eras", "traps", NULL };
+		"eras", "traps", "writer", NULL };
 	struct tally_profile *profile = p->profile;
 	json_t *json = profile->json;
 
-	tally_parser_only(p, json, known);
+	tally_parse_only(p, json, known);
 	if (json_integer_value(json_object_get(json, "profile")) != 1)
-		tally_parser_refuse(p,
+		tally_parse_refuse(p,
 		    "\"profile\" must be 1, the version of the format");
-	profile->name = json_string_value(tally_parser_member(p, json, "name",
-	    true));
-	(void)tally_parser_member(p, json, "title", false);
-	(void)tally_parser_member(p, json, "about", false);
-	(void)tally_parser_member(p, json, "confidence", false);
-	(void)tally_parser_member(p, json, "query", false);
-	parse_digest(p, tally_parser_member(p, json, "digest", true));
+	profile->name = json_string_value(tally_parse_text_member(p, json,
+	    "name", true));
+	(void)tally_parse_text_member(p, json, "title", false);
+	(void)tally_parse_text_member(p, json, "about", false);
+	(void)tally_parse_text_member(p, json, "confidence", false);
+	(void)tally_parse_text_member(p, json, "query", false);
+	parse_digest(p, tally_parse_text_member(p, json, "digest", true));
 	parse_encoding(p, json_object_get(json, "encoding"));
-	profile->chain = tally_parser_field(p,
-	    tally_parser_member(p, json, "chain", false));
-	profile->order = tally_parser_field(p,
-	    tally_parser_member(p, json, "order", false));
-	profile->time = tally_parser_field(p,
-	    tally_parser_member(p, json, "time", false));
-	profile->hash = tally_parser_field(p,
-	    tally_parser_member(p, json, "hash", true));
-	profile->prev = tally_parser_field(p,
-	    tally_parser_member(p, json, "prev", true));
+	profile->chain = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "chain", false));
+	profile->order = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "order", false));
+	profile->time = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "time", false));
+	profile->hash = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "hash", true));
+	profile->prev = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "prev", true));
 	parse_start(p, json_object_get(json, "start"));
 	profile->eras_len = parse_rules(p, "eras", false, profile->eras);
 	profile->traps_len = parse_rules(p, "traps", true, profile->traps);
+	if (json_object_get(json, "writer") != NULL)
+		tally_parse_writer(p, json_object_get(json, "writer"));
 	if (json_object_get(json, "types") != NULL)
 		parse_types(p, json_object_get(json, "types"));
 }

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "core/fail.h"
+#include "foreign/judge.h"
 #include "foreign/reader.h"
 #include "log/sys.h"
 
 #define READ_BYTES ((size_t)1 << 18)
-#define LINE_MAX_BYTES ((size_t)16 << 20)
 
 void
 tally_reader_init(struct tally_reader *reader,
@@ -41,9 +41,9 @@ make_room(struct tally_reader *reader)
 	}
 	if (reader->capacity - reader->end >= READ_BYTES)
 		return 0;
-	if (unread > LINE_MAX_BYTES)
+	if (unread > TALLY_LINE_MAX)
 		return tally_fail(reader->error, TALLY_E_LIMIT,
-		    "a record is longer than %zu bytes", LINE_MAX_BYTES);
+		    "a record is longer than %zu bytes", TALLY_LINE_MAX);
 	wanted = 2 * reader->capacity + READ_BYTES;
 	grown = tally_sys_realloc(reader->buffer, wanted);
 	if (grown == NULL)

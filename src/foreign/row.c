@@ -45,7 +45,7 @@ find_member(const struct tally_row *row, uint32_t object,
 }
 
 void
-tally_row_pick(struct tally_row *row, const struct tally_profile *profile)
+tally_row_pick(const struct tally_profile *profile, struct tally_row *row)
 {
 	const struct tally_canon_node *nodes = row->room->nodes;
 	const struct tally_field *field;
@@ -68,8 +68,33 @@ tally_row_pick(struct tally_row *row, const struct tally_profile *profile)
 	}
 }
 
-int
-tally_room_grow(struct tally_canon_room *room)
+bool
+tally_row_is_start(const struct tally_profile *profile,
+    const struct tally_row *row)
+{
+	struct tally_canon_text prev = tally_row_text(row, profile->prev);
+
+	if (tally_row_is_null(row, profile->prev))
+		return profile->start_null;
+	return !profile->start_null && prev.len == profile->start.len &&
+	    memcmp(prev.at, profile->start.at, prev.len) == 0;
+}
+
+struct tally_canon_text
+tally_row_basis(const struct tally_profile *profile,
+    const struct tally_row *row)
+{
+	if (!tally_row_is_start(profile, row))
+		return tally_row_text(row, profile->prev);
+	if (profile->basis_field == TALLY_NO_FIELD)
+		return profile->basis;
+	if (tally_row_is_null(row, profile->basis_field))
+		return (struct tally_canon_text){ NULL, 0 };
+	return tally_row_text(row, profile->basis_field);
+}
+
+static int
+grow_room(struct tally_canon_room *room)
 {
 	size_t capacity = room->capacity == 0 ? NODES_FIRST
 					      : 2 * room->capacity;
@@ -85,6 +110,28 @@ tally_room_grow(struct tally_canon_room *room)
 	room->order = order;
 	room->capacity = capacity;
 	return 0;
+}
+
+int
+tally_room_read(struct tally_canon_room *room, const char *text, size_t len,
+    unsigned read, size_t *out_nodes, struct tally_error *error)
+{
+	int r;
+
+	do {
+		r = tally_canon_read(text, len, read, room, out_nodes, error);
+		if (r != TALLY_PARTIAL)
+			return r;
+		r = grow_room(room);
+	} while (r == 0);
+	return r;
+}
+
+void
+tally_room_wipe(struct tally_canon_room *room)
+{
+	tally_sys_free(room->nodes);
+	tally_sys_free(room->order);
 }
 
 int

@@ -27,19 +27,6 @@ fail_memory(struct tally_walk *w)
 
 /* ---- links ------------------------------------------------------------ */
 
-/* Is this the link of a record that has no predecessor? */
-static bool
-is_start(const struct tally_walk *w)
-{
-	const struct tally_profile *profile = w->profile;
-	struct tally_canon_text prev = tally_row_text(&w->row, profile->prev);
-
-	if (tally_row_is_null(&w->row, profile->prev))
-		return profile->start_null;
-	return !profile->start_null && prev.len == profile->start.len &&
-	    memcmp(prev.at, profile->start.at, prev.len) == 0;
-}
-
 static bool
 has_gap(struct tally_walk *w, struct tally_chain_state *chain)
 {
@@ -110,7 +97,7 @@ join(struct tally_walk *w, struct tally_chain_state *chain,
 	loose = item;
 	loose.gap = has_gap(w, chain);
 	loose.first = first;
-	if (is_start(w)) {
+	if (tally_row_is_start(w->profile, &w->row)) {
 		edge = TALLY_EDGE_START;
 		r = start(w, chain, &item, judgement);
 	} else if (!first &&
@@ -134,21 +121,6 @@ join(struct tally_walk *w, struct tally_chain_state *chain,
 }
 
 /* ---- one record ------------------------------------------------------- */
-
-/* What is hashed in the place of the link. */
-static struct tally_canon_text
-basis_of(const struct tally_walk *w)
-{
-	const struct tally_profile *profile = w->profile;
-
-	if (!is_start(w))
-		return tally_row_text(&w->row, profile->prev);
-	if (profile->basis_field == TALLY_NO_FIELD)
-		return profile->basis;
-	if (tally_row_is_null(&w->row, profile->basis_field))
-		return (struct tally_canon_text){ NULL, 0 };
-	return tally_row_text(&w->row, profile->basis_field);
-}
 
 static int
 told(struct tally_walk *w, struct tally_chain_state *chain,
@@ -194,7 +166,8 @@ judge_seed(struct tally_walk *w, const struct tally_digest *stored, int *era,
 	struct tally_canon_text seed = tally_row_text(&w->row, field);
 	int r = 0;
 
-	if (field == TALLY_NO_FIELD || is_start(w) ||
+	if (field == TALLY_NO_FIELD ||
+	    tally_row_is_start(w->profile, &w->row) ||
 	    tally_row_is_null(&w->row, field))
 		return 0;
 	if (*judgement == TALLY_HOLDS_NOT)
@@ -210,7 +183,8 @@ judge_chained(struct tally_walk *w, struct tally_chain_state *chain,
     const struct tally_place *place)
 {
 	const struct tally_profile *profile = w->profile;
-	struct tally_canon_text hash_text, prev_text, basis = basis_of(w);
+	struct tally_canon_text hash_text, prev_text,
+	    basis = tally_row_basis(profile, &w->row);
 	struct tally_digest hash, prev = { { 0 } };
 	enum tally_judgement judgement;
 	int era = chain->era, r;
@@ -220,7 +194,7 @@ judge_chained(struct tally_walk *w, struct tally_chain_state *chain,
 	prev_text = tally_row_text(&w->row, profile->prev);
 	if (tally_profile_digest(profile, hash_text.at, hash_text.len, &hash) !=
 		0 ||
-	    (!is_start(w) &&
+	    (!tally_row_is_start(w->profile, &w->row) &&
 		tally_profile_digest(profile, prev_text.at, prev_text.len,
 		    &prev) != 0))
 		return found(w, TALLY_DAMAGED, TALLY_REASON_HASH_FORM, place,
@@ -272,14 +246,11 @@ judge_reading(struct tally_walk *w, const struct tally_reading *reading)
 	int r = TALLY_E_FORMAT;
 
 	w->bytes = reading->offset + reading->len;
-	while (reading->line != NULL) {
-		r = tally_canon_read(reading->line, reading->len,
-		    TALLY_CANON_READ_NAN, &w->room, &nodes, NULL);
-		if (r != TALLY_PARTIAL)
-			break;
-		if (tally_room_grow(&w->room) != 0)
-			return fail_memory(w);
-	}
+	if (reading->line != NULL)
+		r = tally_room_read(&w->room, reading->line, reading->len,
+		    TALLY_CANON_READ_NAN, &nodes, NULL);
+	if (r == TALLY_E_MEMORY)
+		return fail_memory(w);
 	if (r != 0 && !reading->whole)
 		return found(w, TALLY_TORN_TAIL, TALLY_REASON_TORN, &place, -1,
 		    0);
@@ -289,7 +260,7 @@ judge_reading(struct tally_walk *w, const struct tally_reading *reading)
 		    -1, 0);
 	w->row.line = reading->line;
 	w->row.room = &w->room;
-	tally_row_pick(&w->row, w->profile);
+	tally_row_pick(w->profile, &w->row);
 	return judge_record(w, reading->offset);
 }
 
@@ -388,6 +359,5 @@ tally_walk_close(struct tally_walk *w)
 	tally_reader_wipe(&w->reader);
 	tally_links_wipe(&w->links);
 	tally_chain_wipe(&w->chains);
-	tally_sys_free(w->room.nodes);
-	tally_sys_free(w->room.order);
+	tally_room_wipe(&w->room);
 }
