@@ -62,7 +62,8 @@ slurp(const char *path, size_t *out_len)
 }
 
 int
-profile_load(const char *name, struct tally_profile **out, struct tally_error *error)
+profile_load(const char *name, struct tally_profile **out,
+    struct tally_error *error)
 {
 	const char *folder = getenv("TALLY_PROFILES");
 	char path[4096];
