@@ -193,8 +193,8 @@ parse_digest(struct tally_parser *p, json_t *digest)
 	profile->digest_size = tally_digest_size(profile->digest);
 	if (profile->digest_size == 0)
 		tally_parse_refuse(p,
-		    "digest: unknown digest \"%s\"; there are " TALLY_DIGEST_NAMES,
-		    profile->digest);
+		    "digest: unknown digest \"%s\"; there are %s",
+		    profile->digest, TALLY_DIGEST_NAMES);
 }
 
 static void
