@@ -149,7 +149,7 @@ tally_tracked_judge_record(struct tally_verifier *v,
 	subject.source = tracked->epoch->label;
 	subject.seq = record->seq;
 	if (record->has_chain)
-		subject.chain = tally_chains_get(v, record->chain_id)->name;
+		subject.chain = tally_chains_get(v, record->chain_id)->seen.name;
 	if (record->key != NULL)
 		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
 						  "it is of a tracked table, but names a row");

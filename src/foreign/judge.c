@@ -6,6 +6,7 @@
 #include "foreign/judge.h"
 #include "log/sys.h"
 
+#define NODES_FIRST 4096
 #define OUT_FIRST ((size_t)1 << 16)
 #define OUT_MAX ((size_t)1 << 28)
 
@@ -24,6 +25,48 @@ tally_row_text(const struct tally_row *row, int field)
 		text.len = node->len;
 	}
 	return text;
+}
+
+static int
+grow_room(struct tally_canon_room *room)
+{
+	size_t capacity = room->capacity == 0 ? NODES_FIRST
+					      : 2 * room->capacity;
+	void *nodes, *order;
+
+	nodes = tally_sys_realloc(room->nodes, capacity * sizeof(*room->nodes));
+	if (nodes == NULL)
+		return TALLY_E_MEMORY;
+	room->nodes = nodes;
+	order = tally_sys_realloc(room->order, capacity * sizeof(*room->order));
+	if (order == NULL)
+		return TALLY_E_MEMORY;
+	room->order = order;
+	room->capacity = capacity;
+	return 0;
+}
+
+int
+tally_room_read(struct tally_canon_room *room, const char *text, size_t len,
+    size_t *out_nodes, struct tally_error *error)
+{
+	int r;
+
+	do {
+		r = tally_canon_read(text, len, TALLY_CANON_READ_NAN, room,
+		    out_nodes, error);
+		if (r != TALLY_PARTIAL)
+			return r;
+		r = grow_room(room);
+	} while (r == 0);
+	return r;
+}
+
+void
+tally_room_wipe(struct tally_canon_room *room)
+{
+	tally_sys_free(room->nodes);
+	tally_sys_free(room->order);
 }
 
 void

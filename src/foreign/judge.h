@@ -41,6 +41,17 @@ tally_row_is_null(const struct tally_row *row, int field)
 struct tally_canon_text
 tally_row_text(const struct tally_row *row, int field);
 
+#define TALLY_LINE_MAX ((size_t)16 << 20) /* bytes of a foreign record */
+
+/* Reads a document into a room that grows; TALLY_E_MEMORY, or as
+ * tally_canon_read. */
+TALLY_MUST_CHECK int
+tally_room_read(struct tally_canon_room *room, const char *text, size_t len,
+    size_t *out_nodes, struct tally_error *error);
+
+void
+tally_room_wipe(struct tally_canon_room *room);
+
 /* Finds the profile's fields in the object that the row's room holds. */
 void
 tally_row_pick(const struct tally_profile *profile, struct tally_row *row);

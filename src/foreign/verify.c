@@ -19,8 +19,6 @@
 #include "log/sys.h"
 
 #define READ_BYTES ((size_t)1 << 18)
-#define LINE_MAX_BYTES ((size_t)16 << 20)
-#define NODES_FIRST 4096
 #define PROGRESS_EVERY 4096
 
 struct walk {
@@ -270,27 +268,6 @@ judge_record(struct walk *w, uint64_t offset)
 	return 0;
 }
 
-static int
-grow_room(struct walk *w)
-{
-	size_t capacity = w->room.capacity == 0 ? NODES_FIRST
-						: 2 * w->room.capacity;
-	void *nodes, *order;
-
-	nodes = tally_sys_realloc(w->room.nodes,
-	    capacity * sizeof(*w->room.nodes));
-	if (nodes == NULL)
-		return TALLY_E_MEMORY;
-	w->room.nodes = nodes;
-	order = tally_sys_realloc(w->room.order,
-	    capacity * sizeof(*w->room.order));
-	if (order == NULL)
-		return TALLY_E_MEMORY;
-	w->room.order = order;
-	w->room.capacity = capacity;
-	return 0;
-}
-
 static bool
 is_blank(const char *line, size_t len)
 {
@@ -313,15 +290,7 @@ judge_line(struct walk *w, const char *line, size_t len, uint64_t offset,
 
 	if (is_blank(line, len))
 		return 0;
-	do {
-		r = tally_canon_read(line, len, TALLY_CANON_READ_NAN, &w->room,
-		    &nodes, NULL);
-		if (r == TALLY_PARTIAL) {
-			r = grow_room(w);
-			if (r == 0)
-				r = TALLY_PARTIAL;
-		}
-	} while (r == TALLY_PARTIAL);
+	r = tally_room_read(&w->room, line, len, &nodes, NULL);
 	if (r == TALLY_E_MEMORY)
 		return r;
 	if (r != 0 && !whole)
@@ -352,9 +321,9 @@ fill(struct walk *w)
 		w->end = unread;
 	}
 	if (w->capacity - w->end < READ_BYTES) {
-		if (unread > LINE_MAX_BYTES)
+		if (unread > TALLY_LINE_MAX)
 			return tally_fail(w->error, TALLY_E_LIMIT,
-			    "a line is longer than %zu bytes", LINE_MAX_BYTES);
+			    "a line is longer than %zu bytes", TALLY_LINE_MAX);
 		grown = tally_sys_realloc(w->buffer,
 		    2 * w->capacity + READ_BYTES);
 		if (grown == NULL)
@@ -505,8 +474,7 @@ tally_profile_verify(struct tally_profile *profile,
 	tally_links_wipe(&w->links);
 	tally_chain_wipe(&w->chains);
 	tally_sys_free(w->judging.out.at);
-	tally_sys_free(w->room.nodes);
-	tally_sys_free(w->room.order);
+	tally_room_wipe(&w->room);
 	tally_sys_free(w->buffer);
 	tally_sys_free(w);
 	return r;
