@@ -100,7 +100,7 @@ sub configurations
 {
 	my ($node, $database) = @_;
 	my %enum = map { $_ => 1 } split /\n/, $node->safe_psql($database,
-		q{SELECT oid || ' ' || enumlabel FROM pg_enum});
+		q{SELECT to_json(oid || ' ' || enumlabel) FROM pg_enum});
 	my %table = split /[|\n]/, $node->safe_psql($database,
 		q{SELECT oid, oid::regclass FROM pg_class WHERE relkind IN ('r', 'p')});
 	my @events = split /\n/, $node->safe_psql($database,
@@ -115,7 +115,7 @@ sub configurations
 
 		s/"running":\["$own"\],|,"$own"(?=[],])|(?<=\[)"$own",//;
 		s/"database":"\Q$database\E"/"database":""/;
-		s/"(\d+) ([^"]*)"/$enum{"$1 $2"} ? "\"value $2\"" : $&/ge;
+		s/"\d+ ((?:\\.|[^"\\])*")/$enum{$&} ? "\"value $1" : $&/ge;
 		s/"relation":(\d+)/'"relation":' . ($table{$1} \/\/ 'gone')/e;
 		s/"xid":"(\d+)"/"xid":""/;
 	}
