@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Foreign chains: somebody else's hash-chained records, described by a profile
- * (doc/profiles.md) and verified where they are.  Nothing is ever written.
+ * (doc/profiles.md), verified where they are, and gone on with.  What is there
+ * is never rewritten.
  */
 #ifndef TALLY_PROFILE_H
 #define TALLY_PROFILE_H
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include <tally/error.h>
+#include <tally/record.h>
 #include <tally/verify.h>
 
 #ifdef __cplusplus
@@ -51,6 +53,31 @@ tally_profile_verify(struct tally_profile *profile,
     const struct tally_profile_source *source,
     const struct tally_verify_options *options,
     struct tally_verdict *out_verdict, struct tally_error *error);
+
+/* A record to be: a JSON object without its hash and its link. */
+struct tally_profile_event {
+	const char *text;
+	size_t len;
+};
+
+/*
+ * Appends records to the chain in the file at path, which is created if it is
+ * missing, as the profile's "writer" says; under the lock that the chain's
+ * own program takes (flock of path with the profile's suffix), for which it
+ * waits.  All of them or none, synced.  out_hashes, if not NULL, takes a hash
+ * for each; out_torn, if not NULL, the bytes of a torn last line that were
+ * moved to <path>.torn.
+ *
+ * Returns 0; TALLY_E_EVENT or TALLY_E_LIMIT with the event's place in
+ * error->item; TALLY_E_USAGE if the profile has no writer; TALLY_E_BUSY if a
+ * signal came while it waited; TALLY_E_ACCESS, _FULL, _IO, _MEMORY; or
+ * TALLY_E_POISONED if it is not known whether the records are durable.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_profile_append(const struct tally_profile *profile, const char *path,
+    const struct tally_profile_event *events, size_t count,
+    struct tally_hash *out_hashes, uint64_t *out_torn,
+    struct tally_error *error);
 
 #ifdef __cplusplus
 }

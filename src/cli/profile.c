@@ -61,8 +61,9 @@ slurp(const char *path, size_t *out_len)
 	return text;
 }
 
-static int
-load(const char *name, struct tally_profile **out, struct tally_error *error)
+int
+profile_load(const char *name, struct tally_profile **out,
+    struct tally_error *error)
 {
 	const char *folder = getenv("TALLY_PROFILES");
 	char path[4096];
@@ -94,7 +95,7 @@ profile_verify(const char *profile, const char *path,
 	struct tally_profile_source source = { .read = read_some,
 		.name = path };
 	int fd = STDIN_FILENO;
-	int result = load(profile, &parsed, error);
+	int result = profile_load(profile, &parsed, error);
 
 	if (result != 0)
 		return result;

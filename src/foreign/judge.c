@@ -6,6 +6,7 @@
 #include "foreign/judge.h"
 #include "log/sys.h"
 
+#define NODES_FIRST 4096
 #define OUT_FIRST ((size_t)1 << 16)
 #define OUT_MAX ((size_t)1 << 28)
 
@@ -24,6 +25,92 @@ tally_row_text(const struct tally_row *row, int field)
 		text.len = node->len;
 	}
 	return text;
+}
+
+static int
+grow_room(struct tally_canon_room *room)
+{
+	size_t capacity = room->capacity == 0 ? NODES_FIRST
+					      : 2 * room->capacity;
+	void *nodes, *order;
+
+	nodes = tally_sys_realloc(room->nodes, capacity * sizeof(*room->nodes));
+	if (nodes == NULL)
+		return TALLY_E_MEMORY;
+	room->nodes = nodes;
+	order = tally_sys_realloc(room->order, capacity * sizeof(*room->order));
+	if (order == NULL)
+		return TALLY_E_MEMORY;
+	room->order = order;
+	room->capacity = capacity;
+	return 0;
+}
+
+int
+tally_room_read(struct tally_canon_room *room, const char *text, size_t len,
+    size_t *out_nodes, struct tally_error *error)
+{
+	int r;
+
+	do {
+		r = tally_canon_read(text, len, TALLY_CANON_READ_NAN, room,
+		    out_nodes, error);
+		if (r != TALLY_PARTIAL)
+			return r;
+		r = grow_room(room);
+	} while (r == 0);
+	return r;
+}
+
+void
+tally_room_wipe(struct tally_canon_room *room)
+{
+	tally_sys_free(room->nodes);
+	tally_sys_free(room->order);
+}
+
+void
+tally_row_pick(const struct tally_profile *profile, struct tally_row *row)
+{
+	const struct tally_canon_node *nodes = row->room->nodes;
+	uint32_t name;
+	int i;
+
+	memset(row->node, 0, sizeof(row->node));
+	for (name = 1; name < nodes[0].end; name = nodes[name + 1].end) {
+		for (i = 0; i < profile->fields_len; i++) {
+			if (tally_canon_equal(row->line, &nodes[name],
+				&profile->fields[i])) {
+				row->node[i] = name + 1;
+				break;
+			}
+		}
+	}
+}
+
+bool
+tally_row_is_start(const struct tally_profile *profile,
+    const struct tally_row *row)
+{
+	struct tally_canon_text prev = tally_row_text(row, profile->prev);
+
+	if (tally_row_is_null(row, profile->prev))
+		return profile->start_null;
+	return !profile->start_null && prev.len == profile->start.len &&
+	    memcmp(prev.at, profile->start.at, prev.len) == 0;
+}
+
+struct tally_canon_text
+tally_row_basis(const struct tally_profile *profile,
+    const struct tally_row *row)
+{
+	if (!tally_row_is_start(profile, row))
+		return tally_row_text(row, profile->prev);
+	if (profile->basis_field == TALLY_NO_FIELD)
+		return profile->basis;
+	if (tally_row_is_null(row, profile->basis_field))
+		return (struct tally_canon_text){ NULL, 0 };
+	return tally_row_text(row, profile->basis_field);
 }
 
 static void
@@ -164,20 +251,30 @@ build(struct tally_judging *judging, const struct tally_input *input,
 	return r;
 }
 
+int
+tally_judge_hash(struct tally_judging *judging, const struct tally_input *input,
+    const struct tally_row *row, const struct tally_canon_text *basis,
+    struct tally_hash *out)
+{
+	int r = build(judging, input, row, basis);
+
+	if (r == 0)
+		*out = tally_hash_bytes(&judging->hasher, judging->out.at,
+		    judging->out.len);
+	return r;
+}
+
 static int
 matches(struct tally_judging *judging, const struct tally_input *input,
     const struct tally_row *row, const struct tally_canon_text *basis,
     const struct tally_hash *stored, bool *out)
 {
 	struct tally_hash hash;
-	int r = build(judging, input, row, basis);
+	int r = tally_judge_hash(judging, input, row, basis, &hash);
 
-	if (r != 0)
-		return r;
-	hash = tally_hash_bytes(&judging->hasher, judging->out.at,
-	    judging->out.len);
-	*out = tally_hash_equal(&hash, stored);
-	return 0;
+	if (r == 0)
+		*out = tally_hash_equal(&hash, stored);
+	return r;
 }
 
 /* What the rule's record covers by a digest beside its own hash. */

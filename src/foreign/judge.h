@@ -41,6 +41,31 @@ tally_row_is_null(const struct tally_row *row, int field)
 struct tally_canon_text
 tally_row_text(const struct tally_row *row, int field);
 
+#define TALLY_LINE_MAX ((size_t)16 << 20) /* bytes of a foreign record */
+
+/* Reads a document into a room that grows; TALLY_E_MEMORY, or as
+ * tally_canon_read. */
+TALLY_MUST_CHECK int
+tally_room_read(struct tally_canon_room *room, const char *text, size_t len,
+    size_t *out_nodes, struct tally_error *error);
+
+void
+tally_room_wipe(struct tally_canon_room *room);
+
+/* Finds the profile's fields in the object that the row's room holds. */
+void
+tally_row_pick(const struct tally_profile *profile, struct tally_row *row);
+
+/* Is its link that of a record that has no predecessor? */
+bool
+tally_row_is_start(const struct tally_profile *profile,
+    const struct tally_row *row);
+
+/* What is hashed in the place of the link; at is NULL if it has none. */
+struct tally_canon_text
+tally_row_basis(const struct tally_profile *profile,
+    const struct tally_row *row);
+
 /*
  * Judges with the eras from *era on, then the earlier ones, then the traps;
  * *era is the era or the trap that fits.  basis is the link that was hashed;
@@ -50,5 +75,14 @@ TALLY_MUST_CHECK int
 tally_judge_row(struct tally_judging *judging, const struct tally_row *row,
     const struct tally_canon_text *basis, const struct tally_hash *stored,
     int *era, enum tally_judgement *out);
+
+/*
+ * Hashes the input of a record.  Returns 0; TALLY_E_EVENT or TALLY_E_LIMIT if
+ * a field cannot be written as the input wants it; TALLY_E_MEMORY.
+ */
+TALLY_MUST_CHECK int
+tally_judge_hash(struct tally_judging *judging, const struct tally_input *input,
+    const struct tally_row *row, const struct tally_canon_text *basis,
+    struct tally_hash *out);
 
 #endif

@@ -66,6 +66,31 @@ struct tally_rule {
 	struct tally_check check;
 };
 
+enum tally_fill_kind {
+	TALLY_FILL_JSON,   /* a value, as JSON */
+	TALLY_FILL_UUID,   /* a random UUID (version 4), 32 digits */
+	TALLY_FILL_NOW_MS, /* the instant in UTC, with three digits */
+	TALLY_FILL_NOW_US, /* or six */
+};
+
+/* A member that the writer adds where an event has none. */
+struct tally_fill {
+	struct tally_canon_text name;
+	enum tally_fill_kind kind;
+	struct tally_canon_text json;
+};
+
+/* How records are written, if the profile says so. */
+struct tally_writer_rule {
+	bool present;
+	const char *lock; /* suffix of the file that is locked (flock) */
+	struct tally_canon_style style;
+	struct tally_canon_text needs[TALLY_FIELDS_MAX];
+	size_t needs_len;
+	struct tally_fill fill[TALLY_FIELDS_MAX];
+	size_t fill_len;
+};
+
 struct tally_profile {
 	json_t *json;
 	const char *name;
@@ -81,6 +106,7 @@ struct tally_profile {
 	int eras_len;
 	struct tally_rule traps[TALLY_RULES_MAX];
 	int traps_len;
+	struct tally_writer_rule writer;
 	struct tally_canon_text names[4 * TALLY_RULES_MAX]; /* for styles */
 	size_t names_len;
 };

@@ -19,8 +19,6 @@
 #include "log/sys.h"
 
 #define READ_BYTES ((size_t)1 << 18)
-#define LINE_MAX_BYTES ((size_t)16 << 20)
-#define NODES_FIRST 4096
 #define PROGRESS_EVERY 4096
 
 struct walk {
@@ -125,19 +123,6 @@ tell(struct walk *w, const struct tally_found *f, struct tally_verdict *verdict)
 
 /* ---- links ------------------------------------------------------------ */
 
-/* Is this the link of a record that has no predecessor? */
-static bool
-is_start(const struct walk *w)
-{
-	const struct tally_profile *profile = w->profile;
-	struct tally_canon_text prev = tally_row_text(&w->row, profile->prev);
-
-	if (tally_row_is_null(&w->row, profile->prev))
-		return profile->start_null;
-	return !profile->start_null && prev.len == profile->start.len &&
-	    memcmp(prev.at, profile->start.at, prev.len) == 0;
-}
-
 static bool
 has_gap(struct walk *w, struct tally_chain_state *chain)
 {
@@ -163,7 +148,8 @@ join(struct walk *w, struct tally_chain_state *chain,
 {
 	bool holds = judgement == TALLY_HOLDS;
 	struct tally_item item = { .place = *place, .holds = holds };
-	bool start = is_start(w), first = !chain->begun;
+	bool start = tally_row_is_start(w->profile, &w->row),
+	     first = !chain->begun;
 	struct tally_item loose;
 	int r = 0;
 
@@ -201,41 +187,6 @@ join(struct walk *w, struct tally_chain_state *chain,
 
 /* ---- one record ------------------------------------------------------- */
 
-static void
-pick_fields(struct walk *w)
-{
-	const struct tally_profile *profile = w->profile;
-	const struct tally_canon_node *nodes = w->room.nodes;
-	uint32_t name;
-	int i;
-
-	memset(w->row.node, 0, sizeof(w->row.node));
-	for (name = 1; name < nodes[0].end; name = nodes[name + 1].end) {
-		for (i = 0; i < profile->fields_len; i++) {
-			if (tally_canon_equal(w->row.line, &nodes[name],
-				&profile->fields[i])) {
-				w->row.node[i] = name + 1;
-				break;
-			}
-		}
-	}
-}
-
-/* What is hashed in the place of the link. */
-static struct tally_canon_text
-basis_of(const struct walk *w)
-{
-	const struct tally_profile *profile = w->profile;
-
-	if (!is_start(w))
-		return tally_row_text(&w->row, profile->prev);
-	if (profile->basis_field == TALLY_NO_FIELD)
-		return profile->basis;
-	if (tally_row_is_null(&w->row, profile->basis_field))
-		return (struct tally_canon_text){ NULL, 0 };
-	return tally_row_text(&w->row, profile->basis_field);
-}
-
 static int
 told(struct walk *w, struct tally_chain_state *chain,
     enum tally_judgement judgement, int era, const struct tally_place *place)
@@ -269,7 +220,8 @@ judge_chained(struct walk *w, struct tally_chain_state *chain,
     const struct tally_place *place)
 {
 	const struct tally_profile *profile = w->profile;
-	struct tally_canon_text hash_text, prev_text, basis = basis_of(w);
+	struct tally_canon_text hash_text, prev_text,
+	    basis = tally_row_basis(profile, &w->row);
 	struct tally_hash hash, prev = { { 0 } };
 	enum tally_judgement judgement;
 	int era = chain->era, r;
@@ -277,7 +229,7 @@ judge_chained(struct walk *w, struct tally_chain_state *chain,
 	hash_text = tally_row_text(&w->row, profile->hash);
 	prev_text = tally_row_text(&w->row, profile->prev);
 	if (tally_hash_parse(hash_text.at, hash_text.len, &hash) != 0 ||
-	    (!is_start(w) &&
+	    (!tally_row_is_start(w->profile, &w->row) &&
 		tally_hash_parse(prev_text.at, prev_text.len, &prev) != 0))
 		return found(w, TALLY_DAMAGED, TALLY_REASON_HASH_FORM, place,
 		    -1);
@@ -316,27 +268,6 @@ judge_record(struct walk *w, uint64_t offset)
 	return 0;
 }
 
-static int
-grow_room(struct walk *w)
-{
-	size_t capacity = w->room.capacity == 0 ? NODES_FIRST
-						: 2 * w->room.capacity;
-	void *nodes, *order;
-
-	nodes = tally_sys_realloc(w->room.nodes,
-	    capacity * sizeof(*w->room.nodes));
-	if (nodes == NULL)
-		return TALLY_E_MEMORY;
-	w->room.nodes = nodes;
-	order = tally_sys_realloc(w->room.order,
-	    capacity * sizeof(*w->room.order));
-	if (order == NULL)
-		return TALLY_E_MEMORY;
-	w->room.order = order;
-	w->room.capacity = capacity;
-	return 0;
-}
-
 static bool
 is_blank(const char *line, size_t len)
 {
@@ -359,15 +290,7 @@ judge_line(struct walk *w, const char *line, size_t len, uint64_t offset,
 
 	if (is_blank(line, len))
 		return 0;
-	do {
-		r = tally_canon_read(line, len, TALLY_CANON_READ_NAN, &w->room,
-		    &nodes, NULL);
-		if (r == TALLY_PARTIAL) {
-			r = grow_room(w);
-			if (r == 0)
-				r = TALLY_PARTIAL;
-		}
-	} while (r == TALLY_PARTIAL);
+	r = tally_room_read(&w->room, line, len, &nodes, NULL);
 	if (r == TALLY_E_MEMORY)
 		return r;
 	if (r != 0 && !whole)
@@ -378,7 +301,7 @@ judge_line(struct walk *w, const char *line, size_t len, uint64_t offset,
 		    -1);
 	w->row.line = line;
 	w->row.room = &w->room;
-	pick_fields(w);
+	tally_row_pick(w->profile, &w->row);
 	return judge_record(w, offset);
 }
 
@@ -398,9 +321,9 @@ fill(struct walk *w)
 		w->end = unread;
 	}
 	if (w->capacity - w->end < READ_BYTES) {
-		if (unread > LINE_MAX_BYTES)
+		if (unread > TALLY_LINE_MAX)
 			return tally_fail(w->error, TALLY_E_LIMIT,
-			    "a line is longer than %zu bytes", LINE_MAX_BYTES);
+			    "a line is longer than %zu bytes", TALLY_LINE_MAX);
 		grown = tally_sys_realloc(w->buffer,
 		    2 * w->capacity + READ_BYTES);
 		if (grown == NULL)
@@ -551,8 +474,7 @@ tally_profile_verify(struct tally_profile *profile,
 	tally_links_wipe(&w->links);
 	tally_chain_wipe(&w->chains);
 	tally_sys_free(w->judging.out.at);
-	tally_sys_free(w->room.nodes);
-	tally_sys_free(w->room.order);
+	tally_room_wipe(&w->room);
 	tally_sys_free(w->buffer);
 	tally_sys_free(w);
 	return r;

@@ -122,9 +122,8 @@ guard_fault(const struct tally_pg_verifier *v, const PGresult *rows, int row)
 		return NULL;
 	if (!is_true(rows, row, 5))
 		return "is not the extension's";
-	return is_true(rows, row, 4)
-	    ? NULL
-	    : "is not the one that the extension made";
+	return is_true(rows, row, 4) ? NULL
+				     : "is not the one that the extension made";
 }
 
 int

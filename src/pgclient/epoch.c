@@ -147,8 +147,8 @@ read_running(struct reader *reader, uint64_t *out_since)
 	struct reader at = *reader;
 
 	*out_since = UINT64_MAX;
-	return !skip(&at, before) || (read_uint64(&at, "", out_since) &&
-		pass_strings(reader, before));
+	return !skip(&at, before) ||
+	    (read_uint64(&at, "", out_since) && pass_strings(reader, before));
 }
 
 /* The moment's xid, and from which on a transaction may have been running. */

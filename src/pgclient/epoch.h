@@ -38,7 +38,7 @@ struct tally_pg_epoch {
 	bool append_only;
 	bool keep_event;
 	bool salted;
-	uint64_t xid; /* older row versions were there before ... */
+	uint64_t xid;   /* older row versions were there before ... */
 	uint64_t since; /* ... and those from here on perhaps not */
 };
 

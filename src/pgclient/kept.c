@@ -49,10 +49,10 @@ holds(struct tally_pg_verifier *v, const struct tally_pg_record *record,
 {
 	struct tally_hash digest;
 
-	if (event == NULL || !record->has_digest)
+	if (event == NULL || !record->parts.has_digest)
 		return false;
 	digest = tally_hash_commitment(&v->hasher, record->salt, event, len);
-	return tally_hash_equal(&digest, &record->digest);
+	return tally_hash_equal(&digest, &record->parts.digest);
 }
 
 static struct tally_pg_subject
@@ -66,7 +66,7 @@ subject_of(struct tally_pg_verifier *v, const struct tally_pg_record *record)
 	    : NULL;
 
 	if (chain != NULL)
-		subject.chain = chain->name;
+		subject.chain = chain->seen.name;
 	if (use != NULL && use->epoch != NULL)
 		subject.source = use->epoch->label;
 	subject.key = record->key;
@@ -284,7 +284,7 @@ put_query(const struct tally_pg_verifier *v, struct tally_pg_text *sql)
 	    " WHERE s.event_id IS NOT NULL");
 	if (v->chains.only != NULL)
 		tally_pg_text_format(sql, " AND s.chain_id = %" PRId64,
-		    v->chains.only->id);
+		    v->chains.only->seen.id);
 	tally_pg_text_format(sql,
 	    ") AS r %s JOIN ONLY tally.event AS e"
 	    " ON e.id = r.event_id) TO STDOUT (FORMAT binary)",

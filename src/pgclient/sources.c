@@ -18,7 +18,7 @@
 struct count {
 	int64_t id; /* 0: none */
 	uint64_t total;
-	struct tally_pg_sum sum;
+	struct tally_sum sum;
 };
 
 struct tally_pg_tally {
@@ -68,7 +68,7 @@ tally_pg_sources_hash(struct tally_pg_verifier *v, int64_t chain_id,
 	if (key_len > 0)
 		memcpy(bytes + sizeof(chain_id) + TALLY_HASH_SIZE, key,
 		    key_len);
-	return tally_pg_sum_hash(v->seed, bytes,
+	return tally_sip(&v->seed, bytes,
 	    sizeof(chain_id) + TALLY_HASH_SIZE + key_len);
 }
 
@@ -103,10 +103,10 @@ tally_pg_sources_take(struct tally_pg_verifier *v, unsigned worker,
 	}
 	count->total++;
 	/* Where sums are compared no record has a salt: one spoils the sum. */
-	tally_pg_sum_add(&count->sum,
+	tally_sum_add(&count->sum,
 	    tally_pg_sources_hash(v,
 		record->salt == NULL ? record->chain_id : -record->chain_id,
-		&record->digest, record->key, record->key_len));
+		&record->parts.digest, record->key, record->key_len));
 }
 
 /* ---- uses ------------------------------------------------------------- */
@@ -186,7 +186,7 @@ join_counts(struct tally_pg_verifier *v)
 				return TALLY_E_MEMORY;
 			use->total += count->total;
 			use->records += count->total;
-			tally_pg_sum_join(&use->sum, &count->sum);
+			tally_sum_join(&use->sum, &count->sum);
 		}
 	}
 	return 0;

@@ -10,9 +10,9 @@
 #ifndef TALLY_PGCLIENT_SOURCES_H
 #define TALLY_PGCLIENT_SOURCES_H
 
+#include "core/sum.h"
 #include "pgclient/epoch.h"
 #include "pgclient/record.h"
-#include "pgclient/sum.h"
 #include "pgclient/verifier.h"
 
 struct tally_pg_source;
@@ -45,7 +45,7 @@ struct tally_pg_use {
 	uint64_t records; /* of these, not told one by one */
 	atomic_uint_fast64_t narrowed; /* rows of its time, left out */
 	bool is_named;                 /* by a record of tally:log */
-	struct tally_pg_sum sum;       /* of its records */
+	struct tally_sum sum;          /* of its records */
 	struct tally_pg_use *next;     /* of the source, in the log's order */
 };
 
@@ -70,12 +70,12 @@ struct tally_pg_source {
 	int nclasses; /* different keys of its forms */
 	uint32_t *roots;
 	int nroots;
-	bool is_here;                 /* all epochs began in this database */
-	bool is_sorted;               /* its rows are compared one by one */
-	const char *_Atomic blind;    /* why rows could not be read, or NULL */
-	struct tally_pg_use *live;    /* in force, or NULL */
-	struct tally_pg_sum rows;     /* that are to have a record */
-	struct tally_pg_sum old_rows; /* that need none, as old as they are */
+	bool is_here;              /* all epochs began in this database */
+	bool is_sorted;            /* its rows are compared one by one */
+	const char *_Atomic blind; /* why rows could not be read, or NULL */
+	struct tally_pg_use *live; /* in force, or NULL */
+	struct tally_sum rows;     /* that are to have a record */
+	struct tally_sum old_rows; /* that need none, as old as they are */
 	/* Told once for the source, with their number: */
 	uint64_t legacy;
 	uint64_t unknown_age;

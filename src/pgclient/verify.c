@@ -90,7 +90,7 @@ take_again(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
 	(void)worker;
 	tally_pg_match_prepare(v, record, &item);
 	if (item.chain != NULL)
-		subject.chain = item.chain->name;
+		subject.chain = item.chain->seen.name;
 	if (record->epoch == 0)
 		fault = "it names neither the attach event of a row nor an"
 			" event";
@@ -122,8 +122,8 @@ scope_filter(struct tally_pg_verifier *v, bool with_log)
 	if (only == NULL)
 		return NULL;
 	return tally_pg_arena_format(&v->arena,
-	    "r.chain_id IN (%" PRId64 ", %" PRId64 ")", only->id,
-	    with_log && log != NULL ? log->id : only->id);
+	    "r.chain_id IN (%" PRId64 ", %" PRId64 ")", only->seen.id,
+	    with_log && log != NULL ? log->seen.id : only->seen.id);
 }
 
 static int
@@ -140,7 +140,7 @@ judge_records(struct tally_pg_verifier *v, struct tally_error *error)
 
 		tally_pg_entries_forget(v);
 		snprintf(filter, sizeof(filter), "r.chain_id = %" PRId64,
-		    v->chains.log->id);
+		    v->chains.log->seen.id);
 		result = tally_pg_records_walk(v, filter, take_entry, error);
 	}
 	return result != 0 ? result : tally_pg_links_judge(v, error);
@@ -166,12 +166,12 @@ can_be_summed(const struct tally_pg_verifier *v,
 static bool
 is_sum_right(const struct tally_pg_source *source)
 {
-	struct tally_pg_sum records = { 0, 0 };
+	struct tally_sum records = { 0, 0 };
 
 	for (const struct tally_pg_use *use = source->uses; use != NULL;
 	     use = use->next)
-		tally_pg_sum_join(&records, &use->sum);
-	return tally_pg_sum_equal(&records, &source->rows);
+		tally_sum_join(&records, &use->sum);
+	return tally_sum_equal(&records, &source->rows);
 }
 
 static uint64_t

@@ -8,31 +8,28 @@
  */
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <unistd.h>
-
 #include "core/fail.h"
-#include "pgclient/sort.h"
+#include "log/sys.h"
+#include "sort/sort.h"
 
 /* What stands before an item, in memory and in the file. */
 struct head {
-	struct tally_pg_sort_key key;
+	struct tally_sort_key key;
 	uint64_t len;
 };
 
 /* A run of the file, read in pieces. */
 struct run {
-	off_t at; /* of what was not read yet */
-	off_t end;
+	uint64_t at; /* of what was not read yet */
+	uint64_t end;
 	char *room;
 	size_t begin; /* in room: what was read and not given */
 	size_t filled;
 };
 
-struct tally_pg_sort {
+struct tally_sort {
 	pthread_mutex_t lock;
 	size_t memory;
 	char *items;
@@ -42,7 +39,7 @@ struct tally_pg_sort {
 	size_t capacity;
 	size_t next;
 	int file; /* -1: none was needed */
-	off_t size;
+	uint64_t size;
 	struct run *runs;
 	size_t nruns;
 	size_t *heap; /* numbers of runs, the least first */
@@ -55,8 +52,7 @@ struct tally_pg_sort {
 
 /* qsort has no argument for it, and one sorter is sorted under its lock. */
 static int
-compare_keys(const struct tally_pg_sort_key *x,
-    const struct tally_pg_sort_key *y)
+compare_keys(const struct tally_sort_key *x, const struct tally_sort_key *y)
 {
 	if (x->a != y->a)
 		return x->a < y->a ? -1 : 1;
@@ -66,19 +62,19 @@ compare_keys(const struct tally_pg_sort_key *x,
 }
 
 int
-tally_pg_sort_new(struct tally_pg_sort **out, size_t memory,
+tally_sort_new(struct tally_sort **out, size_t memory,
     struct tally_error *error)
 {
-	struct tally_pg_sort *sort = calloc(1, sizeof(*sort));
+	struct tally_sort *sort = tally_sys_alloc(sizeof(*sort));
 
 	if (sort == NULL)
 		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
 	sort->file = -1;
 	sort->memory = memory < (1 << 20) ? 1 << 20 : memory;
 	/* Pages that are not touched cost nothing. */
-	sort->items = malloc(sort->memory);
+	sort->items = tally_sys_realloc(NULL, sort->memory);
 	if (sort->items == NULL) {
-		free(sort);
+		tally_sys_free(sort);
 		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
 	}
 	(void)pthread_mutex_init(&sort->lock, NULL);
@@ -87,26 +83,26 @@ tally_pg_sort_new(struct tally_pg_sort **out, size_t memory,
 }
 
 void
-tally_pg_sort_free(struct tally_pg_sort *sort)
+tally_sort_free(struct tally_sort *sort)
 {
 	if (sort == NULL)
 		return;
 	if (sort->file >= 0)
-		(void)close(sort->file);
+		tally_sys_close(sort->file);
 	for (size_t i = 0; i < sort->nruns; i++)
-		free(sort->runs[i].room);
-	free(sort->runs);
-	free(sort->heap);
-	free(sort->order);
-	free(sort->items);
+		tally_sys_free(sort->runs[i].room);
+	tally_sys_free(sort->runs);
+	tally_sys_free(sort->heap);
+	tally_sys_free(sort->order);
+	tally_sys_free(sort->items);
 	(void)pthread_mutex_destroy(&sort->lock);
-	free(sort);
+	tally_sys_free(sort);
 }
 
 /* ---- in memory -------------------------------------------------------- */
 
 static bool
-is_before(const struct tally_pg_sort *sort, size_t x, size_t y)
+is_before(const struct tally_sort *sort, size_t x, size_t y)
 {
 	return compare_keys((const void *)(sort->items + x),
 		   (const void *)(sort->items + y)) < 0;
@@ -117,11 +113,11 @@ is_before(const struct tally_pg_sort *sort, size_t x, size_t y)
  * equal ones keep their order.
  */
 static int
-sort_items(struct tally_pg_sort *sort)
+sort_items(struct tally_sort *sort)
 {
 	size_t n = sort->count;
 	size_t *from = sort->order;
-	size_t *room = malloc((n + 1) * sizeof(*room));
+	size_t *room = tally_sys_realloc(NULL, (n + 1) * sizeof(*room));
 	size_t *to = room;
 
 	if (room == NULL)
@@ -147,63 +143,48 @@ sort_items(struct tally_pg_sort *sort)
 	}
 	if (from != sort->order)
 		memcpy(sort->order, from, n * sizeof(*from));
-	free(room);
+	tally_sys_free(room);
 	return 0;
 }
 
 /* ---- the file --------------------------------------------------------- */
 
-static int
-fail_file(struct tally_error *error)
+int
+tally_sort_fail(int os_result, struct tally_error *error)
 {
-	int code = errno == ENOSPC ? TALLY_E_FULL : TALLY_E_IO;
-	int reason = errno;
+	int code = os_result == -ENOSPC ? TALLY_E_FULL : TALLY_E_IO;
 	int result = tally_fail(error, code,
-	    "cannot use a temporary file for sorting: %s; TMPDIR says where",
-	    strerror(reason));
+	    "cannot use a temporary file: %s; TMPDIR says where",
+	    strerror(-os_result));
 
 	if (error != NULL)
-		error->os_errno = reason;
+		error->os_errno = -os_result;
 	return result;
 }
 
 static int
-open_file(struct tally_pg_sort *sort, struct tally_error *error)
+open_file(struct tally_sort *sort, struct tally_error *error)
 {
-	const char *folder = getenv("TMPDIR");
-	char path[1024];
-
-	snprintf(path, sizeof(path), "%s/tally-sort.XXXXXX",
-	    folder != NULL && folder[0] != '\0' ? folder : "/tmp");
-	sort->file = mkstemp(path);
-	if (sort->file < 0)
-		return fail_file(error);
-	(void)unlink(path);
-	return 0;
+	sort->file = tally_sys_temporary();
+	return sort->file < 0 ? tally_sort_fail(sort->file, error) : 0;
 }
 
 static int
-write_all(struct tally_pg_sort *sort, const char *bytes, size_t len,
+write_all(struct tally_sort *sort, const char *bytes, size_t len,
     struct tally_error *error)
 {
-	while (len > 0) {
-		ssize_t n = pwrite(sort->file, bytes, len, sort->size);
+	int result = tally_sys_write(sort->file, bytes, len, sort->size, NULL);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return fail_file(error);
-		bytes += n;
-		len -= (size_t)n;
-		sort->size += n;
-	}
+	if (result != 0)
+		return tally_sort_fail(result, error);
+	sort->size += len;
 	return 0;
 }
 
 static int
-add_run(struct tally_pg_sort *sort, off_t begin, struct tally_error *error)
+add_run(struct tally_sort *sort, uint64_t begin, struct tally_error *error)
 {
-	struct run *runs = realloc(sort->runs,
+	struct run *runs = tally_sys_realloc(sort->runs,
 	    (sort->nruns + 1) * sizeof(*runs));
 
 	if (runs == NULL)
@@ -219,10 +200,10 @@ add_run(struct tally_pg_sort *sort, off_t begin, struct tally_error *error)
 
 /* Writes what is in memory, in order, and forgets it there. */
 static int
-spill(struct tally_pg_sort *sort, struct tally_error *error)
+spill(struct tally_sort *sort, struct tally_error *error)
 {
-	char *room = malloc(WRITE_SIZE);
-	off_t begin = sort->size;
+	char *room = tally_sys_realloc(NULL, WRITE_SIZE);
+	uint64_t begin = sort->size;
 	size_t filled = 0;
 	int result = room == NULL ? TALLY_E_MEMORY : sort_items(sort);
 
@@ -250,7 +231,7 @@ spill(struct tally_pg_sort *sort, struct tally_error *error)
 	}
 	if (result == 0)
 		result = write_all(sort, room, filled, error);
-	free(room);
+	tally_sys_free(room);
 	if (result == 0)
 		result = add_run(sort, begin, error);
 	sort->count = 0;
@@ -261,7 +242,7 @@ spill(struct tally_pg_sort *sort, struct tally_error *error)
 /* ---- putting ---------------------------------------------------------- */
 
 static int
-make_room(struct tally_pg_sort *sort, size_t len, struct tally_error *error)
+make_room(struct tally_sort *sort, size_t len, struct tally_error *error)
 {
 	size_t *order;
 
@@ -276,7 +257,7 @@ make_room(struct tally_pg_sort *sort, size_t len, struct tally_error *error)
 	}
 	if (sort->count < sort->capacity)
 		return 0;
-	order = realloc(sort->order,
+	order = tally_sys_realloc(sort->order,
 	    (sort->capacity * 2 + 1024) * sizeof(*order));
 	if (order == NULL)
 		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
@@ -286,9 +267,8 @@ make_room(struct tally_pg_sort *sort, size_t len, struct tally_error *error)
 }
 
 int
-tally_pg_sort_put(struct tally_pg_sort *sort,
-    const struct tally_pg_sort_key *key, const void *item, size_t len,
-    struct tally_error *error)
+tally_sort_put(struct tally_sort *sort, const struct tally_sort_key *key,
+    const void *item, size_t len, struct tally_error *error)
 {
 	struct head head = { *key, len };
 	size_t whole = sizeof(head) + ALIGN(len);
@@ -317,7 +297,7 @@ tally_pg_sort_put(struct tally_pg_sort *sort,
 
 /* Has the run, in its room, len bytes to give?  Reads on if not. */
 static int
-fill(struct tally_pg_sort *sort, struct run *run, size_t len,
+fill(struct tally_sort *sort, struct run *run, size_t len,
     struct tally_error *error)
 {
 	size_t left = run->filled - run->begin;
@@ -332,7 +312,7 @@ fill(struct tally_pg_sort *sort, struct run *run, size_t len,
 	run->filled = left;
 	if (size < len) {
 		size = len;
-		room = realloc(run->room, size);
+		room = tally_sys_realloc(run->room, size);
 		if (room == NULL)
 			return tally_fail(error, TALLY_E_MEMORY,
 			    "out of memory");
@@ -340,17 +320,16 @@ fill(struct tally_pg_sort *sort, struct run *run, size_t len,
 	}
 	while (run->filled < size && run->at < run->end) {
 		size_t wanted = size - run->filled;
-		ssize_t n;
+		int64_t n;
 
-		if ((off_t)wanted > run->end - run->at)
+		if (wanted > run->end - run->at)
 			wanted = (size_t)(run->end - run->at);
-		n = pread(sort->file, run->room + run->filled, wanted, run->at);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = tally_sys_read(sort->file, run->room + run->filled, wanted,
+		    run->at);
 		if (n <= 0)
-			return fail_file(error);
+			return tally_sort_fail(n < 0 ? (int)n : -EIO, error);
 		run->filled += (size_t)n;
-		run->at += n;
+		run->at += (uint64_t)n;
 	}
 	return 0;
 }
@@ -363,7 +342,7 @@ head_of(const struct run *run)
 
 /* The whole next item is in the room; TALLY_END: there is none. */
 static int
-load(struct tally_pg_sort *sort, struct run *run, struct tally_error *error)
+load(struct tally_sort *sort, struct run *run, struct tally_error *error)
 {
 	int result;
 
@@ -378,7 +357,7 @@ load(struct tally_pg_sort *sort, struct run *run, struct tally_error *error)
 
 /* Of equal items the earlier run's is first. */
 static bool
-comes_before(const struct tally_pg_sort *sort, size_t x, size_t y)
+comes_before(const struct tally_sort *sort, size_t x, size_t y)
 {
 	int order = compare_keys(&head_of(&sort->runs[x])->key,
 	    &head_of(&sort->runs[y])->key);
@@ -387,7 +366,7 @@ comes_before(const struct tally_pg_sort *sort, size_t x, size_t y)
 }
 
 static void
-sink(struct tally_pg_sort *sort, size_t at)
+sink(struct tally_sort *sort, size_t at)
 {
 	for (;;) {
 		size_t child = 2 * at + 1;
@@ -408,21 +387,21 @@ sink(struct tally_pg_sort *sort, size_t at)
 }
 
 static int
-begin_merge(struct tally_pg_sort *sort, struct tally_error *error)
+begin_merge(struct tally_sort *sort, struct tally_error *error)
 {
 	/* What they are read through is what they were sorted in. */
-	free(sort->items);
+	tally_sys_free(sort->items);
 	sort->items = NULL;
 	sort->room_size = sort->memory / sort->nruns;
 	if (sort->room_size < 4096)
 		sort->room_size = 4096;
-	sort->heap = calloc(sort->nruns, sizeof(*sort->heap));
+	sort->heap = tally_sys_alloc(sort->nruns * sizeof(*sort->heap));
 	if (sort->heap == NULL)
 		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
 	for (size_t i = 0; i < sort->nruns; i++) {
 		int result;
 
-		sort->runs[i].room = malloc(sort->room_size);
+		sort->runs[i].room = tally_sys_realloc(NULL, sort->room_size);
 		if (sort->runs[i].room == NULL)
 			return tally_fail(error, TALLY_E_MEMORY,
 			    "out of memory");
@@ -438,7 +417,7 @@ begin_merge(struct tally_pg_sort *sort, struct tally_error *error)
 }
 
 int
-tally_pg_sort_end(struct tally_pg_sort *sort, struct tally_error *error)
+tally_sort_end(struct tally_sort *sort, struct tally_error *error)
 {
 	int result;
 
@@ -452,7 +431,7 @@ tally_pg_sort_end(struct tally_pg_sort *sort, struct tally_error *error)
 }
 
 static void
-give(const char *at, struct tally_pg_sort_key *key, const void **out_item,
+give(const char *at, struct tally_sort_key *key, const void **out_item,
     size_t *out_len)
 {
 	const struct head *head = (const void *)at;
@@ -463,7 +442,7 @@ give(const char *at, struct tally_pg_sort_key *key, const void **out_item,
 }
 
 int
-tally_pg_sort_next(struct tally_pg_sort *sort, struct tally_pg_sort_key *key,
+tally_sort_next(struct tally_sort *sort, struct tally_sort_key *key,
     const void **out_item, size_t *out_len, struct tally_error *error)
 {
 	struct run *run;

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "pgclient/sort.h"
+#include "sort/sort.h"
 
 /* The same bytes for the same number, of many lengths. */
 static size_t
@@ -26,10 +26,10 @@ make_item(uint64_t number, char *out)
 	return len;
 }
 
-static struct tally_pg_sort_key
+static struct tally_sort_key
 make_key(uint64_t number)
 {
-	struct tally_pg_sort_key key = {
+	struct tally_sort_key key = {
 		number * UINT64_C(0x9e3779b97f4a7c15) % 1000,
 		number % 3,
 		number % 2,
@@ -39,7 +39,7 @@ make_key(uint64_t number)
 }
 
 static int
-order(const struct tally_pg_sort_key *x, const struct tally_pg_sort_key *y)
+order(const struct tally_sort_key *x, const struct tally_sort_key *y)
 {
 	if (x->a != y->a)
 		return x->a < y->a ? -1 : 1;
@@ -52,9 +52,9 @@ static void
 sort_and_compare(uint64_t count)
 {
 	char *seen = calloc(count + 1, 1);
-	struct tally_pg_sort_key before = { 0, 0, 0 };
-	struct tally_pg_sort_key key;
-	struct tally_pg_sort *sort;
+	struct tally_sort_key before = { 0, 0, 0 };
+	struct tally_sort_key key;
+	struct tally_sort *sort;
 	uint64_t last = 0;
 	uint64_t number;
 	const void *item;
@@ -62,17 +62,16 @@ sort_and_compare(uint64_t count)
 	size_t len;
 
 	assert_non_null(seen);
-	assert_int_equal(tally_pg_sort_new(&sort, 1 << 20, NULL), 0);
+	assert_int_equal(tally_sort_new(&sort, 1 << 20, NULL), 0);
 	for (number = 0; number < count; number++) {
 		key = make_key(number);
 		len = make_item(number, want);
-		assert_int_equal(tally_pg_sort_put(sort, &key, want, len, NULL),
+		assert_int_equal(tally_sort_put(sort, &key, want, len, NULL),
 		    0);
 	}
-	assert_int_equal(tally_pg_sort_end(sort, NULL), 0);
+	assert_int_equal(tally_sort_end(sort, NULL), 0);
 	for (uint64_t i = 0; i < count; i++) {
-		assert_int_equal(tally_pg_sort_next(sort, &key, &item, &len,
-				     NULL),
+		assert_int_equal(tally_sort_next(sort, &key, &item, &len, NULL),
 		    0);
 		assert_true(len >= sizeof(number));
 		memcpy(&number, item, sizeof(number));
@@ -87,9 +86,9 @@ sort_and_compare(uint64_t count)
 		before = key;
 		last = number;
 	}
-	assert_int_equal(tally_pg_sort_next(sort, &key, &item, &len, NULL),
+	assert_int_equal(tally_sort_next(sort, &key, &item, &len, NULL),
 	    TALLY_END);
-	tally_pg_sort_free(sort);
+	tally_sort_free(sort);
 	free(seen);
 }
 
@@ -113,41 +112,40 @@ test_sort__orders_what_does_not(void **state)
 static void
 test_sort__refuses_an_item_that_is_too_large(void **state)
 {
-	const struct tally_pg_sort_key key = { 1, 2, 3 };
+	const struct tally_sort_key key = { 1, 2, 3 };
 	struct tally_error error = { 0 };
-	struct tally_pg_sort *sort;
+	struct tally_sort *sort;
 	char *item = calloc(1, 1 << 20);
 
 	(void)state;
 	assert_non_null(item);
-	assert_int_equal(tally_pg_sort_new(&sort, 1 << 20, NULL), 0);
-	assert_int_equal(tally_pg_sort_put(sort, &key, item, 1 << 20, &error),
+	assert_int_equal(tally_sort_new(&sort, 1 << 20, NULL), 0);
+	assert_int_equal(tally_sort_put(sort, &key, item, 1 << 20, &error),
 	    TALLY_E_LIMIT);
 	assert_string_equal(error.message, "an item is too large to be sorted");
-	tally_pg_sort_free(sort);
+	tally_sort_free(sort);
 	free(item);
 }
 
 static void
 test_sort__says_where_no_file_can_be_made(void **state)
 {
-	const struct tally_pg_sort_key key = { 1, 2, 3 };
+	const struct tally_sort_key key = { 1, 2, 3 };
 	struct tally_error error = { 0 };
-	struct tally_pg_sort *sort;
+	struct tally_sort *sort;
 	char item[1024] = "";
 	int result = 0;
 
 	(void)state;
 	assert_int_equal(setenv("TMPDIR", "/nonexistent", 1), 0);
-	assert_int_equal(tally_pg_sort_new(&sort, 1 << 20, NULL), 0);
+	assert_int_equal(tally_sort_new(&sort, 1 << 20, NULL), 0);
 	for (int i = 0; result == 0 && i < 4096; i++)
-		result = tally_pg_sort_put(sort, &key, item, sizeof(item),
-		    &error);
+		result = tally_sort_put(sort, &key, item, sizeof(item), &error);
 	assert_int_equal(result, TALLY_E_IO);
 	assert_string_equal(error.message,
-	    "cannot use a temporary file for sorting: No such file or"
+	    "cannot use a temporary file: No such file or"
 	    " directory; TMPDIR says where");
-	tally_pg_sort_free(sort);
+	tally_sort_free(sort);
 	assert_int_equal(unsetenv("TMPDIR"), 0);
 }
 
