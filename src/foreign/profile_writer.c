@@ -58,6 +58,32 @@ parse_fill(struct tally_parser *p, json_t *json, struct tally_fill *fill)
 	fill->kind = (enum tally_fill_kind)i;
 }
 
+/* What the writer cannot make. */
+static void
+refuse_writer(struct tally_parser *p)
+{
+	const struct tally_profile *profile = p->profile;
+	const struct tally_rule *era = &profile->eras[profile->eras_len - 1];
+
+	if (profile->digest_size != sizeof(struct tally_hash) ||
+	    strcmp(profile->digest, "sha256") != 0 ||
+	    profile->encoding != TALLY_ENCODING_HEX || profile->prefix.len > 0)
+		tally_parse_refuse(p,
+		    "can write SHA-256 in plain hexadecimal only");
+	if (profile->hash >= 0 && profile->prev >= 0 &&
+	    (profile->fields[profile->hash].path_len != 1 ||
+		profile->fields[profile->prev].path_len != 1))
+		tally_parse_refuse(p, "cannot write a hash inside of a field");
+	if (profile->chain != TALLY_NO_FIELD)
+		tally_parse_refuse(p, "cannot write several chains");
+	if (profile->order != TALLY_NO_FIELD)
+		tally_parse_refuse(p, "cannot count records (\"order\")");
+	if (profile->basis_field != TALLY_NO_FIELD)
+		tally_parse_refuse(p, "cannot make up a start's basis");
+	if (p->result == 0 && era->check.field != TALLY_NO_FIELD)
+		tally_parse_refuse(p, "cannot make a \"check\"");
+}
+
 void
 tally_parse_writer(struct tally_parser *p, json_t *json)
 {
@@ -65,7 +91,7 @@ tally_parse_writer(struct tally_parser *p, json_t *json)
 		NULL };
 	struct tally_writer_rule *writer = &p->profile->writer;
 	json_t *fill = json_object_get(json, "fill"), *lock, *line;
-	size_t before = tally_parse_enter(p, "writer", 0), i, element;
+	size_t before = tally_parse_enter(p, "writer", 0), inner, i, element;
 
 	tally_parse_only(p, json, known);
 	lock = tally_parse_text_member(p, json, "lock", true);
@@ -85,7 +111,7 @@ tally_parse_writer(struct tally_parser *p, json_t *json)
 		tally_parse_refuse(p, "\"fill\" is no array");
 	if (json_array_size(fill) > TALLY_FIELDS_MAX)
 		tally_parse_refuse(p, "fill: more than %d", TALLY_FIELDS_MAX);
-	(void)tally_parse_enter(p, "fill", 0);
+	inner = tally_parse_enter(p, "fill", 0);
 	for (i = 0; i < json_array_size(fill) && p->result == 0; i++) {
 		element = tally_parse_enter(p, NULL, i);
 		parse_fill(p, json_array_get(fill, i),
@@ -93,5 +119,7 @@ tally_parse_writer(struct tally_parser *p, json_t *json)
 		tally_parse_leave(p, element);
 	}
 	writer->present = true;
+	tally_parse_leave(p, inner);
+	refuse_writer(p);
 	tally_parse_leave(p, before);
 }
