@@ -91,12 +91,12 @@ enum tally_consistency_verdict {
  * if nothing went out yet; errors as for a cursor.
  */
 TALLY_API TALLY_MUST_CHECK int
-tally_log_consistency(struct tally_log *log, const char *old, size_t old_len,
-    const char *new_note, size_t new_len,
+tally_log_prove_consistency(struct tally_log *log, const char *old,
+    size_t old_len, const char *new_note, size_t new_len,
     enum tally_consistency_verdict *out_verdict, char **out_text,
     size_t *out_len, struct tally_error *error);
 
-struct tally_consistency {
+struct tally_consistency_proof {
 	enum tally_proof_verdict verdict;
 	const char *detail; /* static storage */
 	char origin[TALLY_ORIGIN_MAX + 1];
@@ -111,7 +111,7 @@ struct tally_consistency {
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_consistency_judge(const char *text, size_t len,
-    const struct tally_trust *trust, struct tally_consistency *out,
+    const struct tally_trust *trust, struct tally_consistency_proof *out,
     struct tally_error *error);
 
 #ifdef __cplusplus

@@ -122,7 +122,7 @@ check_bundle(const struct check *check, struct input *input)
 /* ---- consistency ------------------------------------------------------ */
 
 static void
-print_consistency(const struct tally_consistency *proof,
+print_consistency(const struct tally_consistency_proof *proof,
     const struct check_finding *finding)
 {
 	output_word(finding->colour, finding->words);
@@ -139,7 +139,7 @@ print_consistency(const struct tally_consistency *proof,
 }
 
 static void
-print_consistency_json(const struct tally_consistency *proof,
+print_consistency_json(const struct tally_consistency_proof *proof,
     const struct check_finding *finding)
 {
 	printf("{\"verdict\":\"%s\"", finding->word);
@@ -161,7 +161,7 @@ check_consistency(const struct check *check, struct input *input)
 {
 	struct tally_error error = { 0 };
 	const struct check_finding *finding;
-	struct tally_consistency proof;
+	struct tally_consistency_proof proof;
 	char *text = NULL;
 	size_t len = 0;
 	enum status status = input_all(input, CONSISTENCY_MAX, "a proof", &text,

@@ -39,8 +39,9 @@ prove(struct tally_log *log, const struct notes *notes)
 	struct tally_error error = { 0 };
 	char *text = NULL;
 	size_t len = 0;
-	int result = tally_log_consistency(log, notes->old, notes->old_len,
-	    notes->new, notes->new_len, &verdict, &text, &len, &error);
+	int result = tally_log_prove_consistency(log, notes->old,
+	    notes->old_len, notes->new, notes->new_len, &verdict, &text, &len,
+	    &error);
 
 	if (result == TALLY_END) {
 		complain("%s", error.message);
