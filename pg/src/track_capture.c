@@ -201,7 +201,7 @@ tally_sql_capture_statement(PG_FUNCTION_ARGS)
 	context = AllocSetContextCreate(CurrentMemoryContext, "tally statement",
 									ALLOCSET_DEFAULT_SIZES);
 	saved = MemoryContextSwitchTo(context);
-	statement = tally_statement_begin(att, op);
+	tally_statement_begin(att, op, &statement);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		tally_statement_add_bare(statement, att->epoch->prefix);
 	else

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "store.h"
 #include "verify_chains.h"
 #include "verify_index.h"
@@ -52,7 +53,7 @@ tally_index_judge(struct tally_verifier *v)
 		return;
 	index = index_open(v->record_seq, AccessShareLock);
 	slot = table_slot_create(v->record, NULL);
-	scan = index_beginscan(v->record, index, v->snapshot, 1, 0);
+	scan = index_beginscan(v->record, index, v->snapshot, NULL, 1, 0);
 	while ((chain = tally_chains_next(v, &position)) != NULL)
 	{
 		struct tally_subject subject = {chain->seen.name, chain->seen.last_seq};

@@ -32,8 +32,9 @@ struct tally_outside
 
 /* ---- reading ---------------------------------------------------------- */
 
+pg_noreturn static void refuse(int element, const char *what);
+
 static void
-pg_attribute_noreturn()
 refuse(int element, const char *what)
 {
 	ereport(ERROR,

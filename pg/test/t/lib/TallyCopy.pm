@@ -88,13 +88,15 @@ my $GOES_ON = join "\n", 'stock 1 truncate 0', 'stock/shelf 0 1 insert 5', 'stoc
   'stock/shelf 0 3 update 3', 'stock/shelf 0 4 delete 1', 'stock/shelf 1 1 insert 5', 'stock/shelf 1 2 update 6',
   'stock/shelf 1 3 delete 1', 'stock/shelf 1 4 insert 1', 'stock/shelf 1 5 update 3';
 
+# In a new database; with a version of the extension, if one is given.
 sub fill
 {
-	my ($node, $dbname) = @_;
+	my ($node, $dbname, $version) = @_;
+	my $of = $version ? "EXTENSION tally VERSION '$version'" : 'EXTENSION tally';
 
 	$node->safe_psql('postgres', "CREATE DATABASE $dbname")
 	  if $dbname ne 'postgres';
-	$node->safe_psql($dbname, $FILL);
+	$node->safe_psql($dbname, $FILL =~ s/EXTENSION tally/$of/r);
 	return;
 }
 
