@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /* Bytes of a line, line feed included; a part holds as many heads as fit. */
-#define TALLY_DISPATCH_MAX ((size_t)1 << 16)
+#define TALLY_DISPATCH_MAX ((size_t)48 << 10)
 
 /*
  * Called for each part, in order: a line with its line feed.  Its result, if

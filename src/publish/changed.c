@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "log/fail.h"
@@ -103,6 +104,35 @@ tally_changed_read(struct tally_log *log, uint64_t from, uint64_t to,
 		    "the log has %llu records, fewer than its checkpoint",
 		    (unsigned long long)next);
 	return result;
+}
+
+static int
+compare_heads(const void *a, const void *b)
+{
+	const struct tally_changed_head *x = a, *y = b;
+	size_t len = x->chain_len < y->chain_len ? x->chain_len : y->chain_len;
+	int order = memcmp(x->chain, y->chain, len);
+
+	if (order != 0)
+		return order;
+	return (x->chain_len > y->chain_len) - (x->chain_len < y->chain_len);
+}
+
+void
+tally_changed_sort(struct tally_changed *changed)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < changed->slots; i++) {
+		struct tally_changed_head head = changed->slot[i];
+
+		memset(&changed->slot[i], 0, sizeof(head));
+		if (head.chain != NULL)
+			changed->slot[count++] = head;
+	}
+	if (count > 1)
+		qsort(changed->slot, count, sizeof(*changed->slot),
+		    compare_heads);
 }
 
 void

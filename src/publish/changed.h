@@ -29,6 +29,11 @@ TALLY_MUST_CHECK int
 tally_changed_read(struct tally_log *log, uint64_t from, uint64_t to,
     struct tally_changed *out, struct tally_error *error);
 
+/* Then the heads are slot[0, count), in the order of the bytes of their names;
+ * no more can be read into it. */
+void
+tally_changed_sort(struct tally_changed *changed);
+
 void
 tally_changed_wipe(struct tally_changed *changed);
 

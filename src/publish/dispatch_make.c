@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writing dispatches.  Members are in the order of their names, without white
- * space, so that one checkpoint always makes the same bytes but for the order
- * of its heads.
+ * space, and heads in that of their chains, so that one checkpoint always
+ * makes the same bytes.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -139,9 +139,7 @@ walk(struct making *m, const struct tally_changed *changed, bool count,
 	int result = TALLY_OK;
 
 	m->len = m->begin;
-	for (size_t i = 0; i < changed->slots && result == 0; i++) {
-		if (changed->slot[i].chain == NULL)
-			continue;
+	for (size_t i = 0; i < changed->count && result == 0; i++) {
 		if (is_full(m) && count) {
 			m->parts++;
 			m->len = m->begin;
@@ -203,6 +201,7 @@ tally_dispatch_make(struct tally_log *log, struct tally_signer *signer,
 	m->begin = m->len;
 	result = tally_changed_read(log, since, checkpoint.size, &changed,
 	    error);
+	tally_changed_sort(&changed);
 	if (result == 0)
 		result = walk(m, &changed, true, error);
 	if (result == 0)
