@@ -80,7 +80,7 @@ profile_load(const char *name, struct tally_profile **out,
 	if (text == NULL)
 		return fail(error, errno == ENOENT ? TALLY_END : TALLY_E_IO,
 		    "no profile ", path, output_reason(errno));
-	result = tally_profile_parse(text, len, out, error);
+	result = tally_profile_parse(text, len, NULL, 0, out, error);
 	free(text);
 	/* A profile that is wrong is a call that is wrong. */
 	return result == TALLY_E_FORMAT ? TALLY_E_USAGE : result;
