@@ -41,6 +41,8 @@ struct tally_adopted {
 	uint64_t since;           /* when verifying: behind what was adopted */
 	uint64_t appended;        /* records of the log, by this call */
 	struct tally_hash digest; /* of all records, in order */
+	int64_t time_us; /* when verifying: of the last adoption; 0: none was
+			    finished */
 };
 
 /*
@@ -71,7 +73,8 @@ tally_adopt(const struct tally_adoption *adoption, struct tally_log *log,
  * Holds the source against what was adopted: names every record that was
  * changed, removed or inserted since, whatever its own hashes say.  A finding's
  * chain and seq are those of the adopted chain, its index the record's place
- * in the source.  out->diagnosis is not filled.  Returns 0 with a verdict;
+ * in the source.  Of out->diagnosis, findings says how many were known when it
+ * was adopted.  Returns 0 with a verdict;
  * TALLY_END if nothing was adopted into that chain.
  */
 TALLY_API TALLY_MUST_CHECK int

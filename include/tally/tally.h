@@ -4,6 +4,7 @@
 #define TALLY_TALLY_H
 
 #include <tally/adopt.h>
+#include <tally/bundle.h>
 #include <tally/error.h>
 #include <tally/log.h>
 #include <tally/profile.h>

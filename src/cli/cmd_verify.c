@@ -5,6 +5,7 @@
 
 #include <tally/verify.h>
 
+#include "adopted.h"
 #include "commands.h"
 #include "heads.h"
 #include "profile.h"
@@ -18,6 +19,7 @@ struct settings {
 	const char *heads;
 	const char *resume;
 	const char *profile;
+	const char *adopted;
 	bool quiet;
 	bool json;
 };
@@ -37,6 +39,8 @@ static const struct option options[] = {
 	    "go on from FILE, keep the state there" },
 	{ "profile", "NAME", OPTION_TEXT, offsetof(struct settings, profile),
 	    "a foreign chain: FILE in place of DIR" },
+	{ "adopted", "DIR", OPTION_TEXT, offsetof(struct settings, adopted),
+	    "FILE against what this log adopted of it" },
 	{ "quiet", NULL, OPTION_FLAG, offsetof(struct settings, quiet),
 	    "print nothing if the log is intact" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
@@ -88,13 +92,34 @@ verify(const struct settings *settings, const char *dir,
 	    settings->profile != NULL ? VERDICT_FOREIGN : VERDICT_LOG, &error);
 }
 
+static enum status
+verify_adopted(const struct settings *settings, const char *path)
+{
+	struct tally_adoption adoption = { .path = path,
+		.chain = settings->chain };
+	struct verifying verifying = { .json = settings->json,
+		.quiet = settings->quiet,
+		.interrupted = "interrupted" };
+	enum status status;
+
+	if (settings->profile == NULL)
+		return options_refuse(&command_verify,
+		    "\"--adopted\" needs \"--profile\"");
+	status = adopted_prepare(&adoption, settings->profile, false);
+	if (status == STATUS_DONE)
+		status = adopted_verify(&adoption, settings->adopted,
+		    &verifying);
+	tally_profile_free(adoption.profile);
+	return status;
+}
+
 /* Is there an option that only a log of ours has a use for? */
 static bool
 takes_a_log(const struct settings *settings)
 {
-	return settings->chain != NULL || settings->jobs.given ||
-	    settings->ids || settings->root.given || settings->heads != NULL ||
-	    settings->resume != NULL;
+	return (settings->chain != NULL && settings->adopted == NULL) ||
+	    settings->jobs.given || settings->ids || settings->root.given ||
+	    settings->heads != NULL || settings->resume != NULL;
 }
 
 static enum status
@@ -114,6 +139,8 @@ run(const void *data, char *const *operand)
 	if (settings->profile != NULL && takes_a_log(settings))
 		return options_refuse(&command_verify,
 		    "\"--profile\" goes with \"--quiet\" and \"--json\" only");
+	if (settings->adopted != NULL)
+		return verify_adopted(settings, operand[0]);
 	if (settings->heads != NULL)
 		status = heads_read(&heads, settings->heads);
 	if (status != STATUS_DONE)
@@ -130,7 +157,8 @@ const struct command command_verify = {
 		    "                    [--root SIZE:HEX] [--heads FILE]"
 		    " [--resume FILE] [--quiet]\n"
 		    "       tally verify FILE --profile NAME [--json]"
-		    " [--quiet]",
+		    " [--quiet]\n"
+		    "                    [--adopted DIR [--chain NAME]]",
 	.about = "Reads the whole log, beside its writers, prints every finding"
 		 " and the verdict,\nand says what it did not cover.  Roots and"
 		 " heads from outside cover more.",

@@ -186,7 +186,7 @@ describe(const struct tally_adoption *adoption, const struct tally_adopted *out)
 	}
 	tally_hash_format(&out->digest, digest);
 	tally_hash_format(&profile, by);
-	event = json_pack("{s{sIsssossss{ssss}sIss}}", "adopted", "chains",
+	event = json_pack("{s{sI ss so ss ss s{ss ss} sI ss}}", "adopted", "chains",
 	    (json_int_t)out->chains, "digest", digest, "findings", findings,
 	    "from", adoption->from != NULL ? adoption->from : adoption->path,
 	    "into", adoption->chain, "profile", "digest", by, "name",

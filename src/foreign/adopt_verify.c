@@ -9,6 +9,8 @@
  */
 #include <string.h>
 
+#include <jansson.h>
+
 #include "core/fail.h"
 #include "foreign/adopt.h"
 #include "log/sys.h"
@@ -277,6 +279,50 @@ find_gone(struct comparing *c, struct tally_log *log)
 	return r;
 }
 
+/* ---- what was said ---------------------------------------------------- */
+
+/* Takes when the chain was adopted, and how much was found then. */
+static void
+take_said(struct comparing *c, const struct tally_record *record)
+{
+	json_t *event = json_loadb(record->event, record->event_len, 0, NULL);
+	json_t *said = json_object_get(event, "adopted"), *count;
+	const char *into = json_string_value(json_object_get(said, "into"));
+	uint64_t findings = 0;
+	const char *kind;
+
+	if (into != NULL && strcmp(into, c->adopting.adoption->chain) == 0) {
+		json_object_foreach(json_object_get(said, "findings"), kind,
+		    count)
+			findings += (uint64_t)json_integer_value(count);
+		c->adopting.out->diagnosis.findings = findings;
+		c->adopting.out->time_us = record->time_us;
+	}
+	json_decref(event);
+}
+
+static int
+find_said(struct comparing *c, struct tally_log *log)
+{
+	static const char begins[] = "{\"adopted\":";
+	struct tally_range range = { .chain = "tally:log", .chain_len = 9 };
+	struct tally_cursor *cursor;
+	struct tally_record record;
+	int r = tally_cursor_open(log, &range, &cursor, c->adopting.error);
+
+	if (r != 0)
+		return r;
+	while ((r = tally_cursor_next(cursor, &record, c->adopting.error)) ==
+	    0) {
+		if (record.event != NULL &&
+		    record.event_len >= sizeof(begins) &&
+		    memcmp(record.event, begins, sizeof(begins) - 1) == 0)
+			take_said(c, &record);
+	}
+	tally_cursor_close(cursor);
+	return r == TALLY_END ? 0 : r;
+}
+
 /* ---- the whole -------------------------------------------------------- */
 
 static int
@@ -293,7 +339,9 @@ run(struct comparing *c, const struct tally_adoption *adoption,
 		    compare);
 	for (uint32_t i = 0; i < c->adopting.chains.len && r == 0; i++)
 		r = finish(c, &c->adopting.era[i]);
-	return r == 0 ? find_gone(c, log) : r;
+	if (r == 0)
+		r = find_gone(c, log);
+	return r == 0 ? find_said(c, log) : r;
 }
 
 static void

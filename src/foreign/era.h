@@ -2,7 +2,7 @@
 /*
  * The era of adopted records at the beginning of a chain: parts, each a record
  * of the log whose event lists the digests of some records of the source
- * (doc/format.md, section 9).  A part has the id "adopt/<first>", first being
+ * (doc/format.md, section 10).  A part has the id "adopt/<first>", first being
  * the number of its first record, from 1: so parts are found one from the
  * other, and none is appended twice.
  */
