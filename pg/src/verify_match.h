@@ -40,6 +40,7 @@ struct tally_match_row
 	int64		chain_id;		/* that it belongs to; 0: there is none */
 	struct tally_hash digest;	/* without salt, as an insertion */
 	struct tally_hash update;	/* likewise, as an update */
+	struct tally_hash backfill; /* likewise, as an old row */
 	const char *key;
 	Size		key_len;
 	const char *event;			/* NULL unless the form is salted */
@@ -60,10 +61,16 @@ extern void tally_match_put_row(struct tally_verifier *v,
 /* All were put: judges them key by key. */
 extern void tally_match_judge(struct tally_verifier *v);
 
-/* Does the record's digest hold for the row? */
+/*
+ * Does the record's digest hold for the row, as for one that came or was
+ * changed; or as for an old one?
+ */
 extern bool tally_match_holds(const struct tally_hash *digest,
 							  const uint8 *salt,
 							  const struct tally_match_row *row);
+extern bool tally_match_holds_old(const struct tally_hash *digest,
+								  const uint8 *salt,
+								  const struct tally_match_row *row);
 
 /* ---- verify_pairs.c ---- */
 

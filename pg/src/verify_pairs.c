@@ -250,7 +250,9 @@ find_row(struct tally_verifier *v, const struct tally_match_record *record)
 		struct row *row = &v->pairs->rows[i];
 
 		if (row->claim == NULL && record->has_digest &&
-			tally_match_holds(&record->digest, record->salt, &row->row))
+			(tally_match_holds(&record->digest, record->salt, &row->row) ||
+			 tally_match_holds_old(&record->digest, record->salt,
+								   &row->row)))
 			return row;
 	}
 	return NULL;
