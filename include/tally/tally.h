@@ -10,5 +10,6 @@
 #include <tally/publish.h>
 #include <tally/record.h>
 #include <tally/verify.h>
+#include <tally/witness.h>
 
 #endif

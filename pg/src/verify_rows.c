@@ -268,7 +268,7 @@ take_row(struct walk *walk, const struct view *view, TupleTableSlot *slot,
 	tally_render_row(view->renderer, slot, TALLY_OP_INSERT, rendered);
 	chain = tally_chains_find(walk->v, rendered->chain.data);
 	row->form = view->form;
-	row->chain_id = chain == NULL ? 0 : chain->id;
+	row->chain_id = chain == NULL ? 0 : chain->seen.id;
 	row->key = rendered->key.data;
 	row->key_len = rendered->key.len;
 	row->event = NULL;

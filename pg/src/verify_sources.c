@@ -76,8 +76,8 @@ tally_sources_hash(struct tally_verifier *v, int64 chain_id,
 	memcpy(bytes, &chain_id, sizeof(chain_id));
 	memcpy(bytes + sizeof(chain_id), digest->b, TALLY_HASH_SIZE);
 	memcpy(bytes + sizeof(chain_id) + TALLY_HASH_SIZE, key, key_len);
-	return tally_sum_hash(v->seed, bytes,
-						  sizeof(chain_id) + TALLY_HASH_SIZE + key_len);
+	return tally_sip(&v->seed, bytes,
+					 sizeof(chain_id) + TALLY_HASH_SIZE + key_len);
 }
 
 void

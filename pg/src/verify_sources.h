@@ -15,7 +15,7 @@
 #include "render.h"
 #include "verify.h"
 #include "verify_record.h"
-#include "verify_sum.h"
+#include "core/sum.h"
 
 #include "access/htup.h"
 #include "nodes/pg_list.h"

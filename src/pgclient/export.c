@@ -96,7 +96,7 @@ find_events(struct export *export, struct tally_error *error)
 	tally_pg_match_export(v, export->events);
 	snprintf(filter, sizeof(filter),
 	    "r.chain_id = %" PRId64 " AND r.event_id IS NULL",
-	    v->chains.only->id);
+	    v->chains.only->seen.id);
 	result = tally_pg_records_walk(v, filter, put_record, error);
 	if (result == 0)
 		result = tally_pg_rows_read(v, rows, true, error);
@@ -162,7 +162,7 @@ refuse(const struct tally_pg_chain *chain, int64_t seq,
 	return tally_fail(error, TALLY_E_DAMAGED,
 	    "chain \"%s\" does not hold at record %" PRId64
 	    "; \"tally pg verify\" says more",
-	    chain->name, seq);
+	    chain->seen.name, seq);
 }
 
 /* A record of the chain, and its kept event or NULL. */
@@ -182,8 +182,9 @@ take(struct export *export, const struct tally_pg_chain *chain,
 
 	if (record->damage != NULL || record->seq != export->seq + 1 ||
 	    !tally_hash_equal(&record->prev, &export->hash) ||
-	    !tally_pg_record_header(record, chain->escaped, chain->escaped_len,
-		record->seq, &record->prev, header, &len))
+	    !tally_parts_encode(&record->parts, chain->seen.escaped,
+		chain->seen.escaped_len, record->seq, &record->prev, header,
+		&len))
 		return refuse(chain, export->seq + 1, error);
 	hash = tally_hash_leaf(hasher, header, len);
 	if (!tally_hash_equal(&hash, &record->hash))
@@ -203,7 +204,7 @@ take(struct export *export, const struct tally_pg_chain *chain,
 	if (event != NULL) {
 		hash = tally_hash_commitment(hasher, record->salt, event,
 		    event_len);
-		if (!tally_hash_equal(&hash, &record->digest))
+		if (!tally_hash_equal(&hash, &record->parts.digest))
 			event = NULL;
 	}
 	export->out->records += is_only;
@@ -232,7 +233,7 @@ write_chain(struct export *export, const struct tally_pg_chain *chain,
 	    ", e.event FROM ONLY tally.record AS r LEFT JOIN ONLY tally.event"
 	    " AS e ON e.id = r.event_id WHERE r.chain_id = %" PRId64
 	    " ORDER BY r.seq) TO STDOUT (FORMAT binary)",
-	    chain->id);
+	    chain->seen.id);
 	result = sql.failed ? tally_pg_no_memory(error)
 			    : tally_pg_conn_copy(conn, sql.at, error);
 	tally_pg_text_wipe(&sql);
@@ -270,7 +271,7 @@ write_identity(struct export *export, struct tally_error *error)
 	    memcmp(entry->event, head, head_len) != 0)
 		return refuse(export->v->chains.log, 1, error);
 	snprintf(path, sizeof(path), "%s/tally.json", export->dir);
-	tally_time_format(entry->record->time_us, created);
+	tally_time_format(entry->record->parts.time_us, created);
 	file = fopen(path, "wx");
 	if (file == NULL)
 		return fail_file(export, "tally.json", error);
@@ -366,7 +367,7 @@ read_configuration(struct tally_pg_verifier *v, struct tally_error *error)
 	if (result != 0)
 		return result;
 	snprintf(filter, sizeof(filter), "r.chain_id = %" PRId64,
-	    v->chains.log->id);
+	    v->chains.log->seen.id);
 	result = tally_pg_records_walk(v, filter, take_entry, error);
 	if (result == 0)
 		result = tally_pg_sources_load(v, error);

@@ -52,7 +52,7 @@ tally_pg_match_prepare(struct tally_pg_verifier *v,
 		out->chain = tally_pg_chains_get(v, record->chain_id);
 	out->seq = record->seq;
 	out->tid = record->tid;
-	out->digest = record->digest;
+	out->digest = record->parts.digest;
 	if (record->salt != NULL) {
 		out->flags |= TALLY_PG_HAS_SALT;
 		memcpy(out->salt, record->salt, TALLY_SALT_SIZE);
@@ -100,11 +100,12 @@ tally_pg_match_put(struct tally_pg_verifier *v,
 	bool is_record = (item->flags & TALLY_PG_IS_RECORD) != 0;
 	const struct tally_pg_source *source = is_record ? item->use->source
 							 : item->form->source;
-	uint64_t keys[2] = { v->seed[0] + (uint64_t)source->number + 1,
-		v->seed[1] };
+	struct tally_sip_key keys = {
+		{ v->seed.k[0] + (uint64_t)source->number + 1, v->seed.k[1] },
+	};
 	struct tally_sort_key at = {
-		tally_pg_sum_hash(keys, key, item->key_len),
-		is_record ? (uint64_t)item->chain->id : 0,
+		tally_sip(&keys, key, item->key_len),
+		is_record ? (uint64_t)item->chain->seen.id : 0,
 		is_record ? (uint64_t)item->seq : 0,
 	};
 

@@ -80,6 +80,12 @@ check_signers(const struct tally_log *log,
 		    "the key's name is \"%s\", and the log's origin \"%s\";"
 		    " they must be one",
 		    name, origin);
+	for (size_t i = 0; i < options->signers_len; i++) {
+		if (options->signers[i]->vkey.type != TALLY_VKEY_ED25519)
+			return tally_fail(error, TALLY_E_USAGE,
+			    "the key \"%s\" is a witness's, which signs no log",
+			    options->signers[i]->vkey.name);
+	}
 	return TALLY_OK;
 }
 

@@ -11,8 +11,8 @@
  * of 20 bytes and pages of 48; a proof sums up a thousand of them).  The test
  * holds it against libcrypto's and against the authors' vectors.
  */
-#ifndef TALLY_LOG_SIP_H
-#define TALLY_LOG_SIP_H
+#ifndef TALLY_CORE_SIP_H
+#define TALLY_CORE_SIP_H
 
 #include <stddef.h>
 #include <stdint.h>

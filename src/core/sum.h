@@ -3,28 +3,35 @@
  * The sum of a set: equal sums mean, but for a chance of 2^-64, equal sets
  * (with repetitions), in whatever order their elements were added.
  *
- * Each element goes through SipHash-2-4 under a key that is drawn for this
+ * Each element goes through SipHash (sip.h) under a key that is drawn for one
  * verification, after everything that is summed was written; so nobody can
  * have chosen elements that make up for each other.
  */
-#ifndef TALLY_PG_VERIFY_SUM_H
-#define TALLY_PG_VERIFY_SUM_H
+#ifndef TALLY_CORE_SUM_H
+#define TALLY_CORE_SUM_H
 
-#include "postgres.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-struct tally_sum
-{
-	uint64		total;
-	int64		count;
+#include "core/sip.h"
+
+struct tally_sum {
+	uint64_t total;
+	uint64_t count;
 };
 
-extern uint64 tally_sum_hash(const uint64 key[2], const void *bytes, Size len);
-
 static inline void
-tally_sum_add(struct tally_sum *sum, uint64 hash)
+tally_sum_add(struct tally_sum *sum, uint64_t hash)
 {
 	sum->total += hash;
 	sum->count++;
+}
+
+static inline void
+tally_sum_join(struct tally_sum *sum, const struct tally_sum *other)
+{
+	sum->total += other->total;
+	sum->count += other->count;
 }
 
 static inline bool

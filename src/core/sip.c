@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "log/sip.h"
+#include "core/sip.h"
 
 struct sip {
 	uint64_t a, b, c, d;
