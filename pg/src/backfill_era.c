@@ -15,6 +15,7 @@
 #include "origin_event.h"
 #include "store.h"
 
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -119,14 +120,16 @@ has_same_names(List *a, List *b)
 }
 
 static List *
-names_of(List *order)
+names_of_key(const struct tally_epoch *epoch, Relation rel)
 {
 	List	   *names = NIL;
-	ListCell   *cell;
+	int			i;
 
-	foreach(cell, order)
+	for (i = 0; i < epoch->nkeys; i++)
 		names = lappend(names,
-						((struct tally_backfill_column *) lfirst(cell))->name);
+						get_attname(RelationGetRelid(rel),
+									epoch->columns[epoch->keys[i]].number,
+									false));
 	return names;
 }
 
@@ -148,15 +151,13 @@ static List *
 choose_names(const struct tally_backfill *job, const struct tally_epoch *epoch,
 			 const struct tally_epoch *before, Relation rel)
 {
-	List	   *names = NIL;
-	List	   *asked = NIL;
+	List	   *names;
 
-	if (job->order_by != NIL || before == NULL)
-		asked = names_of(tally_backfill_order(epoch, rel, job->order_by));
 	if (before == NULL)
-		return asked;
+		return job->order_by != NIL ? job->order_by :
+			names_of_key(epoch, rel);
 	names = tally_backfill_names(before, rel);
-	if (job->order_by != NIL && !has_same_names(asked, names))
+	if (job->order_by != NIL && !has_same_names(job->order_by, names))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the backfill of \"%s\" was begun in the order of (%s)",

@@ -190,8 +190,6 @@ tally_backfill_order(const struct tally_epoch *epoch, Relation rel,
 		if (!has_number(order, attribute->attnum))
 			order = lappend(order, make_column(rel, attribute));
 	}
-	if (order == NIL)
-		order = add_key(NIL, epoch, rel);
 	require_index(rel, order);
 	return add_key(order, epoch, rel);
 }

@@ -61,6 +61,8 @@ extern void tally_match_put_row(struct tally_verifier *v,
 /* All were put: judges them key by key. */
 extern void tally_match_judge(struct tally_verifier *v);
 
+/* ---- verify_holds.c ---- */
+
 /*
  * Does the record's digest hold for the row, as for one that came or was
  * changed; or as for an old one?
