@@ -7,10 +7,10 @@ INSERT INTO old SELECT n, n % 2, timestamptz '2020-01-01 00:00+00' + n * interva
 	FROM generate_series(1, 7) n;
 SELECT tally.attach('old', chain_by => 'org');
 INSERT INTO old VALUES (0, 1, '2026-01-01', 'new'), (8, 1, '2026-01-01', 'new');
-SELECT kind, detail FROM tally.verify();
+SELECT kind, detail FROM tally.verify() ORDER BY 1, 2;
 CALL tally.backfill('old', batch => 3, rest => 0);
 SELECT chain, seq, source, key FROM tally.log WHERE source = 'old' ORDER BY chain, seq;
-SELECT * FROM tally.verify();
+SELECT * FROM tally.verify() ORDER BY 1, 2, 3, 4, 5, 6;
 SELECT verdict, records, not_covered FROM tally.verify_summary();
 -- The era, with its configuration and the moment of the attach.
 SELECT regexp_replace(event, '("cluster":"|"relation":|"xid":"|"database":")[^",]*', '\1', 'g') AS event
@@ -52,7 +52,7 @@ CALL tally.backfill('timed', order_by => '{id}');
 ALTER TABLE timed RENAME note TO remark;
 CALL tally.backfill('timed');
 ALTER TABLE timed RENAME remark TO note;
-SELECT * FROM tally.verify();
+SELECT * FROM tally.verify() ORDER BY 1, 2, 3, 4, 5, 6;
 
 -- What it refuses --------------------------------------------------------------
 BEGIN;
@@ -134,16 +134,16 @@ CALL tally.backfill('kept', batch => 1, rest => 0);
 SELECT r.seq, left(r.key, 20) AS key, length(r.salt) AS salt, left(e.event, 60) AS event
 	FROM tally.record r JOIN tally.event e ON e.id = r.event_id WHERE r.epoch IS NOT NULL AND r.key IS NOT NULL
 	AND e.event LIKE '%"kept"}' ORDER BY r.seq;
-SELECT * FROM tally.verify();
+SELECT * FROM tally.verify() ORDER BY 1, 2, 3, 4, 5, 6;
 
 -- Only what only_when picks -------------------------------------------------------
 CREATE TABLE picked (id int PRIMARY KEY, severity int);
 INSERT INTO picked SELECT n, n % 3 FROM generate_series(1, 9) n;
 SELECT tally.attach('picked', only_when => 'severity = 2');
-SELECT kind, detail FROM tally.verify() WHERE source = 'picked';
+SELECT kind, detail FROM tally.verify() WHERE source = 'picked' ORDER BY 1, 2;
 CALL tally.backfill('picked', batch => 2, rest => 0);
 SELECT seq, key FROM tally.log WHERE source = 'picked' ORDER BY seq;
-SELECT * FROM tally.verify();
+SELECT * FROM tally.verify() ORDER BY 1, 2, 3, 4, 5, 6;
 
 -- Partitions, also one whose columns lie in another order -------------------------
 CREATE TABLE parted (id int, at date, note text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
@@ -156,7 +156,7 @@ SELECT tally.attach('parted');
 CALL tally.backfill('parted_1');
 CALL tally.backfill('parted', batch => 2, rest => 0);
 SELECT seq, key FROM tally.log WHERE source = 'parted' ORDER BY seq;
-SELECT * FROM tally.verify();
+SELECT * FROM tally.verify() ORDER BY 1, 2, 3, 4, 5, 6;
 
 -- Changed before, meanwhile (by another hand), and after ---------------------------
 CREATE TABLE changed (id int PRIMARY KEY, org int, note text);
@@ -171,12 +171,12 @@ DELETE FROM changed WHERE id = 5;
 UPDATE changed SET org = 2 WHERE id = 6;
 SELECT r.seq, c.name, r.key, left(e.event, 30) AS kept FROM tally.record r JOIN tally.chain c ON c.id = r.chain_id
 	LEFT JOIN tally.event e ON e.id = r.event_id WHERE c.name LIKE 'changed/%' ORDER BY c.name, r.seq;
-SELECT * FROM tally.verify();
+SELECT * FROM tally.verify() ORDER BY 1, 2, 3, 4, 5, 6;
 -- Append-only: an update that changes nothing is sealed again, once.
 UPDATE timed SET note = note WHERE id IN (1, 2);
 UPDATE timed SET note = note WHERE id = 1;
 SELECT seq, key FROM tally.log WHERE source = 'timed' ORDER BY seq;
-SELECT * FROM tally.verify();
+SELECT * FROM tally.verify() ORDER BY 1, 2, 3, 4, 5, 6;
 
 -- Altered afterwards: there is nothing left, unless another condition picks rows ------------
 CREATE TABLE altered (id int PRIMARY KEY, a int, b int);
@@ -188,11 +188,11 @@ CALL tally.backfill('altered', batch => 2, rest => 0);
 SELECT tally.alter('altered', only_when => 'a > 3');
 CALL tally.backfill('altered', batch => 2, rest => 0);
 SELECT seq, key FROM tally.log WHERE source = 'altered' ORDER BY seq;
-SELECT kind, detail FROM tally.verify();
+SELECT kind, detail FROM tally.verify() ORDER BY 1, 2;
 SELECT tally.alter('altered', append_only => false, keep_event => true);
 UPDATE altered SET a = 10 WHERE id = 4;
 DELETE FROM altered WHERE id = 5;
-SELECT kind, chain, seq, key, detail FROM tally.verify();
+SELECT kind, chain, seq, key, detail FROM tally.verify() ORDER BY 1, 2, 3, 4, 5;
 
 -- Detached and attached again: what came in between stays what it is ------------------
 CREATE TABLE again (id int PRIMARY KEY, note text);
@@ -202,7 +202,7 @@ SELECT tally.detach('again');
 INSERT INTO again VALUES (3, 'between');
 SELECT tally.attach('again');
 CALL tally.backfill('again');
-SELECT kind, source, key, detail FROM tally.verify();
+SELECT kind, source, key, detail FROM tally.verify() ORDER BY 1, 2, 3, 4;
 SELECT key FROM tally.log WHERE source = 'again' ORDER BY seq;
 
 -- No rows: whoever asked is in the log all the same --------------------------------------------------------------------
@@ -226,7 +226,7 @@ UPDATE tally.backfill SET position = '{}' WHERE relation = 'led'::regclass;
 RESET session_replication_role;
 CALL tally.backfill('led');
 SELECT count(*) FROM tally.log WHERE source = 'led';
-SELECT kind, source, detail FROM tally.verify() WHERE source = 'led';
+SELECT kind, source, detail FROM tally.verify() WHERE source = 'led' ORDER BY 1, 2, 3;
 CREATE TABLE led_2 (id int PRIMARY KEY);
 INSERT INTO led_2 SELECT generate_series(1, 4);
 SELECT tally.attach('led_2');
