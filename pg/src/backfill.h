@@ -57,10 +57,10 @@ extern void tally_backfill_first(const struct tally_epoch *epoch,
  * The era under which the next batch is sealed: that of place if it is still
  * good, else a new one, which is captured, and place is where it begins.
  */
-extern struct tally_epoch *tally_backfill_era(const struct tally_backfill *job,
-											  const struct tally_epoch *epoch,
-											  Relation rel,
-											  struct tally_backfill_place *place);
+extern struct tally_epoch *
+			tally_backfill_era(const struct tally_backfill *job,
+							   const struct tally_epoch *epoch, Relation rel,
+							   struct tally_backfill_place *place);
 
 /* ---- backfill_order.c ---- */
 

@@ -94,7 +94,7 @@ read_era(int64 id)
 	return event == NULL ? NULL : tally_backfill_parse(id, event);
 }
 
-/* Does the new one leave no row out that the old one sealed, nor the reverse? */
+/* Do both pick the same rows? */
 static bool
 has_same_condition(const struct tally_epoch *a, const struct tally_epoch *b)
 {

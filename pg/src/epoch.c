@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The events of attach and detach, track and untrack, and of a backfill,
- * written.  Of each there is one spelling (RFC 8785), with the members in the order that the standard
- * asks for.
+ * written.  Of each there is one spelling (RFC 8785), with the members in the
+ * order that the standard asks for.
  */
 #include "postgres.h"
 

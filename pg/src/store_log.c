@@ -38,14 +38,16 @@ tally_store_walk_log(bool (*take) (int64 seq, int64 event_id, void *arg),
 	ScanKeyInit(&key, TALLY_RECORD_CHAIN_ID, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(chain));
 	scan = systable_beginscan_ordered(rel, index, SnapshotSelf, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan,
-															 ForwardScanDirection)))
+	for (;;)
 	{
 		TupleDesc	desc = RelationGetDescr(rel);
-		Datum		event_id = heap_getattr(tuple, TALLY_RECORD_EVENT_ID,
-											desc, &isnull);
+		Datum		event_id;
 		Datum		seq;
 
+		tuple = systable_getnext_ordered(scan, ForwardScanDirection);
+		if (!HeapTupleIsValid(tuple))
+			break;
+		event_id = heap_getattr(tuple, TALLY_RECORD_EVENT_ID, desc, &isnull);
 		has_event = !isnull;
 		seq = heap_getattr(tuple, TALLY_RECORD_SEQ, desc, &isnull);
 		if (has_event && !isnull &&

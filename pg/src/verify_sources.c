@@ -291,7 +291,11 @@ read_log(struct tally_verifier *v)
 
 	tally_entries_order(v);
 	for (i = 0; i < tally_entries_count(v); i++)
-		tally_sources_get(v, tally_entries_get(v, i)->event_id)->is_named = true;
+	{
+		int64		id = tally_entries_get(v, i)->event_id;
+
+		tally_sources_get(v, id)->is_named = true;
+	}
 	if (tally_entries_read(v))
 		return;
 	foreach(cell, v->sources->attached)
