@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "compat.h"
-#include "hasher.h"
 #include "store.h"
 #include "verify_backfill.h"
 
@@ -125,22 +124,6 @@ tally_backfill_sum(const struct tally_source *source)
 		sum.count += use->sum.count;
 	}
 	return sum;
-}
-
-struct tally_hash
-tally_backfill_hash(const uint8 *salt, const char *event, Size len)
-{
-	static const char head[] = "{\"op\":\"backfill\",";
-	static const uint8 no_salt[TALLY_SALT_SIZE];
-	static const uint8 domain = 0x02;
-	struct tally_hasher *hasher = tally_hasher_get();
-
-	tally_hash_begin(hasher);
-	tally_hash_add(hasher, &domain, 1);
-	tally_hash_add(hasher, salt != NULL ? salt : no_salt, TALLY_SALT_SIZE);
-	tally_hash_add(hasher, head, sizeof(head) - 1);
-	tally_hash_add(hasher, event + 1, len - 1);
-	return tally_hash_end(hasher);
 }
 
 /* ---- telling ---------------------------------------------------------- */

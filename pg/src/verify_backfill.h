@@ -22,13 +22,6 @@ extern void tally_backfill_finish(struct tally_verifier *v);
 /* The sum of what the source's eras sealed. */
 extern struct tally_sum tally_backfill_sum(const struct tally_source *source);
 
-/*
- * The commitment to a row as an old one, whose event as a row that came is
- * given; salt may be NULL.
- */
-extern struct tally_hash tally_backfill_hash(const uint8 *salt,
-											 const char *event, Size len);
-
 /* What eras do not show. */
 extern void tally_backfill_tell_uncovered(struct tally_verifier *v,
 										  const struct tally_source *source);

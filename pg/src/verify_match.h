@@ -63,6 +63,17 @@ extern void tally_match_judge(struct tally_verifier *v);
 
 /* ---- verify_holds.c ---- */
 
+/* What stands before the rest of a row's event. */
+#define TALLY_MATCH_UPDATE "{\"op\":\"update\","
+#define TALLY_MATCH_BACKFILL "{\"op\":\"backfill\","
+
+/*
+ * The commitment to a row with this before, whose event as a row that came is
+ * given; salt may be NULL.
+ */
+extern struct tally_hash tally_match_hash(const char *op, const uint8 *salt,
+										  const char *event, Size len);
+
 /*
  * Does the record's digest hold for the row, as for one that came or was
  * changed; or as for an old one?

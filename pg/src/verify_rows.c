@@ -11,7 +11,6 @@
 #include "condition.h"
 #include "hasher.h"
 #include "render.h"
-#include "verify_backfill.h"
 #include "verify_chains.h"
 #include "verify_match.h"
 #include "verify_rows.h"
@@ -206,20 +205,6 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 		TALLY_AGE_LEFT_OUT;
 }
 
-static struct tally_hash
-hash_update(const StringInfoData *event)
-{
-	static const char head[] = "{\"op\":\"update\",";
-	static const uint8 before[1 + TALLY_SALT_SIZE] = {0x02};
-	struct tally_hasher *hasher = tally_hasher_get();
-
-	tally_hash_begin(hasher);
-	tally_hash_add(hasher, before, sizeof(before));
-	tally_hash_add(hasher, head, sizeof(head) - 1);
-	tally_hash_add(hasher, event->data + 1, event->len - 1);
-	return tally_hash_end(hasher);
-}
-
 static void
 add_up(struct walk *walk, const struct tally_match_row *row)
 {
@@ -253,9 +238,11 @@ make_digests(const struct walk *walk, const struct tally_form *form,
 		row->digest = tally_hash_commitment(tally_hasher_get(), NULL,
 											event->data, event->len);
 	if (form->has_updates)
-		row->update = hash_update(event);
+		row->update = tally_match_hash(TALLY_MATCH_UPDATE, NULL, event->data,
+									   event->len);
 	if (form->has_backfill && (is_old || !walk->is_sum))
-		row->backfill = tally_backfill_hash(NULL, event->data, event->len);
+		row->backfill = tally_match_hash(TALLY_MATCH_BACKFILL, NULL,
+										 event->data, event->len);
 }
 
 static void
