@@ -5,7 +5,12 @@ INSERT INTO tally.chain SELECT * FROM tally_kept.chain;
 INSERT INTO tally.event SELECT * FROM tally_kept.event;
 INSERT INTO tally.record SELECT * FROM tally_kept.record;
 INSERT INTO tally.attachment SELECT * FROM tally_kept.attachment;
-INSERT INTO tally.origin SELECT * FROM tally_kept.origin;
+-- As in the other direction: the table of records is another one now.
+INSERT INTO tally.origin SELECT number, cluster, database, name,
+	CASE WHEN o.record = h.record AND NOT EXISTS (
+			SELECT FROM tally_kept.event WHERE event LIKE '{"origin":%')
+		THEN 'tally.record'::regclass::oid ELSE o.record END, timeline
+	FROM tally_kept.origin o, tally_kept.here h;
 SELECT set_config('tally_plain.writing', 'off', true);
 SELECT setval('tally.chain_number', coalesce(max(id), 0) + 1, false) FROM tally.chain;
 SELECT setval('tally.event_number', coalesce(max(id), 0) + 1, false) FROM tally.event;
@@ -31,4 +36,7 @@ BEGIN
 	END LOOP;
 END
 $triggers$;
+SELECT tally.restored('given over from the extension to plain SQL')
+	WHERE (SELECT record FROM tally_kept.here) = (
+		SELECT record FROM tally.origin ORDER BY number DESC LIMIT 1);
 DROP SCHEMA tally_kept CASCADE;

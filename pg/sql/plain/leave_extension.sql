@@ -31,6 +31,7 @@ CREATE TABLE tally_kept.event AS SELECT * FROM tally.event;
 CREATE TABLE tally_kept.record AS SELECT * FROM tally.record;
 CREATE TABLE tally_kept.attachment AS SELECT * FROM tally.attachment;
 CREATE TABLE tally_kept.origin AS SELECT * FROM tally.origin;
+CREATE TABLE tally_kept.here AS SELECT 'tally.record'::regclass::oid AS record;
 DROP EXTENSION tally;
 DROP SCHEMA IF EXISTS tally;
 
