@@ -20,6 +20,12 @@ extern "C" {
 
 struct tally_profile;
 
+/* The value that is chosen for one of a profile's parameters. */
+struct tally_profile_setting {
+	const char *name;
+	const char *value;
+};
+
 /*
  * Reads a profile.  Returns 0 with one that the caller frees; TALLY_E_FORMAT
  * with a message that says where it is wrong, such as
@@ -27,24 +33,54 @@ struct tally_profile;
  * or TALLY_E_MEMORY.
  */
 TALLY_API TALLY_MUST_CHECK int
-tally_profile_parse(const char *text, size_t len, struct tally_profile **out,
-    struct tally_error *error);
+tally_profile_parse(const char *text, size_t len,
+    const struct tally_profile_setting *settings, size_t settings_len,
+    struct tally_profile **out, struct tally_error *error);
 
 /* NULL is left alone. */
 TALLY_API void
 tally_profile_free(struct tally_profile *profile);
 
-/* Where records come from: JSON Lines, one record a line. */
+/* What a profile says of itself; NULL where it does not.  The texts live as
+ * long as the profile. */
+struct tally_profile_about {
+	const char *name;
+	const char *title;
+	const char *about;
+	const char *confidence; /* "unconfirmed" if the rule is a guess */
+	const char *query;
+	const char *digest;
+};
+
+TALLY_API void
+tally_profile_describe(const struct tally_profile *profile,
+    struct tally_profile_about *out);
+
+enum tally_profile_format {
+	TALLY_PROFILE_LINES = 0, /* JSON Lines, one record a line */
+	TALLY_PROFILE_CSV,       /* RFC 4180, with a header; an empty cell
+				    without quotes is null */
+};
+
+/* Where records come from: bytes of a file, or records one by one. */
 struct tally_profile_source {
 	/* Up to len bytes; 0 at the end; a negative TALLY_E_... */
 	int64_t (*read)(void *arg, void *buffer, size_t len);
+	/* Or, if it is not NULL: the next record, a JSON object without a line
+	 * feed, which lives until the next call.  0, TALLY_END, TALLY_PARTIAL
+	 * (interrupted) or an error with a message. */
+	int (*record)(void *arg, const char **out, size_t *out_len,
+	    struct tally_error *error);
 	void *arg;
-	const char *name; /* what findings call it */
+	enum tally_profile_format format; /* of what read gives */
+	const char *name; /* what findings call it; NULL: it is no file */
 };
 
 /*
  * Verifies the source in one pass; of options finding, progress and arg count.
  * A finding's seq counts within its chain, its index within the source.
+ * Memory is bounded, but for some 300 bytes for each chain; what does not fit
+ * goes to temporary files without a name in TMPDIR.
  * Returns 0 with a verdict, TALLY_PARTIAL if progress interrupted it, or an
  * error.
  */

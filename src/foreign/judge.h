@@ -3,7 +3,7 @@
 #ifndef TALLY_FOREIGN_JUDGE_H
 #define TALLY_FOREIGN_JUDGE_H
 
-#include "core/hash.h"
+#include "core/digest.h"
 #include "foreign/profile.h"
 
 /* One record: its line, read into the room's nodes; a node for each field, 0
@@ -17,8 +17,14 @@ struct tally_row {
 /* Where inputs are built; grows as needed. */
 struct tally_judging {
 	const struct tally_profile *profile;
-	struct tally_hasher hasher;
+	struct tally_digester digester;
 	struct tally_canon_out out;
+	int64_t shift_us;         /* of times, while a trap looks for a zone */
+	int64_t zone_us;          /* the zone that was found last */
+	uint64_t searches, finds; /* of zones */
+	/* For members without a value: a document made anew. */
+	struct tally_canon_out made;
+	struct tally_canon_room made_room;
 };
 
 enum tally_judgement {
@@ -47,7 +53,7 @@ tally_row_text(const struct tally_row *row, int field);
  * tally_canon_read. */
 TALLY_MUST_CHECK int
 tally_room_read(struct tally_canon_room *room, const char *text, size_t len,
-    size_t *out_nodes, struct tally_error *error);
+    unsigned read, size_t *out_nodes, struct tally_error *error);
 
 void
 tally_room_wipe(struct tally_canon_room *room);
@@ -66,23 +72,48 @@ struct tally_canon_text
 tally_row_basis(const struct tally_profile *profile,
     const struct tally_row *row);
 
-/*
- * Judges with the eras from *era on, then the earlier ones, then the traps;
- * *era is the era or the trap that fits.  basis is the link that was hashed;
- * its at is NULL if there is none, and only traps can fit.
- */
+/* 0 or TALLY_E_MEMORY. */
 TALLY_MUST_CHECK int
-tally_judge_row(struct tally_judging *judging, const struct tally_row *row,
-    const struct tally_canon_text *basis, const struct tally_hash *stored,
-    int *era, enum tally_judgement *out);
+tally_judging_init(struct tally_judging *judging,
+    const struct tally_profile *profile);
+
+void
+tally_judging_wipe(struct tally_judging *judging);
+
+/* Twice the bytes.  0, TALLY_E_LIMIT or TALLY_E_MEMORY. */
+TALLY_MUST_CHECK int
+tally_out_grow(struct tally_canon_out *out);
 
 /*
- * Hashes the input of a record.  Returns 0; TALLY_E_EVENT or TALLY_E_LIMIT if
- * a field cannot be written as the input wants it; TALLY_E_MEMORY.
+ * Builds an input in judging->out.  0; TALLY_E_EVENT or TALLY_E_LIMIT if it
+ * has no form; TALLY_E_MEMORY.  Of an input without form, *out_step (may be
+ * NULL) is the step that has none.
  */
+TALLY_MUST_CHECK int
+tally_judge_build(struct tally_judging *judging,
+    const struct tally_input *input, const struct tally_row *row,
+    const struct tally_canon_text *basis, size_t *out_step);
+
+/* Appends what one step gives; nested digests are tally_judge_build's. */
+TALLY_MUST_CHECK int
+tally_judge_step(struct tally_judging *judging, const struct tally_step *step,
+    const struct tally_row *row, const struct tally_canon_text *basis);
+
+/* Hashes the input of a record; as tally_judge_build. */
 TALLY_MUST_CHECK int
 tally_judge_hash(struct tally_judging *judging, const struct tally_input *input,
     const struct tally_row *row, const struct tally_canon_text *basis,
-    struct tally_hash *out);
+    struct tally_digest *out);
+
+/*
+ * Judges with the eras from *era on, then the earlier ones, then the traps;
+ * *era is the era or the trap that fits, *out_zone_us the zone that it found.
+ * basis is the link that was hashed; its at is NULL if there is none, and only
+ * traps can fit.
+ */
+TALLY_MUST_CHECK int
+tally_judge_row(struct tally_judging *judging, const struct tally_row *row,
+    const struct tally_canon_text *basis, const struct tally_digest *stored,
+    int *era, int64_t *out_zone_us, enum tally_judgement *out);
 
 #endif

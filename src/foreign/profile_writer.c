@@ -65,6 +65,15 @@ refuse_writer(struct tally_parser *p)
 	const struct tally_profile *profile = p->profile;
 	const struct tally_rule *era = &profile->eras[profile->eras_len - 1];
 
+	if (profile->digest_size != sizeof(struct tally_hash) ||
+	    strcmp(profile->digest, "sha256") != 0 ||
+	    profile->encoding != TALLY_ENCODING_HEX || profile->prefix.len > 0)
+		tally_parse_refuse(p,
+		    "can write SHA-256 in plain hexadecimal only");
+	if (profile->hash >= 0 && profile->prev >= 0 &&
+	    (profile->fields[profile->hash].path_len != 1 ||
+		profile->fields[profile->prev].path_len != 1))
+		tally_parse_refuse(p, "cannot write a hash inside of a field");
 	if (profile->chain != TALLY_NO_FIELD)
 		tally_parse_refuse(p, "cannot write several chains");
 	if (profile->order != TALLY_NO_FIELD)

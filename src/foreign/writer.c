@@ -122,7 +122,8 @@ read_object(struct writer *w, const char *text, size_t len,
     struct tally_error *error)
 {
 	size_t nodes;
-	int r = tally_room_read(&w->room, text, len, &nodes, error);
+	int r = tally_room_read(&w->room, text, len, TALLY_CANON_READ_NAN,
+	    &nodes, error);
 
 	if (r == 0 && w->room.nodes[0].type != TALLY_CANON_OBJECT)
 		return tally_fail(error, TALLY_E_EVENT,
@@ -275,8 +276,8 @@ judge_event(struct writer *w, const char *event, size_t len)
 	if (w->row.node[profile->hash] != 0 || w->row.node[profile->prev] != 0)
 		return tally_fail(w->error, TALLY_E_EVENT,
 		    "\"%s\" and \"%s\" are made by whoever appends",
-		    profile->fields[profile->hash].at,
-		    profile->fields[profile->prev].at);
+		    profile->fields[profile->hash].name.at,
+		    profile->fields[profile->prev].name.at);
 	for (i = 0; i < rule->needs_len; i++) {
 		name = &rule->needs[i];
 		if (!has_member(w, name))
@@ -301,7 +302,7 @@ compose(struct writer *w, const char *event, size_t len, size_t *out_hash)
 			r = put_filling(w, &rule->fill[i]);
 	}
 	if (r == 0)
-		r = put_name(w, &profile->fields[profile->prev]);
+		r = put_name(w, &profile->fields[profile->prev].name);
 	if (r != 0)
 		return r;
 	if (w->has_head) {
@@ -321,7 +322,7 @@ compose(struct writer *w, const char *event, size_t len, size_t *out_hash)
 			    w->error);
 	}
 	if (r == 0)
-		r = put_name(w, &profile->fields[profile->hash]);
+		r = put_name(w, &profile->fields[profile->hash].name);
 	*out_hash = w->text.len + 1;
 	memset(hex, '0', sizeof(hex));
 	if (r == 0)
@@ -358,6 +359,7 @@ add(struct writer *w, const struct tally_profile_event *event)
 	const struct tally_input *input = &profile->eras[profile->eras_len - 1]
 					       .input;
 	struct tally_canon_text basis;
+	struct tally_digest digest;
 	struct tally_hash hash;
 	char hex[TALLY_HASH_TEXT_SIZE];
 	size_t at;
@@ -370,10 +372,11 @@ add(struct writer *w, const struct tally_profile_event *event)
 	if (r != 0)
 		return r;
 	basis = tally_row_basis(profile, &w->row);
-	r = tally_judge_hash(&w->judging, input, &w->row, &basis, &hash);
+	r = tally_judge_hash(&w->judging, input, &w->row, &basis, &digest);
 	if (r != 0)
 		return tally_fail(w->error, r,
 		    "the event cannot be written as the profile wants it");
+	memcpy(hash.b, digest.b, sizeof(hash.b));
 	tally_hash_format(&hash, hex);
 	memcpy(w->text.at + at, hex, TALLY_HASH_TEXT_SIZE - 1);
 	r = put_line(w);
@@ -522,7 +525,7 @@ append(struct writer *w, const struct tally_profile_event *events, size_t count,
 		if (r == 0 && out_hashes != NULL)
 			out_hashes[i] = w->head;
 	}
-	if (r == 0 && tally_hasher_failed(&w->judging.hasher))
+	if (r == 0 && w->judging.digester.failed)
 		r = no_memory(w);
 	return r == 0 && count > 0 ? write_lines(w) : r;
 }
@@ -543,11 +546,11 @@ tally_profile_append(const struct tally_profile *profile, const char *path,
 	w = tally_sys_alloc(sizeof(*w));
 	if (w == NULL)
 		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
-	w->profile = w->judging.profile = profile;
+	w->profile = profile;
 	w->path = path;
 	w->error = error;
 	w->lock = w->fd = -1;
-	r = tally_hasher_open(&w->judging.hasher);
+	r = tally_judging_init(&w->judging, profile);
 	if (r != 0)
 		r = no_memory(w);
 	else
@@ -558,9 +561,8 @@ tally_profile_append(const struct tally_profile *profile, const char *path,
 		tally_sys_close(w->fd);
 	if (w->lock >= 0)
 		tally_sys_close(w->lock);
-	tally_hasher_close(&w->judging.hasher);
+	tally_judging_wipe(&w->judging);
 	tally_tail_wipe(&w->tail);
-	tally_sys_free(w->judging.out.at);
 	tally_room_wipe(&w->room);
 	tally_sys_free(w->text.at);
 	tally_sys_free(w->lines.at);

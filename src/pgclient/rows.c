@@ -17,6 +17,7 @@
 #include "pgclient/match.h"
 #include "pgclient/render.h"
 #include "pgclient/rows.h"
+#include "pgclient/shape.h"
 
 /* What stands before the columns: ctid and xmin. */
 #define FIELDS_BEFORE 2
@@ -108,7 +109,9 @@ find_fields(struct tally_pg_verifier *v, struct columns *columns,
 		    columns->nlive, out_why);
 		int *field;
 
-		if (found == NULL)
+		if (found != NULL)
+			*out_why = tally_pg_shape_fault(v, epoch, i, found);
+		if (found == NULL || *out_why != NULL)
 			return NULL;
 		field = &columns->field[found - columns->live];
 		if (*field == 0)

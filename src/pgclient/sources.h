@@ -16,6 +16,7 @@
 #include "pgclient/verifier.h"
 
 struct tally_pg_source;
+struct tally_pg_tracked;
 
 struct tally_pg_form {
 	int number;
@@ -37,9 +38,10 @@ struct tally_pg_use {
 	struct tally_pg_epoch *epoch; /* NULL: tally:log does not seal it */
 	struct tally_pg_source *source;
 	struct tally_pg_form *form;
-	uint32_t root;      /* the table that it is of; 0: gone */
-	int64_t attach_seq; /* in tally:log */
-	int64_t detach_seq; /* 0: it is in force */
+	struct tally_pg_tracked *tracked; /* then it has no source; or NULL */
+	uint32_t root;                    /* the table that it is of; 0: gone */
+	int64_t attach_seq;               /* in tally:log */
+	int64_t detach_seq;               /* 0: it is in force */
 	uint64_t detach_xid, detach_since;
 	uint64_t total;   /* of records that name it, in the scope */
 	uint64_t records; /* of these, not told one by one */
@@ -98,6 +100,7 @@ struct tally_pg_sources {
 	struct tally_pg_form **forms; /* by number */
 	int nforms;
 	struct tally_pg_attached *attached;
+	struct tally_pg_tracked *tracked; /* in the log's order */
 	/* By id; of the records that name more than these the number. */
 	struct tally_pg_use **uses;
 	size_t nuses;
@@ -131,6 +134,17 @@ tally_pg_sources_load(struct tally_pg_verifier *v, struct tally_error *error);
 /* NULL: no record names it, and tally:log does not seal it. */
 struct tally_pg_use *
 tally_pg_sources_find(struct tally_pg_verifier *v, int64_t epoch);
+
+/*
+ * A record of tally:log names it, but the event does not hold, which was told:
+ * records that name it may be of rows or of statements.
+ */
+static inline bool
+tally_pg_use_is_lost(const struct tally_pg_use *use)
+{
+	return use != NULL && use->epoch == NULL && use->tracked == NULL &&
+	    use->is_named;
+}
 
 /* Does any record name an epoch that tally:log does not seal? */
 bool
