@@ -100,9 +100,12 @@ tally_backfill_finish(struct tally_verifier *v)
 	{
 		struct tally_use *use = lfirst(cell);
 
+		/* The same configuration, told in the words of here. */
+		use->epoch = use->base->epoch;
 		use->source = use->base->source;
 		use->form = use->base->form;
 		use->is_here = use->base->is_here;
+		use->is_told = use->base->is_told;
 		use->form->has_backfill = true;
 		use->source->eras = lappend(use->source->eras, use);
 	}
