@@ -5,22 +5,22 @@
 
 #include "adopted.h"
 #include "handle.h"
-#include "profile.h"
 
 enum status
-adopted_prepare(struct tally_adoption *adoption, const char *profile, bool csv)
+adopted_prepare(struct tally_adoption *adoption,
+    const struct foreign_options *options)
 {
 	struct tally_error error = { 0 };
 	struct tally_profile_about about;
-	size_t len = strlen(adoption->path);
-	int result = profile_load(profile, &adoption->profile, &error);
+	int result = profile_load(options->profile, options->set,
+	    &adoption->profile, &error);
 
 	if (result != 0)
 		return output_failure(result, &error, false);
 	tally_profile_describe(adoption->profile, &about);
 	if (adoption->chain == NULL)
 		adoption->chain = about.name;
-	if (csv || (len > 4 && strcmp(adoption->path + len - 4, ".csv") == 0))
+	if (foreign_is_csv(options, adoption->path))
 		adoption->format = TALLY_PROFILE_CSV;
 	return STATUS_DONE;
 }

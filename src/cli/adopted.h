@@ -5,6 +5,7 @@
 
 #include <tally/adopt.h>
 
+#include "profile.h"
 #include "verifying.h"
 
 /*
@@ -12,7 +13,8 @@
  * path is given.  The profile is the caller's to free, in any case.
  */
 enum status
-adopted_prepare(struct tally_adoption *adoption, const char *profile, bool csv);
+adopted_prepare(struct tally_adoption *adoption,
+    const struct foreign_options *options);
 
 /*
  * tally verify --adopted: the log, and the source against what it holds of

@@ -14,23 +14,22 @@
 #include "adopted.h"
 #include "commands.h"
 #include "handle.h"
-#include "profile.h"
 #include "progress.h"
 #include "signals.h"
 
 struct settings {
-	const char *profile;
+	struct foreign_options foreign; /* profile, csv and set */
 	const char *into;
 	const char *chain;
 	const char *from;
-	bool csv;
 	bool salt;
 	bool apply;
 	bool json;
 };
 
 static const struct option options[] = {
-	{ "profile", "NAME", OPTION_TEXT, offsetof(struct settings, profile),
+	{ "profile", "NAME", OPTION_TEXT,
+	    offsetof(struct settings, foreign.profile),
 	    "by which its records are chained" },
 	{ "into", "DIR", OPTION_TEXT, offsetof(struct settings, into),
 	    "the log that commits to them" },
@@ -38,8 +37,11 @@ static const struct option options[] = {
 	    "the chain that goes on; the profile's name" },
 	{ "from", "TEXT", OPTION_TEXT, offsetof(struct settings, from),
 	    "what the log calls the source; FILE" },
-	{ "csv", NULL, OPTION_FLAG, offsetof(struct settings, csv),
+	{ "csv", NULL, OPTION_FLAG, offsetof(struct settings, foreign.csv),
 	    "FILE is CSV, not JSON Lines" },
+	{ "set", "NAME=VALUE", OPTION_TEXT,
+	    offsetof(struct settings, foreign.set),
+	    "parameters of the profile" },
 	{ "salt", NULL, OPTION_FLAG, offsetof(struct settings, salt),
 	    "salt the records, so that they can be erased" },
 	{ "apply", NULL, OPTION_FLAG, offsetof(struct settings, apply),
@@ -187,14 +189,14 @@ run(const void *data, char *const *operand)
 	struct tally_log *log = NULL;
 	enum status status;
 
-	if (settings->profile == NULL)
+	if (settings->foreign.profile == NULL)
 		return options_refuse(&command_adopt,
 		    "\"--profile\" is missing");
 	if (settings->apply && settings->into == NULL)
 		return options_refuse(&command_adopt,
 		    "\"--apply\" needs \"--into\"");
 	signals_catch();
-	status = adopted_prepare(&adoption, settings->profile, settings->csv);
+	status = adopted_prepare(&adoption, &settings->foreign);
 	if (status == STATUS_DONE)
 		status = open_log(settings, &log);
 	if (status == STATUS_DONE) {
@@ -210,10 +212,9 @@ run(const void *data, char *const *operand)
 const struct command command_adopt = {
 	.name = "adopt",
 	.summary = "commit to a foreign chain, and go on from there",
-	.synopsis =
-	    "adopt FILE --profile NAME [--into DIR [--apply]]\n"
-	    "                   [--chain NAME] [--from TEXT] [--csv] [--salt]"
-	    " [--json]",
+	.synopsis = "adopt FILE --profile NAME [--into DIR [--apply]]\n"
+		    "                   [--chain NAME] [--from TEXT] [--csv]\n"
+		    "                   [--set NAME=VALUE] [--salt] [--json]",
 	.about =
 	    "Verifies FILE by its profile and says what it would do.  With"
 	    " --apply it appends\nto the log in DIR the digest of every record,"
