@@ -186,10 +186,11 @@ describe(const struct tally_adoption *adoption, const struct tally_adopted *out)
 	}
 	tally_hash_format(&out->digest, digest);
 	tally_hash_format(&profile, by);
-	event = json_pack("{s{sI ss so ss ss s{ss ss} sI ss}}", "adopted", "chains",
-	    (json_int_t)out->chains, "digest", digest, "findings", findings,
-	    "from", adoption->from != NULL ? adoption->from : adoption->path,
-	    "into", adoption->chain, "profile", "digest", by, "name",
+	event = json_pack("{s{sI ss so ss ss s{ss ss} sI ss}}", "adopted",
+	    "chains", (json_int_t)out->chains, "digest", digest, "findings",
+	    findings, "from",
+	    adoption->from != NULL ? adoption->from : adoption->path, "into",
+	    adoption->chain, "profile", "digest", by, "name",
 	    adoption->profile->name, "records", (json_int_t)out->records,
 	    "verdict", tally_verdict_name(verdict->verdict));
 	text = event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
