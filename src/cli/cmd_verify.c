@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "heads.h"
 #include "profile.h"
+#include "trust.h"
 #include "verifying.h"
 
 struct settings {
@@ -16,6 +17,7 @@ struct settings {
 	bool ids;
 	struct option_root root;
 	const char *heads;
+	const char *key;
 	const char *resume;
 	const char *profile;
 	bool quiet;
@@ -33,6 +35,8 @@ static const struct option options[] = {
 	    "a root that was kept outside" },
 	{ "heads", "FILE", OPTION_TEXT, offsetof(struct settings, heads),
 	    "heads that were kept outside" },
+	{ "key", "VKEY|FILE", OPTION_TEXT, offsetof(struct settings, key),
+	    "the log's public key: judge orders by it" },
 	{ "resume", "FILE", OPTION_TEXT, offsetof(struct settings, resume),
 	    "go on from FILE, keep the state there" },
 	{ "profile", "NAME", OPTION_TEXT, offsetof(struct settings, profile),
@@ -46,7 +50,7 @@ static const struct option options[] = {
 
 static enum status
 verify(const struct settings *settings, const char *dir,
-    const struct heads *heads)
+    const struct heads *heads, const struct trust *trust)
 {
 	char interrupted[4200];
 	struct verifying verifying = {
@@ -64,6 +68,8 @@ verify(const struct settings *settings, const char *dir,
 		.root = settings->root.hash,
 		.heads = heads->head,
 		.heads_len = heads->count,
+		.vkeys = trust->vkey,
+		.vkeys_len = trust->vkeys,
 		.resume = settings->resume,
 	};
 	struct tally_error error = { 0 };
@@ -94,7 +100,7 @@ takes_a_log(const struct settings *settings)
 {
 	return settings->chain != NULL || settings->jobs.given ||
 	    settings->ids || settings->root.given || settings->heads != NULL ||
-	    settings->resume != NULL;
+	    settings->key != NULL || settings->resume != NULL;
 }
 
 static enum status
@@ -102,6 +108,7 @@ run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
 	struct heads heads = { 0 };
+	struct trust trust = { 0 };
 	enum status status = STATUS_DONE;
 
 	if (settings->root.given && !settings->root.has_size)
@@ -116,9 +123,11 @@ run(const void *data, char *const *operand)
 		    "\"--profile\" goes with \"--quiet\" and \"--json\" only");
 	if (settings->heads != NULL)
 		status = heads_read(&heads, settings->heads);
-	if (status != STATUS_DONE)
-		return status;
-	status = verify(settings, operand[0], &heads);
+	if (status == STATUS_DONE)
+		status = trust_read(settings->key, NULL, &trust);
+	if (status == STATUS_DONE)
+		status = verify(settings, operand[0], &heads, &trust);
+	trust_free(&trust);
 	heads_free(&heads);
 	return status;
 }
@@ -128,7 +137,8 @@ const struct command command_verify = {
 	.summary = "verify a log, and name what was changed",
 	.synopsis = "verify DIR [--chain NAME] [--jobs N] [--json] [--ids]\n"
 		    "                    [--root SIZE:HEX] [--heads FILE]"
-		    " [--resume FILE] [--quiet]\n"
+		    " [--key VKEY|FILE]\n"
+		    "                    [--resume FILE] [--quiet]\n"
 		    "       tally verify FILE --profile NAME [--json]"
 		    " [--quiet]",
 	.about = "Reads the whole log, beside its writers, prints every finding"
