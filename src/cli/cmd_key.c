@@ -229,8 +229,9 @@ const struct command command_key = {
 	    "\"generate\" makes an Ed25519 key in a new file of mode 0600,"
 	    " encrypted under a\npassphrase: of a file, of TALLY_PASSPHRASE, or"
 	    " asked for.  Both print the key's\npublic half, which is for those"
-	    " who check; \"show\" needs no passphrase.\nThe others sign an order"
-	    " in the log: that a key may sign, takes over, or signs\nno more.",
+	    " who check; \"show\" needs no passphrase.\nThe others sign"
+	    " an order in the log: that a key may sign, takes over, or"
+	    " signs\nno more.",
 	.options = options,
 	.example = "  tally key generate audit.key --name example.org/audit\n"
 		   "  tally key rotate audit.log --key audit.key --new"
