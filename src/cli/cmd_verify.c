@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "heads.h"
 #include "profile.h"
+#include "trust.h"
 #include "verifying.h"
 
 struct settings {
@@ -17,6 +18,7 @@ struct settings {
 	bool ids;
 	struct option_root root;
 	const char *heads;
+	const char *key;
 	const char *resume;
 	struct foreign_options foreign;
 	const char *adopted;
@@ -35,6 +37,8 @@ static const struct option options[] = {
 	    "a root that was kept outside" },
 	{ "heads", "FILE", OPTION_TEXT, offsetof(struct settings, heads),
 	    "heads that were kept outside" },
+	{ "key", "VKEY|FILE", OPTION_TEXT, offsetof(struct settings, key),
+	    "the log's public key: judge orders by it" },
 	{ "resume", "FILE", OPTION_TEXT, offsetof(struct settings, resume),
 	    "go on from FILE, keep the state there" },
 	{ "profile", "NAME", OPTION_TEXT,
@@ -78,7 +82,7 @@ verify_foreign(const struct settings *settings, const char *path,
 
 static enum status
 verify(const struct settings *settings, const char *dir,
-    const struct heads *heads)
+    const struct heads *heads, const struct trust *trust)
 {
 	char interrupted[4200];
 	struct verifying verifying = {
@@ -96,6 +100,8 @@ verify(const struct settings *settings, const char *dir,
 		.root = settings->root.hash,
 		.heads = heads->head,
 		.heads_len = heads->count,
+		.vkeys = trust->vkey,
+		.vkeys_len = trust->vkeys,
 		.resume = settings->resume,
 	};
 	struct tally_error error = { 0 };
@@ -147,7 +153,8 @@ takes_a_log(const struct settings *settings)
 {
 	return (settings->chain != NULL && settings->adopted == NULL) ||
 	    settings->jobs.given || settings->ids || settings->root.given ||
-	    settings->heads != NULL || settings->resume != NULL;
+	    settings->heads != NULL || settings->key != NULL ||
+	    settings->resume != NULL;
 }
 
 /* Is there one that only a foreign chain has a use for? */
@@ -177,6 +184,7 @@ run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
 	struct heads heads = { 0 };
+	struct trust trust = { 0 };
 	enum status status = STATUS_DONE;
 
 	if (settings->root.given && !settings->root.has_size)
@@ -199,9 +207,11 @@ run(const void *data, char *const *operand)
 		return verify_adopted(settings, operand[0]);
 	if (settings->heads != NULL)
 		status = heads_read(&heads, settings->heads);
-	if (status != STATUS_DONE)
-		return status;
-	status = verify(settings, operand[0], &heads);
+	if (status == STATUS_DONE)
+		status = trust_read(settings->key, NULL, &trust);
+	if (status == STATUS_DONE)
+		status = verify(settings, operand[0], &heads, &trust);
+	trust_free(&trust);
 	heads_free(&heads);
 	return status;
 }
@@ -211,7 +221,8 @@ const struct command command_verify = {
 	.summary = "verify a log, and name what was changed",
 	.synopsis = "verify DIR [--chain NAME] [--jobs N] [--json] [--ids]\n"
 		    "                    [--root SIZE:HEX] [--heads FILE]"
-		    " [--resume FILE] [--quiet]\n"
+		    " [--key VKEY|FILE]\n"
+		    "                    [--resume FILE] [--quiet]\n"
 		    "       tally verify (FILE | --pg CONNINFO) --profile NAME"
 		    " [--query SQL]\n"
 		    "                    [--csv] [--set NAME=VALUE] [--json]"
