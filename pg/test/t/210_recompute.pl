@@ -343,8 +343,8 @@ for (
 	$node->safe_psql('postgres', 'DROP DATABASE IF EXISTS old');
 	database('old', $old);
 	$node->safe_psql('old', "SET session_replication_role = replica; $sql");
-	is((recompute('old'))[0], 1, "an old row that is $what shows")
-	  or diag((recompute('old'))[1]);
+	is((recompute_database($node, 'old'))[0], 1, "an old row that is $what shows")
+	  or diag((recompute_database($node, 'old'))[1]);
 	isnt($node->safe_psql('old', 'SELECT kind FROM tally.verify()'), '',
 		'also to tally.verify');
 }
