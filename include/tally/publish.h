@@ -59,6 +59,24 @@ tally_signer_load(const char *path, const char *passphrase,
 TALLY_API void
 tally_signer_free(struct tally_signer *signer);
 
+enum tally_key_change {
+	TALLY_KEY_ADD = 0, /* vkey may sign from here on */
+	TALLY_KEY_ROTATE,  /* the same, and the signer signs no more */
+	TALLY_KEY_RETIRE,  /* vkey signs no more */
+};
+
+/*
+ * Seals an order about a key of the log in tally:log, signed by signer, which
+ * a verifier must know for it to count.  Durable when it returns; out may be
+ * NULL.
+ * Errors: TALLY_E_USAGE (a key of another name; one that was retired, is there
+ * already, or is not known to the log's orders), and those of an append.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_key_order(struct tally_log *log, const struct tally_signer *signer,
+    enum tally_key_change change, const char *vkey, struct tally_receipt *out,
+    struct tally_error *error);
+
 /* ---- checkpoints ------------------------------------------------------ */
 
 enum tally_publish_verdict {

@@ -28,6 +28,8 @@ static const struct {
 	    "the chains that were not asked for", NULL },
 	{ TALLY_UNCOVERED_TAIL, "tail",
 	    "what is not durable yet or came after it began", NULL },
+	{ TALLY_UNCOVERED_ORDERS, "orders",
+	    "who signed the orders in tally:log (--key)", NULL },
 	{ TALLY_UNCOVERED_DETACHED, "detached",
 	    "what was done to rows while their table was detached", NULL },
 };
