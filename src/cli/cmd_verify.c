@@ -5,6 +5,7 @@
 
 #include <tally/verify.h>
 
+#include "adopted.h"
 #include "commands.h"
 #include "heads.h"
 #include "profile.h"
@@ -20,6 +21,7 @@ struct settings {
 	const char *key;
 	const char *resume;
 	struct foreign_options foreign;
+	const char *adopted;
 	bool quiet;
 	bool json;
 };
@@ -51,6 +53,8 @@ static const struct option options[] = {
 	{ "set", "NAME=VALUE", OPTION_TEXT,
 	    offsetof(struct settings, foreign.set),
 	    "parameters of the profile" },
+	{ "adopted", "DIR", OPTION_TEXT, offsetof(struct settings, adopted),
+	    "FILE against what this log adopted of it" },
 	{ "quiet", NULL, OPTION_FLAG, offsetof(struct settings, quiet),
 	    "print nothing if the log is intact" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
@@ -122,13 +126,35 @@ verify(const struct settings *settings, const char *dir,
 	    &error);
 }
 
+static enum status
+verify_adopted(const struct settings *settings, const char *path)
+{
+	struct tally_adoption adoption = { .path = path,
+		.chain = settings->chain };
+	struct verifying verifying = { .json = settings->json,
+		.quiet = settings->quiet,
+		.interrupted = "interrupted" };
+	enum status status;
+
+	if (path == NULL)
+		return options_refuse(&command_verify,
+		    "\"--adopted\" needs FILE");
+	status = adopted_prepare(&adoption, &settings->foreign);
+	if (status == STATUS_DONE)
+		status = adopted_verify(&adoption, settings->adopted,
+		    &verifying);
+	tally_profile_free(adoption.profile);
+	return status;
+}
+
 /* Is there an option that only a log of ours has a use for? */
 static bool
 takes_a_log(const struct settings *settings)
 {
-	return settings->chain != NULL || settings->jobs.given ||
-	    settings->ids || settings->root.given || settings->heads != NULL ||
-	    settings->key != NULL || settings->resume != NULL;
+	return (settings->chain != NULL && settings->adopted == NULL) ||
+	    settings->jobs.given || settings->ids || settings->root.given ||
+	    settings->heads != NULL || settings->key != NULL ||
+	    settings->resume != NULL;
 }
 
 /* Is there one that only a foreign chain has a use for? */
@@ -168,12 +194,17 @@ run(const void *data, char *const *operand)
 	    (settings->jobs.value == 0 || settings->jobs.value > 1024))
 		return options_refuse(&command_verify,
 		    "\"--jobs\" needs 1 to 1024");
+	if (settings->adopted != NULL && settings->foreign.profile == NULL)
+		return options_refuse(&command_verify,
+		    "\"--adopted\" needs \"--profile\"");
 	if (settings->foreign.profile != NULL || takes_foreign(settings))
 		status = check_foreign(settings, operand[0]);
 	else if (operand[0] == NULL)
 		status = options_refuse(&command_verify, "DIR is missing");
 	if (status != STATUS_DONE)
 		return status;
+	if (settings->adopted != NULL)
+		return verify_adopted(settings, operand[0]);
 	if (settings->heads != NULL)
 		status = heads_read(&heads, settings->heads);
 	if (status == STATUS_DONE)
@@ -194,6 +225,10 @@ const struct command command_verify = {
 		    "                    [--resume FILE] [--quiet]\n"
 		    "       tally verify (FILE | --pg CONNINFO) --profile NAME"
 		    " [--query SQL]\n"
+		    "                    [--csv] [--set NAME=VALUE] [--json]"
+		    " [--quiet]\n"
+		    "       tally verify FILE --profile NAME --adopted DIR"
+		    " [--chain NAME]\n"
 		    "                    [--csv] [--set NAME=VALUE] [--json]"
 		    " [--quiet]",
 	.about = "Reads the whole log, beside its writers, prints every finding"
