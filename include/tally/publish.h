@@ -145,6 +145,43 @@ tally_publisher_publish(struct tally_publisher *publisher,
 TALLY_API void
 tally_publisher_close(struct tally_publisher *publisher);
 
+/* ---- a log that was put back ------------------------------------------ */
+
+struct tally_restore_options {
+	const char *dir;    /* the log as it was found; it is only read */
+	const char *into;   /* the new log: not there, or begun by this call */
+	const char *origin; /* the new one */
+	const struct tally_signer *signer; /* under the new origin */
+	const char *register_dir; /* of the old log; NULL: in its directory */
+	const char *outside;      /* the last checkpoint outside; NULL: what the
+				register holds */
+	size_t outside_len;
+	const char *reason; /* UTF-8, not empty */
+};
+
+struct tally_restored {
+	uint64_t size; /* records that the old log has left */
+	struct tally_hash root;
+	uint64_t outside_size; /* what went out */
+	struct tally_hash outside_root;
+	struct tally_receipt receipt; /* of the order in the new log */
+};
+
+/*
+ * Ends the origin of a log that was cut or put back, and begins a new log: its
+ * first order names the old log, what is left of it, and the last checkpoint
+ * that went out.  The register ends the old origin first, so nothing is signed
+ * under it any more; killed anywhere, the same call goes on.
+ *
+ * Errors: TALLY_E_USAGE (the log is what went out; the register knows a later
+ * checkpoint than that which is given; names; the origin goes on as another),
+ * _EXISTS (something else is in into), _FORMAT (no checkpoint), and those of
+ * opening and making a log.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_restore(const struct tally_restore_options *options,
+    struct tally_restored *out, struct tally_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,6 +17,7 @@ extern const struct command command_consistency;
 extern const struct command command_stat;
 extern const struct command command_key;
 extern const struct command command_checkpoint;
+extern const struct command command_restore;
 extern const struct command command_adopt;
 extern const struct command command_witness;
 extern const struct command command_pg;

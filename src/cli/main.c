@@ -29,6 +29,7 @@ static const struct command *const commands[] = {
 	&command_stat,
 	&command_key,
 	&command_checkpoint,
+	&command_restore,
 	&command_adopt,
 	&command_witness,
 	&command_pg,
