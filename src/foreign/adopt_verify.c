@@ -240,7 +240,8 @@ take_name(void *arg, const struct tally_head *head)
 	char *grown;
 
 	if (head->chain_len < len || memcmp(head->chain, chain, len) != 0 ||
-	    (head->chain_len > len && head->chain[len] != '/') ||
+	    (head->chain_len > len && head->chain[len] != '/' &&
+		head->chain[len] != '#') ||
 	    is_in_source(&names->c->adopting, head))
 		return 0;
 	if (names->capacity - names->len < head->chain_len + 1) {

@@ -211,7 +211,7 @@ before    by their own hashes, but for 1 findings that the log holds' ]]
   tally head log | cut -f1 | grep -v tally: | sort >heads
   name=$(jq -r .mesh_id rows | head -n 1)
   printf '%s\n' mesh mesh/one "mesh/$name" \
-    "mesh/#$(printf %s "$long" | sha256sum | cut -d' ' -f1)" | sort | diff heads -
+    "mesh#$(printf %s "$long" | sha256sum | cut -d' ' -f1)" | sort | diff heads -
   run --separate-stderr tally verify chain --profile claudemesh --adopted log \
     --chain mesh --json
   expect 0
