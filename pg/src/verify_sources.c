@@ -6,7 +6,9 @@
 
 #include "shape.h"
 #include "store.h"
+#include "verify_backfill.h"
 #include "verify_entries.h"
+#include "verify_moves.h"
 #include "verify_origin.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
@@ -45,8 +47,8 @@ tally_sources_open(struct tally_verifier *v)
 
 /* ---- while records pass ----------------------------------------------- */
 
-static struct tally_use *
-get_use(struct tally_verifier *v, int64 id)
+struct tally_use *
+tally_sources_get(struct tally_verifier *v, int64 id)
 {
 	struct tally_sources *sources = v->sources;
 	struct tally_use *use;
@@ -86,7 +88,7 @@ tally_sources_take(struct tally_verifier *v, const struct tally_sealed *record)
 
 	if (record->epoch == 0)
 		return;
-	use = get_use(v, record->epoch);
+	use = tally_sources_get(v, record->epoch);
 	use->total++;
 	use->records++;
 	/* Where sums are compared no record has a salt: one spoils the sum. */
@@ -127,13 +129,6 @@ load_attached(struct tally_verifier *v)
 
 /* ---- epochs and sources ----------------------------------------------- */
 
-static bool
-is_same_table(const struct tally_epoch *a, const struct tally_epoch *b)
-{
-	return a->relation == b->relation && a->cluster == b->cluster &&
-		strcmp(a->database, b->database) == 0;
-}
-
 /* Is the table that was attached still there, under its oid? */
 static bool
 is_there(const struct tally_epoch *epoch)
@@ -148,7 +143,7 @@ is_there(const struct tally_epoch *epoch)
 static bool
 is_same_source(const struct tally_epoch *a, const struct tally_epoch *b)
 {
-	return is_same_table(a, b) ||
+	return tally_epoch_is_same_table(a, b) ||
 		(strcmp(a->label, b->label) == 0 && !(is_there(a) && is_there(b)));
 }
 
@@ -207,7 +202,7 @@ end_epochs_like(struct tally_verifier *v, const struct tally_epoch *epoch,
 	while ((use = hash_seq_search(&scan)) != NULL)
 	{
 		if (use->epoch == NULL || use->detach_seq != 0 ||
-			!(is_same_table(use->epoch, epoch) ||
+			!(tally_epoch_is_same_table(use->epoch, epoch) ||
 			  strcmp(use->epoch->label, epoch->label) == 0))
 			continue;
 		use->detach_seq = seq;
@@ -219,7 +214,7 @@ static void
 begin_epoch(struct tally_verifier *v, const struct tally_entry *entry,
 			struct tally_epoch *epoch)
 {
-	struct tally_use *use = get_use(v, entry->event_id);
+	struct tally_use *use = tally_sources_get(v, entry->event_id);
 	struct tally_source *source;
 
 	if (use->epoch != NULL)
@@ -274,7 +269,7 @@ replay(struct tally_verifier *v)
 		detach = tally_detach_parse(entry->event);
 		if (detach != NULL)
 			end_epoch(v, entry, detach);
-		else
+		else if (!tally_backfill_replay(v, entry))
 			(void) tally_tracked_replay(v, entry);
 	}
 }
@@ -290,7 +285,11 @@ read_log(struct tally_verifier *v)
 
 	tally_entries_order(v);
 	for (i = 0; i < tally_entries_count(v); i++)
-		get_use(v, tally_entries_get(v, i)->event_id)->is_named = true;
+	{
+		int64		id = tally_entries_get(v, i)->event_id;
+
+		tally_sources_get(v, id)->is_named = true;
+	}
 	if (tally_entries_read(v))
 		return;
 	foreach(cell, v->sources->attached)
@@ -307,12 +306,18 @@ read_log(struct tally_verifier *v)
 /* ---- forms ------------------------------------------------------------ */
 
 static bool
-is_same_column(const struct tally_column *a, const struct tally_column *b)
+is_like_column(const struct tally_column *a, const struct tally_column *b)
 {
 	return a->number == b->number && a->typmod == b->typmod &&
 		strcmp(a->name, b->name) == 0 &&
 		strcmp(a->type_name, b->type_name) == 0 &&
-		tally_shape_is_same(a, b);
+		tally_shape_is_compatible(a, b);
+}
+
+static bool
+is_same_column(const struct tally_column *a, const struct tally_column *b)
+{
+	return is_like_column(a, b) && tally_shape_is_same(a, b);
 }
 
 static bool
@@ -324,7 +329,7 @@ has_same_key(const struct tally_epoch *a, const struct tally_epoch *b)
 		return false;
 	for (i = 0; i < a->nkeys; i++)
 	{
-		if (!is_same_column(&a->columns[a->keys[i]], &b->columns[b->keys[i]]))
+		if (!is_like_column(&a->columns[a->keys[i]], &b->columns[b->keys[i]]))
 			return false;
 	}
 	return true;
@@ -385,49 +390,6 @@ find_form(struct tally_verifier *v, struct tally_source *source,
 	return form;
 }
 
-/* The epoch of here, from which numbers of columns can be had; or NULL. */
-static const struct tally_epoch *
-find_epoch_of_here(const struct tally_source *source)
-{
-	const struct tally_epoch *found = NULL;
-	ListCell   *cell;
-
-	foreach(cell, source->uses)
-	{
-		const struct tally_use *use = lfirst(cell);
-
-		if (!use->epoch->is_elsewhere)
-			found = use->epoch;
-	}
-	return found;
-}
-
-/* What went on in another place is the same form, whatever the numbers. */
-static void
-translate_numbers(struct tally_source *source)
-{
-	const struct tally_epoch *here = find_epoch_of_here(source);
-	ListCell   *cell;
-	int			i;
-	int			j;
-
-	foreach(cell, source->uses)
-	{
-		struct tally_epoch *epoch = ((struct tally_use *) lfirst(cell))->epoch;
-
-		for (i = 0; here != NULL && epoch->is_elsewhere &&
-			 i < epoch->ncolumns; i++)
-		{
-			for (j = 0; j < here->ncolumns; j++)
-			{
-				if (strcmp(here->columns[j].name,
-						   epoch->columns[i].name) == 0)
-					epoch->columns[i].number = here->columns[j].number;
-			}
-		}
-	}
-}
-
 static int
 compare_uses(const ListCell *a, const ListCell *b)
 {
@@ -454,7 +416,7 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 	ListCell   *cell;
 
 	list_sort(source->uses, compare_uses);
-	translate_numbers(source);
+	tally_moves_translate(source->uses);
 	foreach(cell, source->uses)
 	{
 		struct tally_use *use = lfirst(cell);
@@ -470,9 +432,9 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 		if (use->detach_seq == 0)
 			source->live = use;
 		use->is_here = !use->epoch->is_elsewhere;
-		if (use->is_here)
-			use->form->is_here = true;
-		else
+		if (use->is_told)
+			use->form->is_told = true;
+		if (!use->is_here)
 			source->is_moved = true;
 		if (v->scope.chain == NULL || is_of_chain(use, v->scope.chain))
 			source->is_relevant = true;
@@ -498,6 +460,7 @@ tally_sources_load(struct tally_verifier *v)
 		source->number = number++;
 		finish_source(v, source);
 	}
+	tally_backfill_finish(v);
 	MemoryContextSwitchTo(saved);
 }
 

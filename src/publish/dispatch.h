@@ -3,6 +3,8 @@
 #ifndef TALLY_PUBLISH_DISPATCH_H
 #define TALLY_PUBLISH_DISPATCH_H
 
+#include <tally/dispatch.h>
+
 /* Before and behind the object that is signed. */
 #define TALLY_DISPATCH_BEGIN "{\"dispatch\":"
 #define TALLY_DISPATCH_MIDDLE ",\"signature\":\""
