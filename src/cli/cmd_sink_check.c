@@ -169,9 +169,9 @@ const struct command command_sink_check = {
 		    " [--json]",
 	.about =
 	    "Reads back what every sink holds, and holds the log against it:"
-	    " the root of each\ncheckpoint, and each head.  Only what the key"
-	    " signed counts.  A log that was cut\nor replaced is told with chain"
-	    " and seq.",
+	    " the root of\neach checkpoint, and each head.  Only what the key"
+	    " signed counts.  A log that\nwas cut or replaced is told with"
+	    " chain and seq.",
 	.options = options,
 	.example = "  tally sink check audit.log --config sinks.json"
 		   " --key audit.pub",

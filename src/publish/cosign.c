@@ -16,54 +16,55 @@
 #define CHECKPOINT_NAME "checkpoint"
 #define NOTE_MAX 65536
 
-/* Is the line in the note? */
+/* Does a key of that name and id sign the note already? */
 static bool
-has_line(const struct tally_note *note, const char *line, size_t len)
+has_key(const struct tally_note *note, const struct tally_note_signature *key,
+    struct tally_note_signature *scratch)
 {
-	const char *at = note->lines.at, *end = at + note->lines.len;
+	size_t cursor = 0;
 
-	while (at < end) {
-		const char *feed = memchr(at, '\n', (size_t)(end - at));
-		size_t n = (size_t)(feed - at) + 1;
-
-		if (n == len && memcmp(at, line, len) == 0)
+	while (tally_note_next(note, &cursor, scratch) == 0) {
+		if (scratch->id == key->id &&
+		    scratch->name.len == key->name.len &&
+		    memcmp(scratch->name.at, key->name.at, key->name.len) == 0)
 			return true;
-		at += n;
 	}
 	return false;
 }
 
-/* The lines of other that the note lacks go behind it; *len grows. */
+/*
+ * The signatures of other by keys that the note lacks go behind it; *len
+ * grows.  One that is there stays: a witness that is asked twice gives two
+ * times, and the earlier one says more.
+ */
 static int
-join(char note_text[2 * NOTE_MAX], size_t *len, const char *lines,
-    size_t lines_len)
+join(char note_text[NOTE_MAX], size_t *len, const struct tally_note *other)
 {
+	struct tally_note_signature key, scratch;
+	size_t cursor = 0, at = 0;
 	struct tally_note note;
-	size_t at = 0;
 
-	while (at < lines_len) {
-		const char *feed = memchr(lines + at, '\n', lines_len - at);
-		size_t n = feed == NULL ? 0 : (size_t)(feed - lines) + 1 - at;
+	while (tally_note_next(other, &cursor, &key) == 0) {
+		size_t n = cursor - at;
 
-		if (n == 0 || tally_note_parse(note_text, *len, &note) != 0)
+		if (tally_note_parse(note_text, *len, &note) != 0)
 			return TALLY_E_FORMAT;
-		if (!has_line(&note, lines + at, n)) {
-			if (*len + n > NOTE_MAX)
+		if (!has_key(&note, &key, &scratch)) {
+			if (n > NOTE_MAX - *len)
 				return TALLY_E_LIMIT;
-			memcpy(note_text + *len, lines + at, n);
+			memcpy(note_text + *len, other->lines.at + at, n);
 			*len += n;
 		}
-		at += n;
+		at = cursor;
 	}
 	return tally_note_parse(note_text, *len, &note);
 }
 
 /* Under the lock. */
 static int
-cosign(int dir, const char *text, size_t text_len, const char *lines,
-    size_t lines_len, struct tally_error *error)
+cosign(int dir, const struct tally_note *cosigned, struct tally_error *error)
 {
-	char *now = tally_sys_alloc(2 * NOTE_MAX);
+	char *now = tally_sys_alloc(NOTE_MAX);
 	int fd = tally_sys_open(dir, CHECKPOINT_NAME, TALLY_SYS_READ);
 	int64_t n = 0;
 	struct tally_note note;
@@ -84,12 +85,12 @@ cosign(int dir, const char *text, size_t text_len, const char *lines,
 	/* Another checkpoint went out meanwhile, or none is there. */
 	if (result == 0 &&
 	    (n <= 0 || tally_note_parse(now, (size_t)n, &note) != 0 ||
-		note.text.len != text_len ||
-		memcmp(note.text.at, text, text_len) != 0))
+		note.text.len != cosigned->text.len ||
+		memcmp(note.text.at, cosigned->text.at, note.text.len) != 0))
 		result = TALLY_END;
 	len = (size_t)(n > 0 ? n : 0);
 	if (result == 0) {
-		result = join(now, &len, lines, lines_len);
+		result = join(now, &len, cosigned);
 		if (result != 0)
 			(void)tally_fail(error, result,
 			    "the checkpoint takes no such cosignatures");
@@ -126,8 +127,7 @@ tally_publish_cosign(const char *dir, const char *note, size_t note_len,
 		result = tally_fail_os(error, result,
 		    "cannot open \"%s/public\"", dir);
 	else
-		result = cosign(public_dir, parsed.text.at, parsed.text.len,
-		    parsed.lines.at, parsed.lines.len, error);
+		result = cosign(public_dir, &parsed, error);
 	tally_sys_close(public_dir);
 	tally_sys_close(log_dir);
 	return result;

@@ -481,6 +481,7 @@ make_witnesses() { # COUNT
   done
 }
 start_witness() {
+  rm -f "listening$1"
   "$TALLY" witness serve "state$1" --key "w$1.key" --listen "127.0.0.1:0" \
     >"listening$1" &
   echo $! >>servers
@@ -522,6 +523,8 @@ make_policy() {
   [[ $stderr == *'too few witnesses cosigned: '* ]]
   start_witness 3
   make_policy
+  # Some of them cosign once more, a second later: one line each.
+  sleep 1
   send
   [ "$(grep -c '^— witness.example/' log/public/checkpoint)" = 2 ]
   tally prove log --chain c --seq 11 >proof
