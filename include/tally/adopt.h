@@ -21,9 +21,13 @@ extern "C" {
 
 struct tally_adoption {
 	struct tally_profile *profile;
-	const char *path; /* of the source, a file */
+	const char *path; /* of the source, a file; or: */
 	enum tally_profile_format format;
-	const char *from; /* what the log calls the source; NULL: path */
+	/* Gives the source from its beginning, twice. */
+	int (*begin)(void *arg, struct tally_profile_source *out,
+	    struct tally_error *error);
+	void *begin_arg;
+	const char *from; /* what the log calls it; NULL: path */
 	/* The chain that goes on; where the profile has several, records of
 	 * its chain K are adopted into "<chain>/K". */
 	const char *chain;

@@ -169,6 +169,14 @@ check_ends(struct tally_adopting *a)
 
 /* ---- the event in tally:log ------------------------------------------- */
 
+static const char *
+name_of(const struct tally_adoption *adoption)
+{
+	if (adoption->from != NULL)
+		return adoption->from;
+	return adoption->path != NULL ? adoption->path : "";
+}
+
 static char *
 describe(const struct tally_adoption *adoption, const struct tally_adopted *out)
 {
@@ -259,22 +267,27 @@ run(struct adopt *a, const struct tally_adoption *adoption,
 		r = tally_adopt_source_open(&a->source, adoption, a->apply,
 		    error);
 	if (r == 0)
+		r = tally_adopt_source_begin(&a->source, adoption, error);
+	if (r == 0)
 		r = diagnose(a, adoption, out, error);
 	if (r == 0)
 		r = next_found(a);
+	if (r == 0)
+		r = tally_adopt_source_begin(&a->source, adoption, error);
 	if (r != 0)
 		return r;
-	a->source.at = 0;
 	r = tally_adopting_walk(&a->adopting, &a->source.source, take);
 	if (r == 0)
 		r = check_ends(&a->adopting);
 	if (r == 0 && a->apply)
 		r = append_parts(&a->adopting);
 	out->appended = a->adopting.eras.appended;
-	if (r == 0 && a->apply && !tally_adopt_source_is_same(&a->source))
+	if (r == 0 && a->apply &&
+	    (out->records != a->walk.records ||
+		!tally_adopt_source_is_same(&a->source)))
 		r = tally_fail(error, TALLY_E_BUSY,
 		    "\"%s\" changed while it was read; stop its writer first",
-		    adoption->path);
+		    name_of(adoption));
 	if (r == 0 && a->apply)
 		r = say(a, log, error);
 	return r;
