@@ -10,6 +10,7 @@ extern const struct command command_append;
 extern const struct command command_head;
 extern const struct command command_log;
 extern const struct command command_verify;
+extern const struct command command_diagnose;
 extern const struct command command_prove;
 extern const struct command command_check;
 extern const struct command command_consistency;

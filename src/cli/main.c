@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
 	&command_head,
 	&command_log,
 	&command_verify,
+	&command_diagnose,
 	&command_prove,
 	&command_check,
 	&command_consistency,
