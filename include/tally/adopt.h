@@ -74,6 +74,16 @@ tally_adopt(const struct tally_adoption *adoption, struct tally_log *log,
     struct tally_adopted *out, struct tally_error *error);
 
 /*
+ * What an adoption says in tally:log (doc/format.md, section 10), for who keeps
+ * it elsewhere; to be given to free().  TALLY_E_USAGE if a name is no UTF-8,
+ * or TALLY_E_MEMORY.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_adopt_event(const struct tally_adoption *adoption,
+    const struct tally_adopted *adopted, char **out,
+    struct tally_error *error);
+
+/*
  * Holds the source against what was adopted: names every record that was
  * changed, removed or inserted since, whatever its own hashes say.  A finding's
  * chain and seq are those of the adopted chain, its index the record's place

@@ -177,14 +177,14 @@ name_of(const struct tally_adoption *adoption)
 	return adoption->path != NULL ? adoption->path : "";
 }
 
-static char *
-describe(const struct tally_adoption *adoption, const struct tally_adopted *out)
+int
+tally_adopt_event(const struct tally_adoption *adoption,
+    const struct tally_adopted *out, char **out_text, struct tally_error *error)
 {
 	const struct tally_verdict *verdict = &out->diagnosis;
 	json_t *findings = json_object(), *event;
 	struct tally_hash profile = adoption->profile->text_digest;
 	char digest[TALLY_HASH_TEXT_SIZE], by[TALLY_HASH_TEXT_SIZE];
-	char *text;
 
 	for (int i = 0; i < TALLY_KIND_COUNT; i++) {
 		if (verdict->by_kind[i] > 0)
@@ -201,9 +201,12 @@ describe(const struct tally_adoption *adoption, const struct tally_adopted *out)
 	    adoption->chain, "profile", "digest", by, "name",
 	    adoption->profile->name, "records", (json_int_t)out->records,
 	    "verdict", tally_verdict_name(verdict->verdict));
-	text = event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
+	*out_text = event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
 	json_decref(event);
-	return text;
+	return *out_text != NULL
+	    ? 0
+	    : tally_fail(error, TALLY_E_USAGE,
+		  "the source's name is no UTF-8: give it another");
 }
 
 /* Does tally:log say it already? */
@@ -231,16 +234,15 @@ static int
 say(struct adopt *a, struct tally_log *log, struct tally_error *error)
 {
 	struct tally_adopted *out = a->adopting.out;
-	char *event = describe(a->adopting.adoption, out);
-	struct tally_append request = {
-		.chain = OWN, .chain_len = sizeof(OWN) - 1, .event = event
-	};
+	struct tally_append request = { .chain = OWN,
+		.chain_len = sizeof(OWN) - 1 };
+	char *event = NULL;
 	bool said = false;
-	int r;
+	int r = tally_adopt_event(a->adopting.adoption, out, &event, error);
 
-	if (event == NULL)
-		return tally_fail(error, TALLY_E_USAGE,
-		    "the source's name is no UTF-8: give it another");
+	if (r != 0)
+		return r;
+	request.event = event;
 	request.event_len = strlen(event);
 	r = tally_log_sync(log, error);
 	if (r == 0)
