@@ -279,8 +279,8 @@ const struct command command_adopt = {
 	.summary = "commit to a foreign chain, and go on from there",
 	.synopsis =
 	    "adopt FILE --profile NAME [--into DIR [--apply]] [--chain NAME]\n"
-	    "                   [--from TEXT] [--csv] [--set NAME=VALUE] [--salt]"
-	    " [--json]\n"
+	    "                   [--from TEXT] [--csv] [--set NAME=VALUE]"
+	    " [--salt] [--json]\n"
 	    "       tally adopt --pg CONNINFO --profile NAME [--query SQL]\n"
 	    "                   (--into DIR | --table NAME [--chain-by COLUMN])"
 	    " [--apply] ...",
