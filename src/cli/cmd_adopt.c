@@ -288,9 +288,9 @@ const struct command command_adopt = {
 	    "Verifies FILE by its profile and says what it would do.  With"
 	    " --apply it appends\nto the log in DIR the digest of every record,"
 	    " the hash that it stores, and what\nwas found in it, in an era of"
-	    " its own at the beginning of a chain.  FILE is only\nread.  A table"
-	    " of a database is attached where it is, and its rows of before"
-	    " are\nsealed.  Interrupted, the same call goes on; later it adopts"
+	    " its own at the beginning of a chain.  FILE is only\nread."
+	    "  A table of a database is attached where it is, and its rows of"
+	    " before are\nsealed.  Interrupted, the same call goes on; later it adopts"
 	    " what came since.",
 	.options = options,
 	.example =
