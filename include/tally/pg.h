@@ -128,7 +128,7 @@ tally_pg_query_close(struct tally_pg_query *query);
 struct tally_pg_adoption {
 	const char *table;    /* as SQL names it */
 	const char *chain_by; /* the column that says the chain, or NULL */
-	/* What was found in the old chain, as JSON; NULL: nothing is written. */
+	/* What was found in the old chain, JSON; NULL: nothing is written. */
 	const char *event;
 	/* Asked about ten times a second, or NULL; not 0: give up. */
 	int (*interrupted)(void *arg);

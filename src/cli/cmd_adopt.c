@@ -289,9 +289,9 @@ const struct command command_adopt = {
 	    " --apply it appends\nto the log in DIR the digest of every record,"
 	    " the hash that it stores, and what\nwas found in it, in an era of"
 	    " its own at the beginning of a chain.  FILE is only\nread."
-	    "  A table of a database is attached where it is, and its rows of"
-	    " before are\nsealed.  Interrupted, the same call goes on; later it adopts"
-	    " what came since.",
+	    "  A table is attached where it is, and its rows of before are"
+	    " sealed.\nInterrupted, the same call goes on; later it adopts what"
+	    " came since.",
 	.options = options,
 	.example =
 	    "  tally init audit.log --origin example.org/kb\n"
