@@ -105,6 +105,14 @@ is($node->safe_psql('rights', q{
 like(as('operator', 'DELETE FROM tally.record'), qr/^ERROR:  table "tally.record" is written by tally alone/,
 	'the owner is refused by a guard');
 
+# What only the extension does is refused, and says so.
+for my $statement (q{SELECT tally.track('a', chain_by => 'id', actor => true)}, q{SELECT tally.untrack('a')},
+	q{SELECT tally.retire('a')}, q{CALL tally.backfill('a', order_by => '{id}')})
+{
+	like(as('app', $statement), qr/^ERROR:  tally\.\w+\(\) is not to be had in plain SQL\nHINT:  The extension has it\./,
+		"refused: $statement");
+}
+
 # ---- triggers of others ----------------------------------------------------------
 
 my $capture = $node->safe_psql('rights', q{SELECT 'capture_' || epoch FROM tally.attachment});
