@@ -13,7 +13,7 @@ use TallyPlain;
 use TallySession;
 
 # Nothing else is to flush what a commit did not.
-my $node = tally_node('commit', conf => "wal_writer_delay = 10s\nautovacuum = off\n");
+my $node = tally_node('commit', streaming => 1, conf => "wal_writer_delay = 10s\nautovacuum = off\n");
 
 new_plain($node, 'plain');
 $node->safe_psql('plain', q{
