@@ -65,10 +65,10 @@ for my $level ('REPEATABLE READ', 'SERIALIZABLE')
 	$third->run('BEGIN; INSERT INTO acts (org) VALUES (9); SET CONSTRAINTS ALL IMMEDIATE');
 	$third->send('INSERT INTO acts (org) VALUES (7)');
 	$first->run('COMMIT');
-	is($second->answer->{state}, '00000', 'and then goes on');
 	like($third->answer->{state}, qr/^(00000|40001)$/,
 		'with immediate constraints a chain out of order is to be tried again, at worst');
 	$third->ask('COMMIT');
+	is($second->answer->{state}, '00000', 'and the second goes on');
 	$_->close for $first, $second, $third;
 }
 is(broken_chains($node, 'plain'), '', 'no fork, no gap');
