@@ -21,6 +21,7 @@ extern const struct command command_checkpoint;
 extern const struct command command_sink;
 extern const struct command command_restore;
 extern const struct command command_adopt;
+extern const struct command command_watch;
 extern const struct command command_witness;
 extern const struct command command_pg;
 
