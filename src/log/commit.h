@@ -17,6 +17,7 @@ struct tally_call {
 	size_t names;
 	size_t ids; /* items that have one */
 	bool buffered;
+	bool carried; /* its ids are not looked up: a place is taken once */
 	int result;
 	struct tally_error error;
 	struct tally_call *next;
@@ -29,6 +30,14 @@ tally_call_prepare(struct tally_log *log, const struct tally_append *requests,
 
 void
 tally_call_wipe(struct tally_call *call);
+
+/*
+ * commit.c: through a group, to an acknowledged end; TALLY_E_BUSY if its ids
+ * have to be looked up again.
+ */
+TALLY_MUST_CHECK int
+tally_call_run(struct tally_log *log, struct tally_call *call,
+    struct tally_error *error);
 
 /* commit.c: the groups that wait in the handle's pool. */
 void
