@@ -3,6 +3,7 @@
 #ifndef TALLY_TALLY_H
 #define TALLY_TALLY_H
 
+#include <tally/bundle.h>
 #include <tally/carry.h>
 #include <tally/error.h>
 #include <tally/log.h>

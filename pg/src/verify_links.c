@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "hasher.h"
 #include "verify_accused.h"
 #include "verify_links.h"

@@ -12,6 +12,7 @@ extern const struct command command_log;
 extern const struct command command_verify;
 extern const struct command command_prove;
 extern const struct command command_check;
+extern const struct command command_consistency;
 extern const struct command command_stat;
 extern const struct command command_key;
 extern const struct command command_checkpoint;

@@ -446,6 +446,7 @@ tally_publisher_close(struct tally_publisher *publisher)
 {
 	if (publisher == NULL)
 		return;
+	tally_headtree_save(publisher->log, &publisher->heads);
 	tally_headtree_wipe(&publisher->heads);
 	tally_hasher_close(&publisher->hasher);
 	tally_sys_free(publisher);

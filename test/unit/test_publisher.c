@@ -215,6 +215,84 @@ test_publisher__two(void **state)
 	}
 }
 
+static long
+tree_file(struct place *place, const char *mode, FILE **out)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/index/headtree", place->dir);
+	*out = fopen(path, mode);
+	assert_non_null(*out);
+	assert_int_equal(fseek(*out, 0, SEEK_END), 0);
+	return ftell(*out);
+}
+
+/* One checkpoint, by a publisher that ends then. */
+static void
+publish_once(struct place *place, struct tally_log *log)
+{
+	struct tally_publisher *publisher = must_publisher(place, log);
+
+	publish(place, log, publisher);
+	tally_publisher_close(publisher);
+}
+
+/* Each takes the tree over that the one before it saved. */
+static void
+test_publisher__saved(void **state)
+{
+	struct place *place = *state;
+	struct tally_log *log = must_open(place);
+	FILE *file;
+
+	for (unsigned n = 0; n < 60; n++) {
+		touch(place, log, n * 2 / 3, n + 1);
+		publish_once(place, log);
+	}
+	/* One leaf for each of the 61 chains, and what is above. */
+	assert_int_equal(tree_file(place, "r", &file),
+	    40 + (61 + 30 + 15 + 7 + 3 + 1) * 32);
+	(void)fclose(file);
+	must_close(log);
+}
+
+/* A byte that was changed in what was saved changes no root. */
+static void
+test_publisher__saved_and_changed(void **state)
+{
+	struct place *place = *state;
+	struct tally_log *log = must_open(place);
+	long len = 40 + 17 * 32, step = 7;
+	FILE *file;
+	int byte;
+
+	touch(place, log, 0, 17);
+	publish_once(place, log);
+	for (long at = 0; at < len; at += step) {
+		len = tree_file(place, "r+", &file);
+		assert_int_equal(fseek(file, at, SEEK_SET), 0);
+		byte = fgetc(file);
+		assert_int_equal(fseek(file, at, SEEK_SET), 0);
+		assert_int_not_equal(fputc(byte ^ 0x10, file), EOF);
+		assert_int_equal(fclose(file), 0);
+		touch(place, log, (unsigned)at % 17, (unsigned)at % 19 + 1);
+		touch(place, log, 0, 1);
+		publish_once(place, log);
+	}
+	/* Cut, empty, and not there. */
+	for (len -= 33; len >= 0; len -= 100) {
+		assert_int_equal(shell("truncate -s %ld '%s/index/headtree'",
+				     len, place->dir),
+		    0);
+		touch(place, log, 3, 5);
+		publish_once(place, log);
+	}
+	assert_int_equal(shell("rm '%s/index/headtree'", place->dir), 0);
+	touch(place, log, 3, 5);
+	publish_once(place, log);
+	must_close(log);
+}
+
 static void
 test_publisher__refused(void **state)
 {
@@ -251,6 +329,10 @@ main(void)
 		    end),
 		cmocka_unit_test_setup_teardown(test_publisher__two, begin,
 		    end),
+		cmocka_unit_test_setup_teardown(test_publisher__saved, begin,
+		    end),
+		cmocka_unit_test_setup_teardown(
+		    test_publisher__saved_and_changed, begin, end),
 		cmocka_unit_test_setup_teardown(test_publisher__refused, begin,
 		    end),
 	};
