@@ -16,6 +16,7 @@ extern const struct command command_consistency;
 extern const struct command command_stat;
 extern const struct command command_key;
 extern const struct command command_checkpoint;
+extern const struct command command_publish;
 extern const struct command command_witness;
 extern const struct command command_pg;
 

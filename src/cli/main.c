@@ -28,6 +28,7 @@ static const struct command *const commands[] = {
 	&command_stat,
 	&command_key,
 	&command_checkpoint,
+	&command_publish,
 	&command_witness,
 	&command_pg,
 };
