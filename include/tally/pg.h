@@ -76,7 +76,7 @@ struct tally_pg_place {
 
 /* Errors are those of tally_pg_verify. */
 TALLY_API TALLY_MUST_CHECK int
-tally_pg_place(const char *conninfo, struct tally_pg_place *out,
+tally_pg_locate(const char *conninfo, struct tally_pg_place *out,
     struct tally_error *error);
 
 struct tally_pg_carry_options {

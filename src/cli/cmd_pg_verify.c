@@ -165,7 +165,8 @@ const struct command command_pg_verify = {
 	.summary = "verify a database from outside",
 	.synopsis = "pg verify CONNINFO [--chain NAME] [--jobs N] [--json]\n"
 		    "                       [--heads FILE | --against DIR"
-		    " [--root SIZE:HEX]] [--quiet]",
+		    " [--root SIZE:HEX]]\n"
+		    "                       [--quiet]",
 	.about = "Reads records and rows over several connections under one"
 		 " snapshot, judges them\nhere, trusting nothing in the server"
 		 " but PostgreSQL, and says what it did not\ncover.  Writers"

@@ -130,7 +130,7 @@ carry(struct round *round, bool *out_busy)
 	struct tally_pg_place place;
 	struct tally_carried_source source;
 	enum status status;
-	int result = tally_pg_place(round->settings->conninfo, &place, &error);
+	int result = tally_pg_locate(round->settings->conninfo, &place, &error);
 
 	*out_busy = false;
 	if (result != 0)

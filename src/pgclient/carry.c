@@ -453,7 +453,7 @@ tally_pg_carry(const char *conninfo,
 }
 
 int
-tally_pg_place(const char *conninfo, struct tally_pg_place *out,
+tally_pg_locate(const char *conninfo, struct tally_pg_place *out,
     struct tally_error *error)
 {
 	static const char sql[] = "SELECT s.system_identifier, c.timeline_id,"

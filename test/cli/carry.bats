@@ -134,6 +134,29 @@ tenant
 ["truncated","a/1",32]'
 }
 
+@test "a backup that was put back is found" {
+  server '
+    sql -c "CREATE DATABASE app"
+    tables | PGDATABASE=app sql
+    DB=dbname=app
+    tally init copy >/dev/null
+    carry --quiet
+    sql -c "CREATE DATABASE yesterday TEMPLATE app"
+    PGDATABASE=app sql -c "INSERT INTO a VALUES (201, 0, \$\$x\$\$), (202, 1, \$\$y\$\$)" \
+      -c "CREATE TABLE n (id int PRIMARY KEY)" -c "SELECT tally.attach(\$\$n\$\$)" \
+      -c "INSERT INTO n VALUES (1)"
+    carry --quiet
+    sql -c "DROP DATABASE app" -c "ALTER DATABASE yesterday RENAME TO app"
+    tally pg verify $DB --against copy --json |
+      jq -c ".findings[] | select(.kind != \"unverifiable\") | [.kind, .chain, .seq]" | sort
+    carry --json | jq -c "[.records, .findings[].kind]"'
+  expect 0 '["missing","n",1]
+["truncated","a/0",31]
+["truncated","a/1",31]
+["truncated","tally:log",6]
+[0,"missing","truncated","truncated","truncated"]'
+}
+
 # Prints SQL that seals a chain anew from a seq on, with other times.
 rewriter() {
   cat <<'PY'
