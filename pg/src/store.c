@@ -51,7 +51,8 @@ on_relcache(Datum arg, Oid relation)
 {
 	if (relation == InvalidOid || relation == tables.record ||
 		relation == tables.chain || relation == tables.event ||
-		relation == tables.attachment || relation == tables.origin)
+		relation == tables.attachment || relation == tables.origin ||
+		relation == tables.backfill)
 	{
 		tables_known = false;
 		tally_store_judge_again();
@@ -108,6 +109,8 @@ tally_store_tables(void)
 	found.attachment_label = find_relation("attachment_label", schema);
 	found.origin = find_relation("origin", schema);
 	found.origin_number = find_relation("origin_number", schema);
+	found.backfill = find_relation("backfill", schema);
+	found.backfill_relation = find_relation("backfill_relation", schema);
 	tables = found;
 	tables_known = true;
 	return &tables;

@@ -90,6 +90,7 @@ struct tally_verifier
 	struct tally_pairs *pairs;
 	struct tally_outside *outside;	/* NULL: no heads were given */
 	struct List *tracked;		/* epochs, of verify_tracked.c */
+	struct List *eras;			/* of struct tally_use */
 };
 
 /* What a finding is about; zero is "not known" in every member. */

@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
 	&command_head,
 	&command_log,
 	&command_verify,
+	&command_diagnose,
 	&command_prove,
 	&command_check,
 	&command_consistency,
@@ -29,6 +30,8 @@ static const struct command *const commands[] = {
 	&command_key,
 	&command_checkpoint,
 	&command_publish,
+	&command_restore,
+	&command_adopt,
 	&command_witness,
 	&command_pg,
 };
