@@ -336,6 +336,8 @@ run(struct comparing *c, const struct tally_adoption *adoption,
 	if (r == 0)
 		r = tally_adopt_source_open(&c->source, adoption, false, error);
 	if (r == 0)
+		r = tally_adopt_source_begin(&c->source, adoption, error);
+	if (r == 0)
 		r = tally_adopting_walk(&c->adopting, &c->source.source,
 		    compare);
 	for (uint32_t i = 0; i < c->adopting.chains.len && r == 0; i++)

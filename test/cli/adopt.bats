@@ -245,7 +245,7 @@ before    by their own hashes, but for 1 findings that the log holds' ]]
 @test "what is refused" {
   make_chain 3
   refused 2 '"--profile" is missing; see "tally adopt --help"' adopt chain
-  refused 2 '"--apply" needs "--into"; see "tally adopt --help"' \
+  refused 2 '"--apply" needs either "--into" or "--table"; see "tally adopt --help"' \
     adopt chain --profile vouch --apply
   refused 2 'no record holds by this profile: it is not the one to adopt them by' \
     adopt chain --profile claudemesh --into log
