@@ -11,6 +11,7 @@ extern const struct command command_head;
 extern const struct command command_log;
 extern const struct command command_verify;
 extern const struct command command_diagnose;
+extern const struct command command_profile;
 extern const struct command command_prove;
 extern const struct command command_check;
 extern const struct command command_consistency;
@@ -22,6 +23,11 @@ extern const struct command command_restore;
 extern const struct command command_adopt;
 extern const struct command command_witness;
 extern const struct command command_pg;
+
+/* Of the group "profile". */
+extern const struct command command_profile_list;
+extern const struct command command_profile_show;
+extern const struct command command_profile_test;
 
 /* Of the group "pg". */
 extern const struct command command_pg_verify;

@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 	&command_log,
 	&command_verify,
 	&command_diagnose,
+	&command_profile,
 	&command_prove,
 	&command_check,
 	&command_consistency,
