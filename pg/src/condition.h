@@ -39,6 +39,20 @@ extern struct tally_condition *tally_condition_new(const struct tally_epoch *,
 												   Relation rel);
 
 /*
+ * The same, of a table that may have lost columns of the epoch; NULL if the
+ * condition is over one of these.
+ */
+extern struct tally_condition *tally_condition_new_if(const struct tally_epoch *,
+													  Relation rel);
+
+/*
+ * The epoch's only_when, over the same columns under the names that they have
+ * now; in canonical form, palloc'd.
+ */
+extern char *tally_condition_rename(const struct tally_epoch *epoch,
+									Relation rel);
+
+/*
  * Is it true (not false, not null) of the row in slot?  ERROR if it cannot be
  * evaluated, as when it divides by zero.
  */

@@ -179,18 +179,6 @@ warn(const struct attached *attached, const char *why)
 					 attached->relation)));
 }
 
-static void
-end_epoch(const struct tally_epoch *epoch)
-{
-	struct tally_detach detach;
-
-	detach.label = epoch->label;
-	detach.relation = epoch->relation;
-	detach.table = epoch->table;
-	tally_moment_take(&detach.moment, true);
-	(void) tally_capture_log_event(tally_detach_encode(&detach));
-}
-
 /* Those of the table, should the dump have left them out. */
 static void
 ensure_triggers(Oid relation)
@@ -233,7 +221,7 @@ take_over(const struct attached *attached)
 		warn(attached, why);
 		return;
 	}
-	end_epoch(epoch);
+	tally_attach_end(epoch);
 	(void) tally_store_remove_attachment(attached->relation);
 	moved.id = tally_capture_log_event(tally_epoch_encode(&moved));
 	tally_store_add_attachment(moved.relation, moved.id, moved.label);

@@ -8,6 +8,7 @@
 #include "store.h"
 #include "verify_entries.h"
 #include "verify_origin.h"
+#include "verify_retired.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
 
@@ -274,8 +275,8 @@ replay(struct tally_verifier *v)
 		detach = tally_detach_parse(entry->event);
 		if (detach != NULL)
 			end_epoch(v, entry, detach);
-		else
-			(void) tally_tracked_replay(v, entry);
+		else if (!tally_tracked_replay(v, entry))
+			(void) tally_retired_replay(v, entry);
 	}
 }
 

@@ -87,6 +87,7 @@ struct tally_source
 	int64		legacy;
 	int64		unknown_age;
 	int64		gone;			/* records without a row, after a detach */
+	int64		retired;		/* likewise, of partitions that were retired */
 };
 
 /* A row of tally.attachment. */

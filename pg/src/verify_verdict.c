@@ -127,6 +127,10 @@ tell_uncovered_source(struct tally_verifier *v,
 									 form->why != NULL ? form->why :
 									 "its table is gone");
 	}
+	if (source->retired > 0)
+		tally_report_not_covered(v,
+								 "the rows of %lld records of \"%s\", which went with partitions that were retired",
+								 (long long) source->retired, source->label);
 	if (source->live == NULL)
 		tally_report_not_covered(v,
 								 "rows of \"%s\" that were written after tally:log/%lld detached it",
