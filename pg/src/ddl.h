@@ -68,9 +68,6 @@ extern void tally_ddl_settle_partition(Oid root, Oid partition,
 /* A table, with its rows, became a partition of the root. */
 extern void tally_ddl_settle_joined(Oid root, Oid partition);
 
-/* The rows of a table of the root are about to be written anew. */
-extern void tally_ddl_settle_rewrite(Oid root, Oid relation);
-
 /* The extension is to be dropped, with everything. */
 extern void tally_ddl_settle_extension(void);
 
@@ -80,5 +77,10 @@ extern void tally_ddl_note_column(Oid root, const Node *def);
 /* What would commit before it could be judged. */
 extern void tally_ddl_refuse_concurrently(Oid root, const char *what,
 										  const char *hint);
+
+/* ---- ddl_rewrite.c ------------------------------------------------------ */
+
+/* The rows of a table of the root are about to be written anew. */
+extern void tally_ddl_settle_rewrite(Oid root, Oid relation);
 
 #endif

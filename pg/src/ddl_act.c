@@ -264,11 +264,3 @@ tally_ddl_refuse_concurrently(Oid root, const char *what, const char *hint)
 					tally_attach_name(root)),
 			 errhint("%s", hint)));
 }
-
-/* ---- rows that are written anew ------------------------------------------- */
-
-void
-tally_ddl_settle_rewrite(Oid root, Oid relation)
-{
-	/* TODO */
-}

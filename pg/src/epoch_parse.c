@@ -39,20 +39,6 @@ read_bool(struct tally_text_reader *reader, const char *before, bool *out)
 	return tally_text_skip(reader, *out ? "true" : "false");
 }
 
-/* A number of 64 bits, which JSON has to write as a string. */
-static bool
-read_uint64(struct tally_text_reader *reader, const char *before, uint64 *out)
-{
-	char	   *digits;
-	uint64_t	value;
-
-	if (!tally_text_string(reader, before, &digits) ||
-		tally_decimal_parse(digits, strlen(digits), PG_UINT64_MAX, &value) != 0)
-		return false;
-	*out = value;
-	return true;
-}
-
 /* The position of a column by name, or -1. */
 static int
 find_column(const struct tally_epoch *epoch, const char *name)
@@ -127,9 +113,9 @@ read_xids(struct tally_text_reader *reader, struct tally_moment *moment)
 
 	moment->unclear = 0;
 	if (strncmp(reader->p, before, strlen(before)) == 0 &&
-		!read_uint64(reader, before, &moment->unclear))
+		!tally_text_uint64(reader, before, &moment->unclear))
 		return false;
-	if (!read_uint64(reader, ",\"xid\":", &xid) || !tally_text_skip(reader, "}}"))
+	if (!tally_text_uint64(reader, ",\"xid\":", &xid) || !tally_text_skip(reader, "}}"))
 		return false;
 	moment->xid = FullTransactionIdFromU64(xid);
 	return reader->p == reader->end;
@@ -231,7 +217,7 @@ read_epoch(struct tally_text_reader *reader, struct tally_epoch *epoch)
 
 	if (!read_kind(reader, epoch) ||
 		!read_optional(reader, ",\"chain_by\":", &chain_by) ||
-		!read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
+		!tally_text_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
 		!read_columns(reader, epoch) ||
 		!tally_text_string(reader, ",\"database\":", &epoch->database) ||
 		!read_rows(reader, epoch) ||

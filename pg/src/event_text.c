@@ -51,7 +51,8 @@ tally_text_skip(struct tally_text_reader *reader, const char *literal)
 }
 
 bool
-tally_text_string(struct tally_text_reader *reader, const char *before, char **out)
+tally_text_string(struct tally_text_reader *reader, const char *before,
+				  char **out)
 {
 	const uint8_t *p;
 	const char *stop;
@@ -88,7 +89,8 @@ tally_text_string(struct tally_text_reader *reader, const char *before, char **o
 
 /* A number from -1 to max. */
 bool
-tally_text_number(struct tally_text_reader *reader, const char *before, int64 max, int64 *out)
+tally_text_number(struct tally_text_reader *reader, const char *before,
+				  int64 max, int64 *out)
 {
 	size_t		digits;
 	uint64_t	value;
@@ -105,6 +107,21 @@ tally_text_number(struct tally_text_reader *reader, const char *before, int64 ma
 		return false;
 	*out = value;
 	reader->p += digits;
+	return true;
+}
+
+/* A number of 64 bits, which JSON has to write as a string. */
+bool
+tally_text_uint64(struct tally_text_reader *reader, const char *before,
+				  uint64 *out)
+{
+	char	   *digits;
+	uint64_t	value;
+
+	if (!tally_text_string(reader, before, &digits) ||
+		tally_decimal_parse(digits, strlen(digits), PG_UINT64_MAX, &value) != 0)
+		return false;
+	*out = value;
 	return true;
 }
 

@@ -38,6 +38,10 @@ extern bool tally_text_string(struct tally_text_reader *reader,
 extern bool tally_text_number(struct tally_text_reader *reader,
 							  const char *before, int64 max, int64 *out);
 
+/* Of 64 bits, which JSON has to write as a string. */
+extern bool tally_text_uint64(struct tally_text_reader *reader,
+							  const char *before, uint64 *out);
+
 /* The member ,"relation": */
 extern bool tally_text_relation(struct tally_text_reader *reader, Oid *out);
 

@@ -30,6 +30,7 @@
 #include "verify_outside.h"
 #include "verify_record.h"
 #include "verify_retired.h"
+#include "verify_rewritten.h"
 #include "verify_rows.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
@@ -314,6 +315,7 @@ judge_rows(struct tally_verifier *v, const struct walk *walk)
 		if (((struct tally_source *) lfirst(cell))->is_relevant)
 			tally_verdict_source(v, lfirst(cell));
 	}
+	tally_rewritten_tell(v);
 	tally_sources_tell_unknown(v);
 }
 

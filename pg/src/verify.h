@@ -90,6 +90,7 @@ struct tally_verifier
 	struct tally_pairs *pairs;
 	struct tally_outside *outside;	/* NULL: no heads were given */
 	struct List *tracked;		/* epochs, of verify_tracked.c */
+	struct List *rewritten;		/* of verify_rewritten.c */
 	struct tally_retired *retired;	/* NULL: no partition was */
 	struct tally_retiring *retiring;	/* NULL: nobody asks for it */
 };

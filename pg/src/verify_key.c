@@ -330,6 +330,7 @@ is_of_later(const struct tally_key_row *row, const struct tally_use *use)
 	return row->row.use != NULL &&
 		row->row.use->attach_seq > use->attach_seq &&
 		(row->row.age == TALLY_AGE_SEALED ||
+		 row->row.age == TALLY_AGE_REWRITTEN ||
 		 row->row.age == TALLY_AGE_LEFT_OUT ||
 		 row->row.age == TALLY_AGE_NARROWED);
 }

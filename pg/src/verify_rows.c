@@ -14,6 +14,7 @@
 #include "verify_chains.h"
 #include "verify_match.h"
 #include "verify_retired.h"
+#include "verify_rewritten.h"
 #include "verify_rows.h"
 
 #include "access/relation.h"
@@ -210,6 +211,9 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 	HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
 	enum tally_age age = tally_age_judge(walk->source, walk->root, tuple,
 										 out_use);
+	bool		is_rewritten = age == TALLY_AGE_SEALED &&
+		tally_rewritten_is(walk->v, RelationGetRelid(walk->rel), *out_use,
+						   tuple);
 
 	if (should_free)
 		heap_freetuple(tuple);
@@ -217,6 +221,9 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 		return TALLY_AGE_LEFT_OUT;
 	if (age == TALLY_AGE_SEALED && is_cover_lost(walk, *out_use))
 		return TALLY_AGE_UNKNOWN;
+	if (age == TALLY_AGE_SEALED && is_rewritten &&
+		!is_left_out(walk, *out_use, slot))
+		return TALLY_AGE_REWRITTEN;
 	if (age != TALLY_AGE_SEALED || !is_left_out(walk, *out_use, slot))
 		return age;
 	return was_covered(walk, *out_use, slot) ? TALLY_AGE_NARROWED :

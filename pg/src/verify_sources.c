@@ -9,6 +9,7 @@
 #include "verify_entries.h"
 #include "verify_origin.h"
 #include "verify_retired.h"
+#include "verify_rewritten.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
 
@@ -275,8 +276,9 @@ replay(struct tally_verifier *v)
 		detach = tally_detach_parse(entry->event);
 		if (detach != NULL)
 			end_epoch(v, entry, detach);
-		else if (!tally_tracked_replay(v, entry))
-			(void) tally_retired_replay(v, entry);
+		else if (!tally_tracked_replay(v, entry) &&
+				 !tally_retired_replay(v, entry))
+			(void) tally_rewritten_replay(v, entry);
 	}
 }
 

@@ -67,6 +67,7 @@ enum tally_age
 	TALLY_AGE_BETWEEN,			/* written while the table was detached */
 	TALLY_AGE_AFTER,			/* likewise, and it is */
 	TALLY_AGE_UNKNOWN,
+	TALLY_AGE_REWRITTEN,		/* likewise, since its table was rewritten */
 };
 
 struct tally_source
