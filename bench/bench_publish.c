@@ -84,17 +84,20 @@ touch(struct tally_log *log, unsigned from, unsigned to)
 	}
 }
 
+static const struct tally_publish_options how = {
+	.signers = &signer, .signers_len = 1, .register_dir = path_register
+};
+
+/* With a publisher that stays, or (NULL) as one call does it. */
 static double
-publish(void)
+publish(struct tally_publisher *publisher)
 {
-	struct tally_signer *const signers[] = { signer };
-	const struct tally_publish_options how = { .signers = signers,
-		.signers_len = 1,
-		.register_dir = path_register };
 	struct tally_published_checkpoint out;
 	struct tally_error error = { 0 };
 	double began = now();
-	int r = tally_publish(path_log, &how, &out, &error);
+	int r = publisher != NULL
+	    ? tally_publisher_publish(publisher, &out, &error)
+	    : tally_publish(path_log, &how, &out, &error);
 
 	if (r != 0 || out.verdict > TALLY_PUBLISH_CURRENT)
 		die("publish", r, &error);
@@ -110,22 +113,45 @@ by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void
-measure_chains(void)
+static struct tally_publisher *
+open_publisher(struct tally_log *log)
 {
-	struct tally_log *log = open_log();
+	struct tally_publisher *publisher;
+	struct tally_error error = { 0 };
+	int r = tally_publisher_open(log, &how, &publisher, &error);
+
+	if (r != 0)
+		die("publisher", r, &error);
+	return publisher;
+}
+
+static void
+measure_chains(struct tally_log *log, struct tally_publisher *publisher,
+    const char *kind)
+{
 	double seconds[15];
 
-	touch(log, 0, CHAINS);
-	(void)publish();
+	(void)publish(publisher);
 	for (unsigned i = 0; i < 15; i++) {
 		touch(log, i * CHANGED, (i + 1) * CHANGED);
-		seconds[i] = publish();
+		seconds[i] = publish(publisher);
 	}
 	qsort(seconds, 15, sizeof(seconds[0]), by_value);
-	printf("checkpoint, %d chains, %d changed: median %.1f ms, worst"
+	printf("checkpoint, %d chains, %d changed, %s: median %.1f ms, worst"
 	       " %.1f ms\n",
-	    CHAINS, CHANGED, seconds[7] * 1e3, seconds[14] * 1e3);
+	    CHAINS, CHANGED, kind, seconds[7] * 1e3, seconds[14] * 1e3);
+}
+
+static void
+measure_many_chains(void)
+{
+	struct tally_log *log = open_log();
+	struct tally_publisher *publisher = open_publisher(log);
+
+	touch(log, 0, CHAINS);
+	measure_chains(log, NULL, "one call each");
+	measure_chains(log, publisher, "a publisher that stays");
+	tally_publisher_close(publisher);
 	(void)tally_log_close(log, NULL);
 }
 
@@ -155,7 +181,8 @@ write_records(void *arg)
 
 /* Records a second over some seconds. */
 static double
-turn(struct tally_log *log, bool with_checkpoints)
+turn(struct tally_log *log, struct tally_publisher *publisher,
+    bool with_checkpoints)
 {
 	struct timespec second = { .tv_sec = 1 };
 	pthread_t thread[THREADS];
@@ -169,7 +196,7 @@ turn(struct tally_log *log, bool with_checkpoints)
 	for (int i = 0; i < SECONDS; i++) {
 		(void)nanosleep(&second, NULL);
 		if (with_checkpoints)
-			(void)publish();
+			(void)publish(publisher);
 	}
 	double rate = (double)atomic_load(&appended) / (now() - began);
 
@@ -177,7 +204,7 @@ turn(struct tally_log *log, bool with_checkpoints)
 	for (int i = 0; i < THREADS; i++)
 		(void)pthread_join(thread[i], NULL);
 	/* What is not signed yet would be paid for by the next turn. */
-	(void)publish();
+	(void)publish(publisher);
 	return rate;
 }
 
@@ -185,12 +212,13 @@ static void
 measure_appends(void)
 {
 	struct tally_log *log = open_log();
+	struct tally_publisher *publisher = open_publisher(log);
 	double without[TURNS], with[TURNS];
 
-	(void)turn(log, true);
+	(void)turn(log, publisher, true);
 	for (int i = 0; i < TURNS; i++) {
-		without[i] = turn(log, false);
-		with[i] = turn(log, true);
+		without[i] = turn(log, publisher, false);
+		with[i] = turn(log, publisher, true);
 		printf("  turn %d: %.0f/s without, %.0f/s with\n", i,
 		    without[i], with[i]);
 	}
@@ -200,20 +228,21 @@ measure_appends(void)
 	       " %.0f/s: %.3f\n",
 	    with[TURNS / 2], without[TURNS / 2],
 	    with[TURNS / 2] / without[TURNS / 2]);
+	tally_publisher_close(publisher);
 	(void)tally_log_close(log, NULL);
 }
 
 static void
 begin(const char *dir, const char *name)
 {
-	struct tally_init_options how = { .origin = "example.org/bench" };
+	struct tally_init_options new_log = { .origin = "example.org/bench" };
 	struct tally_error error = { 0 };
 	int r;
 
 	(void)snprintf(path_log, sizeof(path_log), "%s/%s", dir, name);
 	(void)snprintf(path_register, sizeof(path_register), "%s/register-%s",
 	    dir, name);
-	r = tally_log_init(path_log, &how, &error);
+	r = tally_log_init(path_log, &new_log, &error);
 	if (r != 0)
 		die("init", r, &error);
 }
@@ -236,7 +265,7 @@ main(int argc, char **argv)
 	if (r != 0)
 		die("key", r, &error);
 	begin(argv[1], "chains");
-	measure_chains();
+	measure_many_chains();
 	begin(argv[1], "appends");
 	measure_appends();
 	tally_signer_free(signer);

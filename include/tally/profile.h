@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Foreign chains: somebody else's hash-chained records, described by a profile
- * (doc/profiles.md) and verified where they are.  Nothing is ever written.
+ * (doc/profiles.md), verified where they are, and gone on with.  What is there
+ * is never rewritten.
  */
 #ifndef TALLY_PROFILE_H
 #define TALLY_PROFILE_H
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include <tally/error.h>
+#include <tally/record.h>
 #include <tally/verify.h>
 
 #ifdef __cplusplus
@@ -18,6 +20,12 @@ extern "C" {
 
 struct tally_profile;
 
+/* The value that is chosen for one of a profile's parameters. */
+struct tally_profile_setting {
+	const char *name;
+	const char *value;
+};
+
 /*
  * Reads a profile.  Returns 0 with one that the caller frees; TALLY_E_FORMAT
  * with a message that says where it is wrong, such as
@@ -25,24 +33,54 @@ struct tally_profile;
  * or TALLY_E_MEMORY.
  */
 TALLY_API TALLY_MUST_CHECK int
-tally_profile_parse(const char *text, size_t len, struct tally_profile **out,
-    struct tally_error *error);
+tally_profile_parse(const char *text, size_t len,
+    const struct tally_profile_setting *settings, size_t settings_len,
+    struct tally_profile **out, struct tally_error *error);
 
 /* NULL is left alone. */
 TALLY_API void
 tally_profile_free(struct tally_profile *profile);
 
-/* Where records come from: JSON Lines, one record a line. */
+/* What a profile says of itself; NULL where it does not.  The texts live as
+ * long as the profile. */
+struct tally_profile_about {
+	const char *name;
+	const char *title;
+	const char *about;
+	const char *confidence; /* "unconfirmed" if the rule is a guess */
+	const char *query;
+	const char *digest;
+};
+
+TALLY_API void
+tally_profile_describe(const struct tally_profile *profile,
+    struct tally_profile_about *out);
+
+enum tally_profile_format {
+	TALLY_PROFILE_LINES = 0, /* JSON Lines, one record a line */
+	TALLY_PROFILE_CSV,       /* RFC 4180, with a header; an empty cell
+				    without quotes is null */
+};
+
+/* Where records come from: bytes of a file, or records one by one. */
 struct tally_profile_source {
 	/* Up to len bytes; 0 at the end; a negative TALLY_E_... */
 	int64_t (*read)(void *arg, void *buffer, size_t len);
+	/* Or, if it is not NULL: the next record, a JSON object without a line
+	 * feed, which lives until the next call.  0, TALLY_END, TALLY_PARTIAL
+	 * (interrupted) or an error with a message. */
+	int (*record)(void *arg, const char **out, size_t *out_len,
+	    struct tally_error *error);
 	void *arg;
-	const char *name; /* what findings call it */
+	enum tally_profile_format format; /* of what read gives */
+	const char *name; /* what findings call it; NULL: it is no file */
 };
 
 /*
  * Verifies the source in one pass; of options finding, progress and arg count.
  * A finding's seq counts within its chain, its index within the source.
+ * Memory is bounded, but for some 300 bytes for each chain; what does not fit
+ * goes to temporary files without a name in TMPDIR.
  * Returns 0 with a verdict, TALLY_PARTIAL if progress interrupted it, or an
  * error.
  */
@@ -51,6 +89,31 @@ tally_profile_verify(struct tally_profile *profile,
     const struct tally_profile_source *source,
     const struct tally_verify_options *options,
     struct tally_verdict *out_verdict, struct tally_error *error);
+
+/* A record to be: a JSON object without its hash and its link. */
+struct tally_profile_event {
+	const char *text;
+	size_t len;
+};
+
+/*
+ * Appends records to the chain in the file at path, which is created if it is
+ * missing, as the profile's "writer" says; under the lock that the chain's
+ * own program takes (flock of path with the profile's suffix), for which it
+ * waits.  All of them or none, synced.  out_hashes, if not NULL, takes a hash
+ * for each; out_torn, if not NULL, the bytes of a torn last line that were
+ * moved to <path>.torn.
+ *
+ * Returns 0; TALLY_E_EVENT or TALLY_E_LIMIT with the event's place in
+ * error->item; TALLY_E_USAGE if the profile has no writer; TALLY_E_BUSY if a
+ * signal came while it waited; TALLY_E_ACCESS, _FULL, _IO, _MEMORY; or
+ * TALLY_E_POISONED if it is not known whether the records are durable.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_profile_append(const struct tally_profile *profile, const char *path,
+    const struct tally_profile_event *events, size_t count,
+    struct tally_hash *out_hashes, uint64_t *out_torn,
+    struct tally_error *error);
 
 #ifdef __cplusplus
 }

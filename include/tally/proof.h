@@ -46,6 +46,22 @@ TALLY_API TALLY_MUST_CHECK int
 tally_log_root(struct tally_log *log, uint64_t size, uint64_t *out_size,
     struct tally_hash *out_root, struct tally_error *error);
 
+/* That the log at one size extends itself at a smaller one. */
+struct tally_consistency {
+	uint64_t old_size, size;
+	struct tally_hash old_root, root;
+	struct tally_hash path[64]; /* RFC 6962, section 2.1.2 */
+	size_t path_len;            /* 0 if old_size is 0, or size */
+};
+
+/*
+ * 0 <= old_size <= size, 0 < size.  Returns 0; TALLY_END if the log is not so
+ * long; TALLY_E_USAGE.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_log_consistency(struct tally_log *log, uint64_t old_size, uint64_t size,
+    struct tally_consistency *out, struct tally_error *error);
+
 enum tally_proof_verdict {
 	TALLY_PROOF_ROOT = 0,   /* holds against the root that was given */
 	TALLY_PROOF_UNSIGNED,   /* holds, but nobody vouches for its root */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include <tally/error.h>
+#include <tally/log.h>
 #include <tally/record.h>
 
 #ifdef __cplusplus
@@ -98,6 +99,33 @@ struct tally_published_checkpoint {
 TALLY_API TALLY_MUST_CHECK int
 tally_publish(const char *dir, const struct tally_publish_options *options,
     struct tally_published_checkpoint *out, struct tally_error *error);
+
+/*
+ * The same for a log that is open, again and again: what one checkpoint
+ * hashed of the heads, the next one does not hash anew.  log, and all that
+ * options lead to, must outlive the publisher; one thread at a time may use
+ * it.  Other publishers of the log may work beside it, and its lock is held
+ * during a call only.  Close it with tally_publisher_close.
+ * Errors: TALLY_E_USAGE (see above; a log that is open for reading), _MEMORY.
+ */
+struct tally_publisher;
+
+TALLY_API TALLY_MUST_CHECK int
+tally_publisher_open(struct tally_log *log,
+    const struct tally_publish_options *options,
+    struct tally_publisher **out_publisher, struct tally_error *error);
+
+/*
+ * One checkpoint, as tally_publish.  After an error the publisher can be used
+ * again; after TALLY_E_SWAPPED or _POISONED the log should be opened anew.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_publisher_publish(struct tally_publisher *publisher,
+    struct tally_published_checkpoint *out, struct tally_error *error);
+
+/* NULL is left alone. */
+TALLY_API void
+tally_publisher_close(struct tally_publisher *publisher);
 
 #ifdef __cplusplus
 }

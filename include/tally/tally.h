@@ -3,6 +3,7 @@
 #ifndef TALLY_TALLY_H
 #define TALLY_TALLY_H
 
+#include <tally/bundle.h>
 #include <tally/error.h>
 #include <tally/log.h>
 #include <tally/profile.h>
@@ -10,5 +11,6 @@
 #include <tally/publish.h>
 #include <tally/record.h>
 #include <tally/verify.h>
+#include <tally/witness.h>
 
 #endif

@@ -224,9 +224,8 @@ tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
 	if (request->only_when != NULL)
 		epoch->only_when = tally_condition_check(request->only_when, rel,
 												 epoch);
-	/* Of what is tracked nobody asks how old it is. */
 	if (epoch->is_tracked)
-		epoch->moment.xid = ReadNextFullTransactionId();
+		tally_moment_take_bare(&epoch->moment);
 	else
 		tally_moment_take(&epoch->moment, false);
 }
@@ -241,7 +240,7 @@ tally_attach_end(const struct tally_epoch *epoch)
 	end.table = epoch->table;
 	/* Of what is tracked nobody asks how old it is. */
 	if (epoch->is_tracked)
-		end.moment.xid = ReadNextFullTransactionId();
+		tally_moment_take_bare(&end.moment);
 	else
 		tally_moment_take(&end.moment, true);
 	(void) tally_capture_log_event(tally_detach_encode(&end));

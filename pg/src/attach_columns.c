@@ -9,6 +9,7 @@
 #include "shape.h"
 #include "types.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"

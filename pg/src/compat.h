@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What differs between PostgreSQL 15 and newer versions, and nothing else.
+ * Calls are written as the newest version has them.
  */
 #ifndef TALLY_PG_COMPAT_H
 #define TALLY_PG_COMPAT_H
@@ -11,6 +12,7 @@
 #error "PostgreSQL 15 or newer is needed"
 #endif
 
+#include "access/genam.h"
 #include "replication/syncrep.h"
 #include "replication/walsender_private.h"
 #include "storage/proc.h"
@@ -49,6 +51,21 @@
 #define TALLY_IS_ADD_COLUMN(subtype) \
 	((subtype) == AT_AddColumn || (subtype) == AT_AddColumnRecurse)
 #define TALLY_OWNS_RELATION(oid, role) pg_class_ownercheck(oid, role)
+#endif
+
+/* The headers of 15 bring it along with others. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* PostgreSQL 18 counts searches of an index here, for EXPLAIN. */
+#if PG_VERSION_NUM < 180000
+#define index_beginscan(heap, index, snapshot, instrument, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, nkeys, norderbys)
+#endif
+
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 #ifndef palloc_array

@@ -404,3 +404,44 @@ tally_condition_new_if(const struct tally_epoch *epoch, Relation rel)
 		return NULL;
 	return tally_condition_new(left, rel);
 }
+
+/* Columns by number instead of name, in place. */
+static bool
+number_columns(Node *node, void *arg)
+{
+	const struct tally_epoch *epoch = arg;
+	ColumnRef  *column = (ColumnRef *) node;
+	int			i;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, ColumnRef))
+		return raw_expression_tree_walker(node, number_columns, arg);
+	for (i = 0; i < epoch->ncolumns; i++)
+	{
+		if (IsA(llast(column->fields), String) &&
+			strcmp(epoch->columns[i].name, strVal(llast(column->fields))) == 0)
+		{
+			column->fields =
+				list_make1(makeString(psprintf("%d",
+											   epoch->columns[i].number)));
+			return false;
+		}
+	}
+	return false;
+}
+
+bool
+tally_condition_is_same(const struct tally_epoch *a,
+						const struct tally_epoch *b)
+{
+	Node	   *trees[2];
+
+	if (a->only_when == NULL || b->only_when == NULL)
+		return a->only_when == b->only_when;
+	trees[0] = parse_one(a->only_when);
+	trees[1] = parse_one(b->only_when);
+	(void) number_columns(trees[0], unconstify(struct tally_epoch *, a));
+	(void) number_columns(trees[1], unconstify(struct tally_epoch *, b));
+	return equal(trees[0], trees[1]);
+}

@@ -46,6 +46,13 @@ extern struct tally_condition *tally_condition_new_if(const struct tally_epoch *
 													  Relation rel);
 
 /*
+ * Do both pick the same rows, as far as one can see: the same text but for the
+ * names of columns, which go by number?  NULL: every row.
+ */
+extern bool tally_condition_is_same(const struct tally_epoch *a,
+									const struct tally_epoch *b);
+
+/*
  * The epoch's only_when, over the same columns under the names that they have
  * now; in canonical form, palloc'd.
  */

@@ -34,6 +34,7 @@
 #include "nodes/nodeFuncs.h"
 #pragma GCC diagnostic pop
 
+#include "compat.h"
 #include "condition_judge.h"
 #include "types.h"
 
@@ -46,8 +47,8 @@ struct judge
 	Node	   *node;			/* being judged */
 };
 
-static void refuse(struct judge *judge, Node *node, const char *what)
-			pg_attribute_noreturn();
+pg_noreturn static void refuse(struct judge *judge, Node *node,
+							   const char *what);
 
 static void
 refuse(struct judge *judge, Node *node, const char *what)

@@ -7,6 +7,8 @@
  * before the attach would look like rows that somebody has smuggled in, and
  * those that somebody has smuggled in like all others.  So what may be without
  * a record is counted before; of more, verifying says that they are unsealed.
+ * It is sealed also if there is no such row: that a row's xmin is of the time
+ * of an epoch does not say any more that it had to be sealed in this one.
  * (VACUUM FULL and CLUSTER leave the xmin as it is.)
  *
  * Only xmins are looked at: the rows still are as they were, but how to read
@@ -17,6 +19,7 @@
 #include "alter.h"
 #include "attach.h"
 #include "capture.h"
+#include "condition.h"
 #include "ddl.h"
 #include "log.h"
 #include "rewrite_event.h"
@@ -46,14 +49,6 @@ struct ages
 };
 
 static bool
-is_same_condition(const struct tally_epoch *a, const struct tally_epoch *b)
-{
-	if (a->only_when == NULL || b->only_when == NULL)
-		return a->only_when == b->only_when;
-	return strcmp(a->only_when, b->only_when) == 0;
-}
-
-static bool
 look_at_event(int64 id, const char *event, void *arg)
 {
 	struct ages *ages = arg;
@@ -68,7 +63,8 @@ look_at_event(int64 id, const char *event, void *arg)
 		return true;
 	if (ages->first == NULL)
 		ages->first = epoch;
-	if (epoch->only_when != NULL && !is_same_condition(epoch, ages->now))
+	if (epoch->only_when != NULL &&
+		!tally_condition_is_same(epoch, ages->now))
 		ages->has_other_condition = true;
 	return true;
 }
@@ -79,15 +75,13 @@ is_excused(struct ages *ages, HeapTupleHeader header)
 {
 	TransactionId xmin = HeapTupleHeaderGetRawXmin(header);
 
-	if (ages->before != NULL && xmin == (TransactionId) ages->before->xid)
-	{
-		ages->again++;
-		return false;
-	}
-	if (!tally_moment_is_behind(&ages->first->moment, xmin))
+	if (!tally_moment_is_behind(&ages->first->moment, xmin) ||
+		(ages->has_other_condition &&
+		 !tally_moment_is_behind(&ages->now->moment, xmin)))
 		return true;
-	return ages->has_other_condition &&
-		!tally_moment_is_behind(&ages->now->moment, xmin);
+	if (ages->before != NULL && xmin == (TransactionId) ages->before->xid)
+		ages->again++;
+	return false;
 }
 
 static int64
@@ -140,15 +134,15 @@ tally_ddl_settle_rewrite(Oid root, Oid relation)
 	if (ages.first == NULL)
 		return;
 	rewrite.rows = count_rows(&ages);
-	if (rewrite.rows == 0)
-		return;
 	rewrite.label = ages.now->label;
 	rewrite.relation = relation;
 	rewrite.table = tally_attach_name(relation);
 	rewrite.xid = U64FromFullTransactionId(GetCurrentFullTransactionId());
-	if (tally_ddl_policy != TALLY_POLICY_SEAL)
+	if (rewrite.rows > 0 && tally_ddl_policy != TALLY_POLICY_SEAL)
 		refuse(&rewrite);
 	(void) tally_capture_log_event(tally_rewrite_encode(&rewrite));
+	if (rewrite.rows == 0)
+		return;
 	/* So that capture takes these rows for older than the epoch in force. */
 	tally_alter_follow(ages.now);
 }

@@ -93,6 +93,14 @@ tally_epoch_is_here(const struct tally_epoch *epoch)
 	return !epoch->is_elsewhere;
 }
 
+bool
+tally_epoch_is_same_table(const struct tally_epoch *a,
+						  const struct tally_epoch *b)
+{
+	return a->relation == b->relation && a->cluster == b->cluster &&
+		strcmp(a->database, b->database) == 0;
+}
+
 char *
 tally_epoch_encode(const struct tally_epoch *epoch)
 {

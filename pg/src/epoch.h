@@ -63,6 +63,13 @@ struct tally_detach
 extern bool tally_epoch_is_here(const struct tally_epoch *epoch);
 
 /*
+ * Are both of one table, by its oid in one database?  So is one whose database
+ * was renamed in between, which this does not see.
+ */
+extern bool tally_epoch_is_same_table(const struct tally_epoch *a,
+									  const struct tally_epoch *b);
+
+/*
  * The canonical event text (JCS) of an attach, an alteration or a detach;
  * palloc'd.  Of what is tracked, that of track and untrack.
  */

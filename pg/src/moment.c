@@ -108,6 +108,13 @@ tally_moment_take(struct tally_moment *out, bool with_own)
 	qsort(out->running, out->nrunning, sizeof(*out->running), compare_xids);
 }
 
+void
+tally_moment_take_bare(struct tally_moment *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->xid = ReadNextFullTransactionId();
+}
+
 static bool
 is_running(const struct tally_moment *moment, uint64 xid)
 {

@@ -38,6 +38,9 @@ enum tally_order
  */
 extern void tally_moment_take(struct tally_moment *out, bool with_own);
 
+/* The transaction id alone: of what is tracked nobody asks how old it is. */
+extern void tally_moment_take_bare(struct tally_moment *out);
+
 /* On which side of it is what the transaction wrote? */
 extern enum tally_order tally_moment_judge(const struct tally_moment *moment,
 										   uint64 xid);

@@ -191,10 +191,11 @@ is_shallow(const char *text)
 	bool		in_string = false;
 	int			depth = 0;
 
-	for (; *text != '\0'; text++)
+	for (; *text !='\0'; text ++)
 	{
 		if (in_string && *text == '\\' && text[1] != '\0')
-			text++;
+			text	  ++;
+
 		else if (*text == '"')
 			in_string = !in_string;
 		else if (!in_string && strchr("{[", *text) != NULL)
@@ -246,10 +247,13 @@ parse(void *arg)
 struct tally_origin_event *
 tally_origin_event_parse(const char *text)
 {
-	struct reading reading = {text};
+	struct reading reading;
 
 	/* All others of tally:log, without the cost of reading them. */
 	if (strncmp(text, HEAD, strlen(HEAD)) != 0 || !is_shallow(text))
 		return NULL;
+	reading.text = text;
+
+	reading.event = NULL;
 	return tally_attempt(parse, &reading) ? reading.event : NULL;
 }

@@ -13,15 +13,14 @@
 
 #include "attempt.h"
 #include "chain.h"
+#include "compat.h"
 #include "hasher.h"
 #include "pin.h"
 #include "renderer.h"
 
-static void report_not_utf8(const struct tally_renderer *renderer,
-							const struct tally_member *member)
-			pg_attribute_noreturn();
-static void report_too_long(const struct tally_renderer *renderer)
-			pg_attribute_noreturn();
+pg_noreturn static void report_not_utf8(const struct tally_renderer *renderer,
+										const struct tally_member *member);
+pg_noreturn static void report_too_long(const struct tally_renderer *renderer);
 
 static void
 report_not_utf8(const struct tally_renderer *renderer,

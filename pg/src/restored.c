@@ -44,7 +44,8 @@ largest_id(Oid table, Oid index)
 	Relation	rel = table_open(table, AccessShareLock);
 	Relation	indexrel = index_open(index, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	IndexScanDesc scan = index_beginscan(rel, indexrel, SnapshotSelf, 0, 0);
+	IndexScanDesc scan = index_beginscan(rel, indexrel, SnapshotSelf, NULL,
+										 0, 0);
 	int64		id = 0;
 	bool		isnull;
 

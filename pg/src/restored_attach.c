@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "restored.h"
 #include "store.h"
+#include "track.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -68,20 +69,36 @@ read_attachments(void)
 	return found;
 }
 
-/* Does the table have our row trigger? */
-static bool
-has_trigger(Relation rel)
+/* How many triggers of the table call the function? */
+static int
+count_triggers(Relation rel, const char *name)
 {
 	TriggerDesc *triggers = rel->trigdesc;
-	Oid			capture = tally_attach_find_function("capture");
+	Oid			function = tally_attach_find_function(name);
+	int			count = 0;
 	int			i;
 
 	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		if (triggers->triggers[i].tgfoid == capture)
-			return true;
-	}
-	return false;
+		count += triggers->triggers[i].tgfoid == function;
+	return count;
+}
+
+/* Does the table have our trigger: of rows, or of statements? */
+static bool
+has_trigger(Relation rel, const struct tally_epoch *epoch)
+{
+	return count_triggers(rel, epoch->is_tracked ? TALLY_TRACK_FUNCTION :
+						  "capture") > 0;
+}
+
+static bool
+has_all_triggers(Relation rel, const struct tally_epoch *epoch)
+{
+	if (epoch->is_tracked)
+		return count_triggers(rel, TALLY_TRACK_FUNCTION) ==
+			TALLY_TRACK_TRIGGERS;
+	return has_trigger(rel, epoch) &&
+		count_triggers(rel, "refuse_truncate") > 0;
 }
 
 /* Why a column does not have its name here, or NULL. */
@@ -133,6 +150,16 @@ renumber(struct tally_epoch *epoch, Relation rel, const AttrNumber *numbers)
 		epoch->chain_by = positions[epoch->chain_by];
 }
 
+static void
+take_moment(const struct tally_epoch *epoch, struct tally_moment *out,
+			bool is_end)
+{
+	if (epoch->is_tracked)
+		tally_moment_take_bare(out);
+	else
+		tally_moment_take(out, is_end);
+}
+
 /*
  * The epoch as it is here; why not, if it cannot be.  The locks are held.
  */
@@ -146,7 +173,7 @@ move_epoch(struct tally_epoch *epoch, const struct attached *attached)
 
 	epoch->relation = attached->relation;
 	epoch->is_elsewhere = true;
-	if (strcmp(name, epoch->table) != 0 && !has_trigger(rel))
+	if (strcmp(name, epoch->table) != 0 && !has_trigger(rel, epoch))
 		why = psprintf("it was table \"%s\", and has no trigger of tally",
 					   epoch->table);
 	else
@@ -164,48 +191,74 @@ move_epoch(struct tally_epoch *epoch, const struct attached *attached)
 	epoch->table = name;
 	epoch->cluster = GetSystemIdentifier();
 	epoch->database = get_database_name(MyDatabaseId);
-	tally_moment_take(&epoch->moment, false);
+	take_moment(epoch, &epoch->moment, false);
 	return NULL;
 }
 
+/* epoch: NULL if it cannot be read. */
 static void
-warn(const struct attached *attached, const char *why)
+warn(const struct attached *attached, const struct tally_epoch *epoch,
+	 const char *why)
 {
+	bool		is_tracked = epoch != NULL && epoch->is_tracked;
+
 	ereport(WARNING,
-			(errmsg("table \"%s\" was attached as \"%s\", and is not taken over: %s",
-					tally_attach_name(attached->relation), attached->label,
+			(errmsg("table \"%s\" was %s as \"%s\", and is not taken over: %s",
+					tally_attach_name(attached->relation),
+					is_tracked ? "tracked" : "attached", attached->label,
 					why),
+			 is_tracked ?
+			 errhint("Changing it fails until that was ended and begun anew: SELECT tally.untrack(%u::regclass)",
+					 attached->relation) :
 			 errhint("Writing to it fails until it was detached and attached: SELECT tally.detach(%u::regclass)",
 					 attached->relation)));
 }
 
-/* Those of the table, should the dump have left them out. */
+/* Those of the table, should the dump have left some out. */
 static void
-ensure_triggers(Oid relation)
+ensure_triggers(const struct tally_epoch *epoch)
 {
-	Relation	rel = table_open(relation, NoLock);
-	bool		has = has_trigger(rel);
+	Relation	rel = table_open(epoch->relation, NoLock);
+	bool		has = has_all_triggers(rel, epoch);
 
 	table_close(rel, NoLock);
 	if (has)
 		return;
-	tally_attach_drop_triggers(relation);
-	tally_attach_make_triggers(relation);
+	if (epoch->is_tracked)
+	{
+		tally_track_drop_triggers(epoch->relation);
+		tally_track_make_triggers(epoch->relation);
+	}
+	else
+	{
+		tally_attach_drop_triggers(epoch->relation);
+		tally_attach_make_triggers(epoch->relation);
+	}
+}
+
+/* What the event says that attached or tracked the table; NULL: it does not. */
+static struct tally_epoch *
+read_epoch(const struct attached *attached)
+{
+	char	   *event = tally_store_read_event(attached->epoch, SnapshotSelf);
+	struct tally_epoch *epoch;
+
+	if (event == NULL)
+		return NULL;
+	epoch = tally_epoch_parse(attached->epoch, event);
+	if (epoch == NULL)
+		epoch = tally_track_parse(attached->epoch, event);
+	return epoch;
 }
 
 static void
 take_over(const struct attached *attached)
 {
-	char	   *event = tally_store_read_event(attached->epoch, SnapshotSelf);
-	struct tally_epoch *epoch;
+	struct tally_epoch *epoch = read_epoch(attached);
 	struct tally_epoch moved;
 	char	   *why;
 
-	epoch = event == NULL ? NULL : tally_epoch_parse(attached->epoch, event);
-	if (epoch == NULL && event != NULL &&
-		tally_track_parse(attached->epoch, event) != NULL)
-		why = pstrdup("it is tracked; end that with tally.untrack() and track it again");
-	else if (epoch == NULL || strcmp(epoch->label, attached->label) != 0)
+	if (epoch == NULL || strcmp(epoch->label, attached->label) != 0)
 		why = psprintf("event %lld is not the one that attached it",
 					   (long long) attached->epoch);
 	else if (get_rel_name(attached->relation) == NULL)
@@ -218,14 +271,14 @@ take_over(const struct attached *attached)
 	}
 	if (why != NULL)
 	{
-		warn(attached, why);
+		warn(attached, epoch, why);
 		return;
 	}
 	tally_attach_end(epoch);
 	(void) tally_store_remove_attachment(attached->relation);
 	moved.id = tally_capture_log_event(tally_epoch_encode(&moved));
 	tally_store_add_attachment(moved.relation, moved.id, moved.label);
-	ensure_triggers(moved.relation);
+	ensure_triggers(&moved);
 }
 
 static int

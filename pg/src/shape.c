@@ -119,6 +119,48 @@ label_of(const char *fact)
 	return space == NULL ? fact : space + 1;
 }
 
+/*
+ * Are two facts about composites the same but for the numbers of attributes?
+ * A dump leaves out those that were dropped, and numbers are not printed.
+ */
+static bool
+is_same_but_numbers(const char *a, const char *b)
+{
+	char		before = '\0';
+
+	for (;;)
+	{
+		if (before == '(' || before == ',')
+		{
+			Size		a_digits = strspn(a, "0123456789");
+			Size		b_digits = strspn(b, "0123456789");
+
+			if (a_digits > 0 && a[a_digits] == ' ' &&
+				b_digits > 0 && b[b_digits] == ' ')
+			{
+				a += a_digits;
+				b += b_digits;
+			}
+		}
+		if (*a != *b)
+			return false;
+		if (*a == '\0')
+			return true;
+		before = *a++;
+		b++;
+	}
+}
+
+/* The same fact, though in another place? */
+static bool
+is_same_elsewhere(const char *a, const char *b)
+{
+	if (is_of_enum(a) != is_of_enum(b))
+		return false;
+	return is_of_enum(a) ? strcmp(label_of(a), label_of(b)) == 0 :
+		is_same_but_numbers(a, b);
+}
+
 static bool
 is_fact(const struct tally_shape *now, const char *fact, bool is_here)
 {
@@ -130,23 +172,30 @@ is_fact(const struct tally_shape *now, const char *fact, bool is_here)
 
 		if (strcmp(other, fact) == 0)
 			return true;
-		if (!is_here && is_of_enum(fact) && is_of_enum(other) &&
-			strcmp(label_of(other), label_of(fact)) == 0)
+		if (!is_here && is_same_elsewhere(other, fact))
 			return true;
 	}
 	return false;
+}
+
+/* Both facts are about the same value or composite. */
+static bool
+is_about_same(const char *a, const char *b)
+{
+	Size		len = strcspn(a, is_of_enum(a) ? " " : "(") + 1;
+
+	return strncmp(a, b, len) == 0;
 }
 
 /* The fact of now about the same enum value or composite, or NULL. */
 static const char *
 find_about(const struct tally_shape *now, const char *fact)
 {
-	Size		len = strcspn(fact, is_of_enum(fact) ? " " : "(") + 1;
 	ListCell   *cell;
 
 	foreach(cell, now->facts)
 	{
-		if (strncmp(lfirst(cell), fact, len) == 0)
+		if (is_about_same(fact, lfirst(cell)))
 			return lfirst(cell);
 	}
 	return NULL;
@@ -190,6 +239,32 @@ tally_shape_fault(const struct tally_epoch *epoch,
 	return NULL;
 }
 
+/* Is a value of an enum the same, or a composite in all that it is? */
+static bool
+is_same_here(const char *a, const char *b)
+{
+	return is_of_enum(a) ? is_about_same(a, b) : strcmp(a, b) == 0;
+}
+
+char *
+tally_shape_translate(const char *fact, const struct tally_column *was,
+					  const struct tally_column *now, bool by_label)
+{
+	int			i;
+
+	for (i = 0; i < was->nshapes; i++)
+	{
+		if (!(by_label ? is_same_elsewhere(fact, was->shapes[i]) :
+			  is_same_here(fact, was->shapes[i])))
+			continue;
+		if (!is_of_enum(fact))
+			return pstrdup(now->shapes[i]);
+		return psprintf("%.*s %s", (int) strcspn(now->shapes[i], " "),
+						now->shapes[i], label_of(fact));
+	}
+	return NULL;
+}
+
 bool
 tally_shape_is_same(const struct tally_column *a, const struct tally_column *b)
 {
@@ -201,6 +276,25 @@ tally_shape_is_same(const struct tally_column *a, const struct tally_column *b)
 	{
 		if (strcmp(a->shapes[i], b->shapes[i]) != 0)
 			return false;
+	}
+	return true;
+}
+
+bool
+tally_shape_is_compatible(const struct tally_column *a,
+						  const struct tally_column *b)
+{
+	int			i;
+	int			j;
+
+	for (i = 0; i < a->nshapes; i++)
+	{
+		for (j = 0; j < b->nshapes; j++)
+		{
+			if (is_about_same(a->shapes[i], b->shapes[j]) &&
+				strcmp(a->shapes[i], b->shapes[j]) != 0)
+				return false;
+		}
 	}
 	return true;
 }

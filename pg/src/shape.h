@@ -37,7 +37,24 @@ extern void tally_shape_add(struct tally_shape *shape, Oid type);
 extern char *tally_shape_fault(const struct tally_epoch *epoch,
 							   const struct tally_column *was, Oid type);
 
+/*
+ * A fact in the words of another place: that of now (with as many facts as was)
+ * which stands where was has the same fact; by its label, or else its oid.
+ * Palloc'd; NULL if was has none.
+ */
+extern char *tally_shape_translate(const char *fact,
+								   const struct tally_column *was,
+								   const struct tally_column *now,
+								   bool by_label);
+
 extern bool tally_shape_is_same(const struct tally_column *a,
 								const struct tally_column *b);
+
+/*
+ * Has no fact of the one become another in the other?  One may have more:
+ * values that were added to an enum, which change no text of before.
+ */
+extern bool tally_shape_is_compatible(const struct tally_column *a,
+									  const struct tally_column *b);
 
 #endif

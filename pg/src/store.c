@@ -180,7 +180,8 @@ find_row(Relation rel, Oid index, Snapshot snapshot, ScanKey keys, int nkeys,
 {
 	Relation	indexrel = index_open(index, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	IndexScanDesc scan = index_beginscan(rel, indexrel, snapshot, nkeys, 0);
+	IndexScanDesc scan = index_beginscan(rel, indexrel, snapshot, NULL,
+										 nkeys, 0);
 	bool		found;
 
 	index_rescan(scan, keys, nkeys, NULL, 0);

@@ -65,7 +65,7 @@ tally_store_open(void)
 	writer->by_id = index_open(tables->record_id, RowExclusiveLock);
 	writer->by_seq_info = BuildIndexInfo(writer->by_seq);
 	writer->heads = index_beginscan(writer->rel, writer->by_seq, SnapshotSelf,
-									2, 0);
+									NULL, 2, 0);
 	writer->head = table_slot_create(writer->rel, NULL);
 	writer->batch = AllocSetContextCreate(CurrentMemoryContext, "tally batch",
 										  ALLOCSET_DEFAULT_SIZES);

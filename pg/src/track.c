@@ -160,7 +160,7 @@ tally_sql_untrack(PG_FUNCTION_ARGS)
 	epoch = require_tracked(end.relation);
 	end.label = epoch->label;
 	end.table = exists ? tally_attach_name(end.relation) : epoch->table;
-	end.moment.xid = ReadNextFullTransactionId();
+	tally_moment_take_bare(&end.moment);
 	if (exists)
 	{
 		rel = table_open(end.relation, NoLock);

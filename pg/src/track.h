@@ -57,9 +57,9 @@ struct tally_statement;
  * Begins a statement's events, in the current memory context.  op: "insert"
  * and so on.
  */
-extern struct tally_statement *
-			tally_statement_begin(const struct tally_attachment *att,
-								  const char *op);
+extern void tally_statement_begin(const struct tally_attachment *att,
+								  const char *op,
+								  struct tally_statement **out_statement);
 
 /*
  * Adds a row to the event of its chain, as JSON objects; NULL where there is

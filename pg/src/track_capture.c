@@ -9,7 +9,9 @@
 #include "postgres.h"
 
 #include "condition.h"
+#include "origin.h"
 #include "render.h"
+#include "settings.h"
 #include "track.h"
 
 #include "commands/trigger.h"
@@ -187,15 +189,19 @@ tally_sql_capture_statement(PG_FUNCTION_ARGS)
 {
 	const char *op = check_call(fcinfo);
 	TriggerData *data = (TriggerData *) fcinfo->context;
-	const struct tally_attachment *att = require_tracked(data->tg_relation);
+	const struct tally_attachment *att;
 	MemoryContext context;
 	MemoryContext saved;
 	struct tally_statement *statement;
 
+	/* Its event arrives too. */
+	if (tally_mode == TALLY_MODE_REPLICA && tally_origin_is_arrival())
+		return PointerGetDatum(NULL);
+	att = require_tracked(data->tg_relation);
 	context = AllocSetContextCreate(CurrentMemoryContext, "tally statement",
 									ALLOCSET_DEFAULT_SIZES);
 	saved = MemoryContextSwitchTo(context);
-	statement = tally_statement_begin(att, op);
+	tally_statement_begin(att, op, &statement);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		tally_statement_add_bare(statement, att->epoch->prefix);
 	else

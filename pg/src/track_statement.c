@@ -78,8 +78,9 @@ begin_index(struct tally_statement *statement)
 								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-struct tally_statement *
-tally_statement_begin(const struct tally_attachment *att, const char *op)
+void
+tally_statement_begin(const struct tally_attachment *att, const char *op,
+					  struct tally_statement **out_statement)
 {
 	struct tally_statement *statement = palloc0_object(struct tally_statement);
 
@@ -101,7 +102,7 @@ tally_statement_begin(const struct tally_attachment *att, const char *op)
 							   strlen(att->epoch->label));
 	appendStringInfoChar(&statement->tail, '}');
 	begin_index(statement);
-	return statement;
+	*out_statement = statement;
 }
 
 static struct group *

@@ -236,12 +236,12 @@ tally_type_name(Oid type, int32 typmod)
 	bool		saved = quote_all_identifiers;
 	char	   *name = NULL;
 
+	if (typmod >= 0)
+		flags |= FORMAT_TYPE_TYPEMOD_GIVEN;
 	/* What an event says of a type does not depend on the session (P2). */
 	quote_all_identifiers = false;
 	PG_TRY();
 	{
-		if (typmod >= 0)
-			flags |= FORMAT_TYPE_TYPEMOD_GIVEN;
 		name = format_type_extended(type, typmod, flags);
 	}
 	PG_FINALLY();

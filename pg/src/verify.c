@@ -67,7 +67,8 @@ is_in_scope(struct tally_verifier *v, const struct tally_sealed *record)
 {
 	struct tally_chain *only = tally_chains_only(v);
 
-	return only == NULL || (record->has_chain && record->chain_id == only->id);
+	return only == NULL ||
+		(record->has_chain && record->chain_id == only->seen.id);
 }
 
 static bool
@@ -77,7 +78,7 @@ take_record(struct tally_verifier *v, const struct tally_sealed *record,
 	struct tally_chain *log = tally_chains_log(v);
 	struct walk *walk = arg;
 
-	if (log != NULL && record->has_chain && record->chain_id == log->id)
+	if (log != NULL && record->has_chain && record->chain_id == log->seen.id)
 		tally_entries_take(v, record);
 	if (!is_in_scope(v, record))
 		return true;
@@ -102,7 +103,7 @@ judge_shape(struct tally_verifier *v, const struct tally_match_record *match)
 {
 	const struct tally_epoch *epoch = match->use->epoch;
 	struct tally_subject subject = {
-		match->chain->name, match->seq, epoch->label
+		match->chain->seen.name, match->seq, epoch->label
 	};
 	const char *fault = NULL;
 
@@ -415,7 +416,7 @@ verify(struct tally_verifier *v, struct request *request)
 	v->scope = request->scope;
 	v->retiring = request->retiring;
 	v->schema = get_namespace_oid(TALLY_SCHEMA, false);
-	if (!pg_strong_random(v->seed, sizeof(v->seed)))
+	if (!pg_strong_random(&v->seed, sizeof(v->seed)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not get random bytes")));

@@ -39,6 +39,8 @@
 
 #include <tally/verify.h>
 
+#include "core/sip.h"
+
 struct HTAB;
 struct tally_chains;
 struct tally_entries;
@@ -67,7 +69,7 @@ struct tally_verifier
 	MemoryContext scratch;		/* of one row or record, reset by the walks */
 	Snapshot	snapshot;
 	struct tally_scope scope;
-	uint64		seed[2];		/* random: nobody can prepare for it */
+	struct tally_sip_key seed;	/* random: nobody can prepare for it */
 
 	Oid			schema;
 	Relation	chain;			/* the tables; all five, or no judging */
@@ -118,6 +120,12 @@ extern void tally_report_tell(struct tally_verifier *v,
 							  const struct tally_subject *subject,
 							  const char *format,...)
 			pg_attribute_printf(4, 5);
+
+extern void tally_report_vtell(struct tally_verifier *v,
+							   enum tally_finding_kind kind,
+							   const struct tally_subject *subject,
+							   const char *format, va_list args)
+			pg_attribute_printf(4, 0);
 
 /* About no record: only a detail. */
 extern void tally_report_tell_general(struct tally_verifier *v,

@@ -195,7 +195,7 @@ judge_columns(struct tally_verifier *v, const struct tally_use *use,
 
 	/* As it is named now, should it have been restored elsewhere. */
 	epoch.relation = RelationGetRelid(rel);
-	epoch.is_elsewhere = !use->is_here;
+	epoch.is_elsewhere = !use->is_told;
 	numbers = tally_columns_find(&epoch, rel, &why);
 	if (numbers == NULL)
 	{

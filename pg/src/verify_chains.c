@@ -90,7 +90,7 @@ make_chain(struct tally_verifier *v, int64 id)
 	struct tally_chain *chain;
 
 	chain = MemoryContextAllocZero(v->context, sizeof(*chain));
-	chain->id = id;
+	chain->seen.id = id;
 	if (chains->all == NULL)
 	{
 		chains->capacity = 256;
@@ -114,7 +114,7 @@ tally_chains_get(struct tally_verifier *v, int64 id)
 	struct by_number *entry;
 	bool		found;
 
-	if (chains->last != NULL && chains->last->id == id)
+	if (chains->last != NULL && chains->last->seen.id == id)
 		return chains->last;
 	entry = hash_search(chains->numbers, &id, HASH_ENTER, &found);
 	if (!found)
@@ -159,7 +159,7 @@ tally_chains_count(struct tally_verifier *v)
 	int			position = 0;
 
 	while ((chain = tally_chains_next(v, &position)) != NULL)
-		count += chain->records > 0 && (only == NULL || chain == only);
+		count += chain->seen.records > 0 && (only == NULL || chain == only);
 	return count;
 }
 
@@ -173,16 +173,17 @@ take_name(struct tally_verifier *v, struct tally_chain *chain,
 	size_t		len;
 	bool		found;
 
-	chain->name = MemoryContextStrdup(v->context, name);
-	chain->escaped = NULL;
+	chain->seen.name = MemoryContextStrdup(v->context, name);
+	chain->seen.escaped = NULL;
 	if (tally_name_escape(name, strlen(name), TALLY_CHAIN_MAX, escaped, &len,
 						  &what) == 0)
 	{
-		chain->escaped = memcpy(MemoryContextAlloc(v->context, len), escaped,
-								len);
-		chain->escaped_len = len;
+		chain->seen.escaped = memcpy(MemoryContextAlloc(v->context, len),
+									 escaped, len);
+		chain->seen.escaped_len = len;
 	}
-	entry = hash_search(v->chains->names, &chain->name, HASH_ENTER, &found);
+	entry = hash_search(v->chains->names, &chain->seen.name, HASH_ENTER,
+						&found);
 	if (!found)
 		entry->chain = chain;
 }
@@ -205,7 +206,7 @@ row_fault(struct tally_verifier *v, TupleTableSlot *slot, int64 *out_id,
 	if (no_name)
 		return "its name is null";
 	chain = tally_chains_get(v, *out_id);
-	if (chain->name != NULL)
+	if (chain->seen.name != NULL)
 		return "another row has its number";
 	if (tally_chains_find(v, *out_name) != NULL)
 		return "another row has its name";
@@ -225,10 +226,10 @@ take_row(struct tally_verifier *v, TupleTableSlot *slot)
 	if (fault != NULL)
 		tally_report_tell(v, TALLY_DAMAGED, &subject,
 						  "a row of tally.chain is none: %s", fault);
-	if (name == NULL || id <= 0 || tally_chains_get(v, id)->name != NULL)
+	if (name == NULL || id <= 0 || tally_chains_get(v, id)->seen.name != NULL)
 		return;
 	take_name(v, tally_chains_get(v, id), name);
-	if (fault == NULL && tally_chains_get(v, id)->escaped == NULL)
+	if (fault == NULL && tally_chains_get(v, id)->seen.escaped == NULL)
 		tally_report_tell(v, TALLY_DAMAGED, &subject,
 						  "no chain has such a name");
 }
@@ -290,12 +291,12 @@ rename_to_log(struct tally_verifier *v, struct tally_chain *chain)
 	struct tally_subject subject = {TALLY_LOG_CHAIN};
 	const char *name = TALLY_LOG_CHAIN;
 
-	if (chain->name == NULL)
+	if (chain->seen.name == NULL)
 		tally_report_tell(v, TALLY_LINK_ALTERED, &subject,
 						  "tally.chain has no row for it");
 	else
 		tally_report_tell(v, TALLY_LINK_ALTERED, &subject,
-						  "tally.chain calls it \"%s\"", chain->name);
+						  "tally.chain calls it \"%s\"", chain->seen.name);
 	/* Another chain that was given its name is told for that later. */
 	(void) hash_search(v->chains->names, &name, HASH_REMOVE, NULL);
 	take_name(v, chain, TALLY_LOG_CHAIN);
@@ -308,10 +309,10 @@ find_log(struct tally_verifier *v)
 	struct search search = {0};
 
 	v->chains->log = tally_chains_find(v, TALLY_LOG_CHAIN);
-	search.log.escaped = TALLY_LOG_CHAIN;
-	search.log.escaped_len = strlen(TALLY_LOG_CHAIN);
+	search.log.seen.escaped = TALLY_LOG_CHAIN;
+	search.log.seen.escaped_len = strlen(TALLY_LOG_CHAIN);
 	if (v->chains->log != NULL)
-		tally_record_walk(v, v->chains->log->id, try_record, &search);
+		tally_record_walk(v, v->chains->log->seen.id, try_record, &search);
 	if (search.found != NULL)
 		return;
 	tally_record_walk(v, 0, try_first, &search);

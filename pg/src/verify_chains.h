@@ -7,20 +7,15 @@
 
 #include "verify.h"
 
+#include "core/step.h"
+
 struct tally_watch;
 
 struct tally_chain
 {
-	int64		id;				/* the key; must stand first */
-	const char *name;			/* plain; NULL: tally.chain has none */
-	const char *escaped;		/* NULL: the name is none */
-	Size		escaped_len;
-	int64		records;		/* seen */
-	int64		bad;			/* of these, whose header does not hold */
-	int64		last_seq;		/* in place; 0: none */
-	struct tally_hash last_hash;
+	struct tally_seen seen;		/* must stand first */
+	int64		bad;			/* records whose header does not hold */
 	bool		suspect;		/* to be judged record by record */
-	bool		renamed;		/* no record holds under this name */
 	struct tally_watch *watch;	/* outside heads, or NULL */
 };
 

@@ -65,7 +65,7 @@ take_stray(struct tally_verifier *v, const struct tally_sealed *record,
 	struct tally_chain *chain;
 	int64		seq;
 
-	if ((!record->has_chain || record->chain_id != log->id) &&
+	if ((!record->has_chain || record->chain_id != log->seen.id) &&
 		tally_accused_place(v, &record->tid, &chain, &seq) && chain == log)
 		tally_entries_take(v, record);
 	return true;

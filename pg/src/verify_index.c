@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "store.h"
 #include "verify_chains.h"
 #include "verify_index.h"
@@ -52,16 +53,16 @@ tally_index_judge(struct tally_verifier *v)
 		return;
 	index = index_open(v->record_seq, AccessShareLock);
 	slot = table_slot_create(v->record, NULL);
-	scan = index_beginscan(v->record, index, v->snapshot, 1, 0);
+	scan = index_beginscan(v->record, index, v->snapshot, NULL, 1, 0);
 	while ((chain = tally_chains_next(v, &position)) != NULL)
 	{
-		struct tally_subject subject = {chain->name, chain->last_seq};
+		struct tally_subject subject = {chain->seen.name, chain->seen.last_seq};
 
 		CHECK_FOR_INTERRUPTS();
 		/* Of a chain that does not fit together other things were told. */
-		if (chain->suspect || chain->last_seq == 0 ||
+		if (chain->suspect || chain->seen.last_seq == 0 ||
 			(only != NULL && chain != only) ||
-			find_last(scan, slot, chain->id) == chain->last_seq)
+			find_last(scan, slot, chain->seen.id) == chain->seen.last_seq)
 			continue;
 		tally_report_tell(v, TALLY_DAMAGED, &subject,
 						  "index \"record_seq\" does not show that it is the last of its chain: the next one would fork it");

@@ -160,7 +160,7 @@ subject_of(struct tally_verifier *v, const struct tally_sealed *record)
 	const struct tally_use *use = tally_sources_find(v, record->epoch);
 
 	if (record->has_chain)
-		subject.chain = tally_chains_get(v, record->chain_id)->name;
+		subject.chain = tally_chains_get(v, record->chain_id)->seen.name;
 	subject.seq = record->seq;
 	if (use != NULL && use->epoch != NULL)
 		subject.source = use->epoch->label;

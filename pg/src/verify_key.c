@@ -57,7 +57,7 @@ static struct tally_subject
 subject_of(const struct tally_match_record *record)
 {
 	struct tally_subject subject = {
-		record->chain->name, record->seq, record->use->epoch->label,
+		record->chain->seen.name, record->seq, record->use->epoch->label,
 		pnstrdup(record->key, record->key_len)
 	};
 
@@ -330,7 +330,6 @@ is_of_later(const struct tally_key_row *row, const struct tally_use *use)
 	return row->row.use != NULL &&
 		row->row.use->attach_seq > use->attach_seq &&
 		(row->row.age == TALLY_AGE_SEALED ||
-		 row->row.age == TALLY_AGE_REWRITTEN ||
 		 row->row.age == TALLY_AGE_LEFT_OUT ||
 		 row->row.age == TALLY_AGE_NARROWED);
 }
@@ -361,7 +360,7 @@ tell_sealed_again(struct tally_verifier *v,
 
 	tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
 					  "the row is another than was sealed, and was sealed again as record %lld of chain \"%s\"",
-					  (long long) later->seq, later->chain->name);
+					  (long long) later->seq, later->chain->seen.name);
 }
 
 /*
@@ -448,8 +447,8 @@ judge_place(struct tally_verifier *v, const struct tally_key_record *this)
 	struct tally_subject subject = subject_of(record);
 	struct tally_chain *chain;
 
-	if (this->row->row.chain_id == record->chain->id ||
-		record->chain->renamed || record->chain->name == NULL)
+	if (this->row->row.chain_id == record->chain->seen.id ||
+		record->chain->seen.renamed || record->chain->seen.name == NULL)
 		return;
 	if (this->row->row.chain_id == 0)
 	{
@@ -458,9 +457,9 @@ judge_place(struct tally_verifier *v, const struct tally_key_record *this)
 		return;
 	}
 	chain = tally_chains_get(v, this->row->row.chain_id);
-	if (!chain->renamed)
+	if (!chain->seen.renamed)
 		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
-						  "its row belongs to chain \"%s\"", chain->name);
+						  "its row belongs to chain \"%s\"", chain->seen.name);
 }
 
 /*

@@ -86,9 +86,11 @@ static int64
 hash_key(struct tally_verifier *v, const struct tally_source *source,
 		 const char *key, Size key_len)
 {
-	uint64		keys[2] = {v->seed[0] + source->number + 1, v->seed[1]};
+	struct tally_sip_key keys = {
+		{v->seed.k[0] + source->number + 1, v->seed.k[1]},
+	};
 
-	return (int64) tally_sum_hash(keys, key, key_len);
+	return (int64) tally_sip(&keys, key, key_len);
 }
 
 static Datum
@@ -111,7 +113,7 @@ tally_match_put_record(struct tally_verifier *v,
 		return;
 	values[MATCH_HASH] = Int64GetDatum(hash_key(v, source, record->key,
 												record->key_len));
-	values[MATCH_CHAIN] = Int64GetDatum(record->chain->id);
+	values[MATCH_CHAIN] = Int64GetDatum(record->chain->seen.id);
 	values[MATCH_SEQ] = Int64GetDatum(record->seq);
 	values[MATCH_FORM] = Int32GetDatum(record->use->form->number);
 	values[MATCH_FLAGS] =

@@ -32,8 +32,9 @@ struct tally_outside
 
 /* ---- reading ---------------------------------------------------------- */
 
+pg_noreturn static void refuse(int element, const char *what);
+
 static void
-pg_attribute_noreturn()
 refuse(int element, const char *what)
 {
 	ereport(ERROR,
@@ -150,10 +151,11 @@ judge(struct tally_verifier *v, const struct tally_watch *watch)
 	else if (watch->is_seen && !watch->is_equal)
 		tally_report_tell(v, TALLY_ROLLED_BACK, &subject,
 						  "the head that was given for this record has another hash");
-	else if (!watch->is_seen && watch->chain->last_seq > 0 &&
-			 watch->seq > watch->chain->last_seq && v->scope.to == PG_INT64_MAX)
+	else if (!watch->is_seen && watch->chain->seen.last_seq > 0 &&
+			 watch->seq > watch->chain->seen.last_seq &&
+			 v->scope.to == PG_INT64_MAX)
 	{
-		subject.seq = watch->chain->last_seq + 1;
+		subject.seq = watch->chain->seen.last_seq + 1;
 		tally_report_tell(v, TALLY_TRUNCATED, &subject,
 						  "the chain ends before this record, and a head of its record %lld was given",
 						  (long long) watch->seq);
@@ -184,7 +186,7 @@ tally_outside_unwatched(struct tally_verifier *v)
 	int			position = 0;
 
 	while ((chain = tally_chains_next(v, &position)) != NULL)
-		count += chain->records > 0 && chain->watch == NULL &&
+		count += chain->seen.records > 0 && chain->watch == NULL &&
 			(only == NULL || chain == only);
 	return count;
 }

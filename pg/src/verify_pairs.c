@@ -68,7 +68,7 @@ subject_of(const struct tally_match_record *record)
 	struct tally_subject subject = {NULL, record->seq};
 
 	if (record->chain != NULL)
-		subject.chain = record->chain->name;
+		subject.chain = record->chain->seen.name;
 	if (is_known(record->use))
 		subject.source = record->use->epoch->label;
 	if (record->key != NULL)
@@ -113,7 +113,7 @@ tell_row(struct tally_verifier *v, const struct tally_match_row *row)
 	struct tally_subject subject = {0};
 
 	if (row->chain_id != 0)
-		subject.chain = tally_chains_get(v, row->chain_id)->name;
+		subject.chain = tally_chains_get(v, row->chain_id)->seen.name;
 	subject.source = row->form->epoch->label;
 	subject.key = pnstrdup(row->key, row->key_len);
 	if (row->age == TALLY_AGE_UNKNOWN)
@@ -192,7 +192,7 @@ is_missed(struct tally_verifier *v, const struct tally_match_row *row)
 {
 	struct tally_chain *only = tally_chains_only(v);
 
-	if (only != NULL && (row->chain_id != only->id || v->scope.from > 1 ||
+	if (only != NULL && (row->chain_id != only->seen.id || v->scope.from > 1 ||
 						 v->scope.to < PG_INT64_MAX))
 		return false;
 	if (row->age == TALLY_AGE_LEGACY && only == NULL)
@@ -200,7 +200,7 @@ is_missed(struct tally_verifier *v, const struct tally_match_row *row)
 	if (row->age == TALLY_AGE_NARROWED)
 		row->use->narrowed++;
 	if (row->age == TALLY_AGE_REWRITTEN)
-		tally_rewritten_take(v, row->relation);
+		return tally_rewritten_take(v, row->relation);
 	return row->age == TALLY_AGE_SEALED || row->age == TALLY_AGE_BETWEEN ||
 		row->age == TALLY_AGE_UNKNOWN;
 }

@@ -188,32 +188,28 @@ tally_record_fetch(struct tally_verifier *v, const ItemPointerData * tid,
 	return found;
 }
 
+struct tally_parts
+tally_record_parts(const struct tally_sealed *record)
+{
+	struct tally_parts parts = {
+		.has_digest = record->has_digest,
+		.has_time = record->has_time,
+		.digest = record->digest,
+		.time_us = record->time_us,
+		.id = record->id,
+		.id_len = record->id_len,
+	};
+
+	return parts;
+}
+
 bool
 tally_record_hash(const struct tally_sealed *record,
 				  const struct tally_chain *chain, int64 seq,
 				  const struct tally_hash *prev, struct tally_hash *out)
 {
-	char text[	TALLY_HEADER_MAX];
-	char		id[TALLY_ID_TEXT_MAX];
-	struct tally_header header = {0};
-	const char *what;
+	struct tally_parts parts = tally_record_parts(record);
 
-	if (chain->escaped == NULL || !record->has_digest || !record->has_time ||
-		seq <= 0 || seq > (int64) TALLY_SEQ_MAX)
-		return false;
-	/* An id that is no name is found here: an empty one, or a long one. */
-	if (record->id != NULL &&
-		tally_name_escape(record->id, record->id_len, TALLY_ID_MAX, id,
-						  &header.id_len, &what) != 0)
-		return false;
-	header.id = id;
-	header.chain = chain->escaped;
-	header.chain_len = chain->escaped_len;
-	header.digest = record->digest;
-	header.prev = *prev;
-	header.seq = seq;
-	header.time_us = record->time_us;
-	*out = tally_hash_leaf(tally_hasher_get(), text,
-						   tally_header_encode(&header, text));
-	return true;
+	return tally_parts_hash(tally_hasher_get(), &parts, chain->seen.escaped,
+							chain->seen.escaped_len, seq, prev, out);
 }

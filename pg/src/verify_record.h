@@ -7,6 +7,8 @@
 
 #include "verify.h"
 
+#include "core/step.h"
+
 struct tally_chain;
 
 /* What it points to is there until the next record is read. */
@@ -61,6 +63,9 @@ extern void tally_record_walk(struct tally_verifier *v, int64 chain_id,
 extern bool tally_record_fetch(struct tally_verifier *v,
 							   const ItemPointerData * tid,
 							   tally_record_fn fn, void *arg);
+
+/* What its header is made of; views the record. */
+extern struct tally_parts tally_record_parts(const struct tally_sealed *record);
 
 /*
  * The hash that the record's header has as seq of the chain, behind prev.

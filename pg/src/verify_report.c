@@ -128,15 +128,10 @@ format_text(const char *format, va_list args)
 	}
 }
 
-static void
-			tell(struct tally_verifier *v, enum tally_finding_kind kind,
-				 const struct tally_subject *subject, const char *format,
-				 va_list args)
-			pg_attribute_printf(4, 0);
-
-static void
-tell(struct tally_verifier *v, enum tally_finding_kind kind,
-	 const struct tally_subject *subject, const char *format, va_list args)
+void
+tally_report_vtell(struct tally_verifier *v, enum tally_finding_kind kind,
+				   const struct tally_subject *subject, const char *format,
+				   va_list args)
 {
 	struct tally_report *report = v->report;
 	MemoryContext saved;
@@ -162,7 +157,7 @@ tally_report_tell(struct tally_verifier *v, enum tally_finding_kind kind,
 	va_list		args;
 
 	va_start(args, format);
-	tell(v, kind, subject, format, args);
+	tally_report_vtell(v, kind, subject, format, args);
 	va_end(args);
 }
 
@@ -174,7 +169,7 @@ tally_report_tell_general(struct tally_verifier *v,
 	va_list		args;
 
 	va_start(args, format);
-	tell(v, kind, &nothing, format, args);
+	tally_report_vtell(v, kind, &nothing, format, args);
 	va_end(args);
 }
 

@@ -65,7 +65,7 @@ tally_retired_replay(struct tally_verifier *v, const struct tally_entry *entry)
 	{
 		chain = tally_chains_find(v, retirement->ranges[i].chain);
 		if (chain != NULL)
-			add(v, chain->id, &retirement->ranges[i]);
+			add(v, chain->seen.id, &retirement->ranges[i]);
 	}
 	return true;
 }
@@ -122,13 +122,13 @@ tally_retired_has(struct tally_verifier *v, const struct tally_chain *chain,
 		int64		middle = begin + (end - begin) / 2;
 		const struct retired *at = &retired->all[middle];
 
-		if (at->chain_id < chain->id ||
-			(at->chain_id == chain->id && at->first <= seq))
+		if (at->chain_id < chain->seen.id ||
+			(at->chain_id == chain->seen.id && at->first <= seq))
 			begin = middle;
 		else
 			end = middle;
 	}
-	return retired->all[begin].chain_id == chain->id &&
+	return retired->all[begin].chain_id == chain->seen.id &&
 		retired->all[begin].first <= seq && seq <= retired->all[begin].last;
 }
 
@@ -174,7 +174,7 @@ tally_retiring_take_record(struct tally_verifier *v,
 	struct tally_retiring *retiring = v->retiring;
 	struct tally_retiring_record *added;
 
-	if (retiring == NULL || record->chain->name == NULL ||
+	if (retiring == NULL || record->chain->seen.name == NULL ||
 		!list_member_oid(retiring->members, relation))
 		return;
 	if (retiring->nrecords == retiring->capacity)
@@ -186,7 +186,7 @@ tally_retiring_take_record(struct tally_verifier *v,
 	}
 	added = &retiring->records[retiring->nrecords++];
 	added->relation = relation;
-	added->chain = record->chain->name;
+	added->chain = record->chain->seen.name;
 	added->seq = record->seq;
 }
 

@@ -66,13 +66,15 @@ tally_rewritten_is(struct tally_verifier *v, Oid relation,
 		(TransactionId) rewritten->rewrite->xid == xmin;
 }
 
-void
+bool
 tally_rewritten_take(struct tally_verifier *v, Oid relation)
 {
 	struct rewritten *rewritten = find(v, relation);
 
-	if (rewritten != NULL)
-		rewritten->found++;
+	if (rewritten == NULL || rewritten->rewrite->rows == 0)
+		return true;
+	rewritten->found++;
+	return false;
 }
 
 void

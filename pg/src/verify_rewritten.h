@@ -17,8 +17,11 @@ extern bool tally_rewritten_replay(struct tally_verifier *v,
 extern bool tally_rewritten_is(struct tally_verifier *v, Oid relation,
 							   const struct tally_use *use, HeapTuple tuple);
 
-/* Such a row that no record seals. */
-extern void tally_rewritten_take(struct tally_verifier *v, Oid relation);
+/*
+ * Such a row that no record seals; true if it is to be told by itself, since
+ * each had to have one.
+ */
+extern bool tally_rewritten_take(struct tally_verifier *v, Oid relation);
 
 /* All were taken: told once for each table. */
 extern void tally_rewritten_tell(struct tally_verifier *v);

@@ -78,15 +78,15 @@ is_root_of(const struct tally_source *source, const struct tally_form *form,
 	return !has_root;
 }
 
-/* The epoch, as if it were of this table; is_here: it began here. */
+/* The epoch, as if it were of this table; is_told: in the words of here. */
 static struct tally_epoch *
-move_epoch(const struct tally_epoch *epoch, Oid root, bool is_here)
+move_epoch(const struct tally_epoch *epoch, Oid root, bool is_told)
 {
 	struct tally_epoch *moved = palloc(sizeof(*moved));
 
 	*moved = *epoch;
 	moved->relation = root;
-	moved->is_elsewhere = !is_here;
+	moved->is_elsewhere = !is_told;
 	return moved;
 }
 
@@ -97,7 +97,7 @@ add_view(struct walk *walk, struct tally_form *form, Oid root)
 	char	   *why;
 	int			i;
 
-	renderer = tally_renderer_new(move_epoch(form->epoch, root, form->is_here),
+	renderer = tally_renderer_new(move_epoch(form->epoch, root, form->is_told),
 								  walk->rel, true, &why);
 	if (renderer == NULL)
 	{
@@ -141,7 +141,7 @@ prepare(struct walk *walk)
 		cover = &walk->covers[walk->ncovers++];
 		cover->use = use;
 		cover->condition =
-			tally_condition_new_if(move_epoch(use->epoch, root, use->is_here),
+			tally_condition_new_if(move_epoch(use->epoch, root, use->is_told),
 								   walk->rel);
 	}
 	tally_rendered_init(&walk->row);
@@ -271,7 +271,7 @@ take_row(struct walk *walk, const struct view *view, TupleTableSlot *slot,
 	tally_render_row(view->renderer, slot, TALLY_OP_INSERT, rendered);
 	chain = tally_chains_find(walk->v, rendered->chain.data);
 	row->form = view->form;
-	row->chain_id = chain == NULL ? 0 : chain->id;
+	row->chain_id = chain == NULL ? 0 : chain->seen.id;
 	row->key = rendered->key.data;
 	row->key_len = rendered->key.len;
 	row->event = NULL;

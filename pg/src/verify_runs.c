@@ -170,17 +170,17 @@ join_run(struct tally_chain *chain, const Datum *values, int64 begin)
 	struct tally_hash prev = tally_sorter_hash(values[RUN_PREV]);
 	int64		first = DatumGetInt64(values[RUN_FIRST]);
 
-	if (chain->last_seq == 0)
+	if (chain->seen.last_seq == 0)
 	{
 		/* In the middle of a chain its predecessor is not known. */
 		if (first != begin || (begin == 1 && !tally_hash_is_zero(&prev)))
 			chain->suspect = true;
 	}
-	else if (first != chain->last_seq + 1 ||
-			 !tally_hash_equal(&prev, &chain->last_hash))
+	else if (first != chain->seen.last_seq + 1 ||
+			 !tally_hash_equal(&prev, &chain->seen.last_hash))
 		chain->suspect = true;
-	chain->last_seq = DatumGetInt64(values[RUN_NEXT]) - 1;
-	chain->last_hash = tally_sorter_hash(values[RUN_HASH]);
+	chain->seen.last_seq = DatumGetInt64(values[RUN_NEXT]) - 1;
+	chain->seen.last_hash = tally_sorter_hash(values[RUN_HASH]);
 }
 
 void

@@ -7,6 +7,7 @@
 #include "shape.h"
 #include "store.h"
 #include "verify_entries.h"
+#include "verify_moves.h"
 #include "verify_origin.h"
 #include "verify_retired.h"
 #include "verify_rewritten.h"
@@ -77,8 +78,8 @@ tally_sources_hash(struct tally_verifier *v, int64 chain_id,
 	memcpy(bytes, &chain_id, sizeof(chain_id));
 	memcpy(bytes + sizeof(chain_id), digest->b, TALLY_HASH_SIZE);
 	memcpy(bytes + sizeof(chain_id) + TALLY_HASH_SIZE, key, key_len);
-	return tally_sum_hash(v->seed, bytes,
-						  sizeof(chain_id) + TALLY_HASH_SIZE + key_len);
+	return tally_sip(&v->seed, bytes,
+					 sizeof(chain_id) + TALLY_HASH_SIZE + key_len);
 }
 
 void
@@ -129,13 +130,6 @@ load_attached(struct tally_verifier *v)
 
 /* ---- epochs and sources ----------------------------------------------- */
 
-static bool
-is_same_table(const struct tally_epoch *a, const struct tally_epoch *b)
-{
-	return a->relation == b->relation && a->cluster == b->cluster &&
-		strcmp(a->database, b->database) == 0;
-}
-
 /* Is the table that was attached still there, under its oid? */
 static bool
 is_there(const struct tally_epoch *epoch)
@@ -150,7 +144,7 @@ is_there(const struct tally_epoch *epoch)
 static bool
 is_same_source(const struct tally_epoch *a, const struct tally_epoch *b)
 {
-	return is_same_table(a, b) ||
+	return tally_epoch_is_same_table(a, b) ||
 		(strcmp(a->label, b->label) == 0 && !(is_there(a) && is_there(b)));
 }
 
@@ -209,7 +203,7 @@ end_epochs_like(struct tally_verifier *v, const struct tally_epoch *epoch,
 	while ((use = hash_seq_search(&scan)) != NULL)
 	{
 		if (use->epoch == NULL || use->detach_seq != 0 ||
-			!(is_same_table(use->epoch, epoch) ||
+			!(tally_epoch_is_same_table(use->epoch, epoch) ||
 			  strcmp(use->epoch->label, epoch->label) == 0))
 			continue;
 		use->detach_seq = seq;
@@ -310,12 +304,18 @@ read_log(struct tally_verifier *v)
 /* ---- forms ------------------------------------------------------------ */
 
 static bool
-is_same_column(const struct tally_column *a, const struct tally_column *b)
+is_like_column(const struct tally_column *a, const struct tally_column *b)
 {
 	return a->number == b->number && a->typmod == b->typmod &&
 		strcmp(a->name, b->name) == 0 &&
 		strcmp(a->type_name, b->type_name) == 0 &&
-		tally_shape_is_same(a, b);
+		tally_shape_is_compatible(a, b);
+}
+
+static bool
+is_same_column(const struct tally_column *a, const struct tally_column *b)
+{
+	return is_like_column(a, b) && tally_shape_is_same(a, b);
 }
 
 static bool
@@ -327,7 +327,7 @@ has_same_key(const struct tally_epoch *a, const struct tally_epoch *b)
 		return false;
 	for (i = 0; i < a->nkeys; i++)
 	{
-		if (!is_same_column(&a->columns[a->keys[i]], &b->columns[b->keys[i]]))
+		if (!is_like_column(&a->columns[a->keys[i]], &b->columns[b->keys[i]]))
 			return false;
 	}
 	return true;
@@ -388,49 +388,6 @@ find_form(struct tally_verifier *v, struct tally_source *source,
 	return form;
 }
 
-/* The epoch of here, from which numbers of columns can be had; or NULL. */
-static const struct tally_epoch *
-find_epoch_of_here(const struct tally_source *source)
-{
-	const struct tally_epoch *found = NULL;
-	ListCell   *cell;
-
-	foreach(cell, source->uses)
-	{
-		const struct tally_use *use = lfirst(cell);
-
-		if (!use->epoch->is_elsewhere)
-			found = use->epoch;
-	}
-	return found;
-}
-
-/* What went on in another place is the same form, whatever the numbers. */
-static void
-translate_numbers(struct tally_source *source)
-{
-	const struct tally_epoch *here = find_epoch_of_here(source);
-	ListCell   *cell;
-	int			i;
-	int			j;
-
-	foreach(cell, source->uses)
-	{
-		struct tally_epoch *epoch = ((struct tally_use *) lfirst(cell))->epoch;
-
-		for (i = 0; here != NULL && epoch->is_elsewhere &&
-			 i < epoch->ncolumns; i++)
-		{
-			for (j = 0; j < here->ncolumns; j++)
-			{
-				if (strcmp(here->columns[j].name,
-						   epoch->columns[i].name) == 0)
-					epoch->columns[i].number = here->columns[j].number;
-			}
-		}
-	}
-}
-
 static int
 compare_uses(const ListCell *a, const ListCell *b)
 {
@@ -457,7 +414,7 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 	ListCell   *cell;
 
 	list_sort(source->uses, compare_uses);
-	translate_numbers(source);
+	tally_moves_translate(source->uses);
 	foreach(cell, source->uses)
 	{
 		struct tally_use *use = lfirst(cell);
@@ -473,9 +430,9 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 		if (use->detach_seq == 0)
 			source->live = use;
 		use->is_here = !use->epoch->is_elsewhere;
-		if (use->is_here)
-			use->form->is_here = true;
-		else
+		if (use->is_told)
+			use->form->is_told = true;
+		if (!use->is_here)
 			source->is_moved = true;
 		if (v->scope.chain == NULL || is_of_chain(use, v->scope.chain))
 			source->is_relevant = true;

@@ -15,7 +15,7 @@
 #include "render.h"
 #include "verify.h"
 #include "verify_record.h"
-#include "verify_sum.h"
+#include "core/sum.h"
 
 #include "access/htup.h"
 #include "nodes/pg_list.h"
@@ -30,7 +30,7 @@ struct tally_form
 	bool		is_salted;		/* some of them are */
 	bool		is_unsalted;	/* some are not */
 	bool		has_updates;	/* some are not append-only */
-	bool		is_here;		/* some began here */
+	bool		is_told;		/* some are, as below */
 	bool		is_rendered;	/* on some root */
 	int			key_class;		/* forms with the same key share it */
 	char	   *why;			/* why not, or NULL */
@@ -54,6 +54,7 @@ struct tally_use
 	int64		narrowed;		/* rows of its time that are left out */
 	bool		is_named;		/* by a record of tally:log */
 	bool		is_here;		/* began here: oids and xids mean something */
+	bool		is_told;		/* columns and shapes are those of here */
 	struct tally_sum sum;		/* of these */
 };
 

@@ -12,6 +12,7 @@
 #include "store.h"
 #include "track.h"
 #include "verify_chains.h"
+#include "verify_origin.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
 
@@ -108,6 +109,7 @@ tally_tracked_replay(struct tally_verifier *v, const struct tally_entry *entry)
 	}
 	/* If the untrack in between cannot be read, that was told. */
 	end_epoch(v, epoch->label, entry->seq);
+	epoch->is_elsewhere = !tally_origins_is_here(v, entry->seq, epoch);
 	tracked = palloc0_object(struct tracked);
 	tracked->id = entry->event_id;
 	tracked->epoch = epoch;
@@ -147,7 +149,7 @@ tally_tracked_judge_record(struct tally_verifier *v,
 	subject.source = tracked->epoch->label;
 	subject.seq = record->seq;
 	if (record->has_chain)
-		subject.chain = tally_chains_get(v, record->chain_id)->name;
+		subject.chain = tally_chains_get(v, record->chain_id)->seen.name;
 	if (record->key != NULL)
 		tally_report_tell(v, TALLY_CONTENT_ALTERED, &subject,
 						  "it is of a tracked table, but names a row");

@@ -19,6 +19,7 @@
 
 #include <tally/log.h>
 
+#include "append_foreign.h"
 #include "commands.h"
 #include "handle.h"
 #include "lines.h"
@@ -30,6 +31,7 @@ struct settings {
 	const char *id;
 	const char *id_from;
 	const char *durability;
+	const char *profile;
 	bool salt;
 	bool json;
 };
@@ -49,6 +51,8 @@ static const struct option options[] = {
 	{ "durability", "LEVEL", OPTION_TEXT,
 	    offsetof(struct settings, durability),
 	    "sync (default) or buffered" },
+	{ "profile", "NAME", OPTION_TEXT, offsetof(struct settings, profile),
+	    "a foreign chain: FILE in place of DIR" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
 	    "receipts as JSON objects" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
@@ -320,6 +324,14 @@ judge(const struct settings *settings, const char *event)
 {
 	const char *level = settings->durability;
 
+	if (settings->profile != NULL) {
+		if (settings->chain != NULL || settings->chain_from != NULL ||
+		    settings->id != NULL || settings->id_from != NULL ||
+		    settings->durability != NULL || settings->salt)
+			return options_refuse(&command_append,
+			    "with \"--profile\" there is only \"--json\"");
+		return STATUS_DONE;
+	}
 	if (settings->chain == NULL && settings->chain_from == NULL)
 		return options_refuse(&command_append,
 		    "\"--chain\" or \"--chain-from\" is missing");
@@ -347,6 +359,9 @@ run(const void *data, char *const *operand)
 
 	if (status != STATUS_DONE)
 		return status;
+	if (settings->profile != NULL)
+		return append_foreign(settings->profile, operand[0], operand[1],
+		    settings->json);
 	a = calloc(1, sizeof(*a));
 	if (a == NULL) {
 		complain("out of memory");
@@ -376,7 +391,8 @@ const struct command command_append = {
 	.summary = "append an event, or one per line of standard input",
 	.synopsis = "append DIR --chain NAME [--id ID] [--salt]\n"
 		    "                    [--durability sync|buffered] [--json]"
-		    " [EVENT]",
+		    " [EVENT]\n"
+		    "append FILE --profile NAME [--json] [EVENT]",
 	.about =
 	    "Appends EVENT, a JSON text, or without it every line of standard"
 	    " input.  For\neach record it prints a receipt, \"<seq> <hash>\","

@@ -7,7 +7,7 @@
 #include <tally/publish.h>
 
 #include "commands.h"
-#include "passphrase.h"
+#include "signer.h"
 
 struct settings {
 	const char *key;
@@ -135,27 +135,6 @@ publish(const struct settings *settings, const char *dir,
 }
 
 static enum status
-load(const struct settings *settings, const char *path,
-    struct tally_signer **out)
-{
-	struct passphrase passphrase = { 0 };
-	char vkey[TALLY_VKEY_TEXT_SIZE];
-	struct tally_error error = { 0 };
-	enum status status = STATUS_DONE;
-	bool encrypted = false;
-	int result = tally_key_show(path, vkey, &encrypted, &error);
-
-	if (result == 0 && encrypted)
-		status = passphrase_get(settings->passphrase_file, false,
-		    &passphrase);
-	if (result == 0 && status == STATUS_DONE)
-		result = tally_signer_load(path,
-		    passphrase.given ? passphrase.text : NULL, out, &error);
-	passphrase_wipe(&passphrase);
-	return result != 0 ? output_failure(result, &error, false) : status;
-}
-
-static enum status
 run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
@@ -169,8 +148,8 @@ run(const void *data, char *const *operand)
 		return STATUS_IO;
 	}
 	(void)snprintf(path, room, "%s/keys/key", operand[0]);
-	status = load(settings, settings->key != NULL ? settings->key : path,
-	    &signer);
+	status = signer_load(settings->key != NULL ? settings->key : path,
+	    settings->passphrase_file, &signer);
 	free(path);
 	if (status == STATUS_DONE)
 		status = publish(settings, operand[0], signer);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <tally/publish.h>
+#include <tally/witness.h>
 
 #include "commands.h"
 #include "passphrase.h"
@@ -11,18 +12,21 @@ struct settings {
 	const char *name;
 	const char *passphrase_file;
 	bool no_passphrase;
+	bool witness;
 	bool json;
 };
 
 static const struct option options[] = {
 	{ "name", "ORIGIN", OPTION_TEXT, offsetof(struct settings, name),
-	    "generate: the origin of the log that it is for" },
+	    "generate: the origin of the log, or the witness's name" },
 	{ "passphrase-file", "FILE", OPTION_TEXT,
 	    offsetof(struct settings, passphrase_file),
 	    "generate: the passphrase is FILE's first line" },
 	{ "no-passphrase", NULL, OPTION_FLAG,
 	    offsetof(struct settings, no_passphrase),
 	    "generate: keep the key unencrypted" },
+	{ "witness", NULL, OPTION_FLAG, offsetof(struct settings, witness),
+	    "generate: the key of a witness, not of a log" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
 	    "one JSON object" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
@@ -64,8 +68,10 @@ generate(const struct settings *settings, const char *path)
 		    "there is no passphrase: give \"--passphrase-file\" or"
 		    " TALLY_PASSPHRASE, or say \"--no-passphrase\"");
 	if (status == STATUS_DONE) {
-		result = tally_key_generate(path, settings->name,
-		    passphrase.given ? passphrase.text : NULL, vkey, &error);
+		result = (settings->witness ? tally_key_generate_witness
+					    : tally_key_generate)(path,
+		    settings->name, passphrase.given ? passphrase.text : NULL,
+		    vkey, &error);
 		if (result != 0)
 			status = output_failure(result, &error, false);
 		else
@@ -103,8 +109,10 @@ run(const void *data, char *const *operand)
 const struct command command_key = {
 	.name = "key",
 	.summary = "make a key that signs checkpoints, or show its public half",
-	.synopsis = "key generate FILE --name ORIGIN [--passphrase-file FILE]"
-		    " [--json]\n       tally key show FILE [--json]",
+	.synopsis =
+	    "key generate FILE --name ORIGIN [--passphrase-file FILE]\n"
+	    "                               [--witness] [--json]\n"
+	    "       tally key show FILE [--json]",
 	.about =
 	    "\"generate\" makes an Ed25519 key in a new file of mode 0600,"
 	    " encrypted under a\npassphrase: of a file, of TALLY_PASSPHRASE, or"

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tally pg verify: a database's verdict, from outside. */
-#include <stdio.h>
 #include <string.h>
 
 #include <tally/pg.h>
 
 #include "commands.h"
 #include "heads.h"
-#include "progress.h"
-#include "signals.h"
-#include "verdict.h"
+#include "verifying.h"
 
 #define JOBS_MAX 64
 
@@ -35,56 +32,20 @@ static const struct option options[] = {
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
 };
 
-struct verifier {
-	const struct settings *settings;
-	struct progress progress;
-	uint64_t findings; /* printed */
-};
-
-static void
-on_finding(void *arg, const struct tally_finding *finding)
-{
-	struct verifier *verifier = arg;
-
-	progress_clear(&verifier->progress);
-	verdict_finding(finding, verifier->settings->json,
-	    verifier->findings++ == 0);
-}
-
-static int
-on_progress(void *arg, const struct tally_progress *now)
-{
-	struct verifier *verifier = arg;
-
-	progress_draw(&verifier->progress, now);
-	return signals_caught();
-}
-
 static enum status
-give_up(const struct verifier *verifier, int result,
-    const struct tally_error *error)
-{
-	if (verifier->settings->json)
-		verdict_break_off(verifier->findings);
-	if (result != TALLY_PARTIAL)
-		return output_failure(result, error, true);
-	complain("interrupted");
-	return STATUS_INTERRUPTED;
-}
-
-static enum status
-verify(struct verifier *verifier, const char *conninfo,
+verify(const struct settings *settings, const char *conninfo,
     const struct heads *heads)
 {
-	const struct settings *settings = verifier->settings;
+	struct verifying verifying = {
+		.json = settings->json,
+		.quiet = settings->quiet,
+		.interrupted = "interrupted",
+	};
 	struct tally_verify_options how = {
 		.jobs = (unsigned)settings->jobs.value,
 		.chain = settings->chain,
 		.heads = heads->head,
 		.heads_len = heads->count,
-		.finding = on_finding,
-		.progress = on_progress,
-		.arg = verifier,
 	};
 	struct tally_error error = { 0 };
 	struct tally_verdict verdict;
@@ -92,22 +53,16 @@ verify(struct verifier *verifier, const char *conninfo,
 
 	if (settings->chain != NULL)
 		how.chain_len = strlen(settings->chain);
+	verifying_begin(&verifying, &how);
 	result = tally_pg_verify(conninfo, &how, &verdict, &error);
-	progress_clear(&verifier->progress);
-	if (result != 0)
-		return give_up(verifier, result, &error);
-	if (settings->json || !settings->quiet ||
-	    verdict.verdict != TALLY_INTACT)
-		verdict_print(&verdict, VERDICT_DATABASE, settings->json,
-		    verifier->findings);
-	return verdict_status(&verdict);
+	return verifying_end(&verifying, result, &verdict, VERDICT_DATABASE,
+	    &error);
 }
 
 static enum status
 run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
-	struct verifier verifier = { .settings = settings };
 	struct heads heads = { 0 };
 	enum status status = STATUS_DONE;
 
@@ -119,9 +74,7 @@ run(const void *data, char *const *operand)
 		status = heads_read(&heads, settings->heads);
 	if (status != STATUS_DONE)
 		return status;
-	progress_init(&verifier.progress, settings->quiet);
-	signals_catch();
-	status = verify(&verifier, operand[0], &heads);
+	status = verify(settings, operand[0], &heads);
 	heads_free(&heads);
 	return status;
 }

@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * tally verify: a log's verdict.
- *
- * Findings are printed as they come, so that memory is the same however many
- * there are; with --json they are the object's first member.
- */
-#include <inttypes.h>
+/* tally verify: a log's verdict. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,9 +8,7 @@
 #include "commands.h"
 #include "heads.h"
 #include "profile.h"
-#include "progress.h"
-#include "signals.h"
-#include "verdict.h"
+#include "verifying.h"
 
 struct settings {
 	const char *chain;
@@ -52,54 +44,17 @@ static const struct option options[] = {
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
 };
 
-struct verifier {
-	const struct settings *settings;
-	struct progress progress;
-	uint64_t findings; /* printed */
-};
-
-static void
-on_finding(void *arg, const struct tally_finding *finding)
-{
-	struct verifier *verifier = arg;
-
-	progress_clear(&verifier->progress);
-	verdict_finding(finding, verifier->settings->json,
-	    verifier->findings++ == 0);
-}
-
-static int
-on_progress(void *arg, const struct tally_progress *now)
-{
-	struct verifier *verifier = arg;
-
-	progress_draw(&verifier->progress, now);
-	return signals_caught();
-}
-
-/* It could not verify to the end; what was begun stays one JSON object. */
 static enum status
-give_up(const struct verifier *verifier, int result,
-    const struct tally_error *error)
+verify(const struct settings *settings, const char *dir,
+    const struct heads *heads)
 {
-	const struct settings *settings = verifier->settings;
-
-	if (settings->json)
-		verdict_break_off(verifier->findings);
-	if (result != TALLY_PARTIAL)
-		return output_failure(result, error, true);
-	if (settings->resume != NULL)
-		complain("interrupted; the same call goes on from \"%s\"",
-		    settings->resume);
-	else
-		complain("interrupted; with \"--resume FILE\" it could go on");
-	return STATUS_INTERRUPTED;
-}
-
-static enum status
-verify(struct verifier *verifier, const char *dir, const struct heads *heads)
-{
-	const struct settings *settings = verifier->settings;
+	char interrupted[4200];
+	struct verifying verifying = {
+		.json = settings->json,
+		.quiet = settings->quiet,
+		.interrupted = "interrupted; with \"--resume FILE\" it could"
+			       " go on",
+	};
 	struct tally_verify_options how = {
 		.jobs = (unsigned)settings->jobs.value,
 		.chain = settings->chain,
@@ -110,30 +65,27 @@ verify(struct verifier *verifier, const char *dir, const struct heads *heads)
 		.heads = heads->head,
 		.heads_len = heads->count,
 		.resume = settings->resume,
-		.finding = on_finding,
-		.progress = on_progress,
-		.arg = verifier,
 	};
 	struct tally_error error = { 0 };
 	struct tally_verdict verdict;
 	int result;
 
+	if (settings->resume != NULL) {
+		(void)snprintf(interrupted, sizeof(interrupted),
+		    "interrupted; the same call goes on from \"%s\"",
+		    settings->resume);
+		verifying.interrupted = interrupted;
+	}
 	if (settings->chain != NULL)
 		how.chain_len = strlen(settings->chain);
+	verifying_begin(&verifying, &how);
 	if (settings->profile != NULL)
 		result = profile_verify(settings->profile, dir, &how, &verdict,
 		    &error);
 	else
 		result = tally_verify(dir, &how, &verdict, &error);
-	progress_clear(&verifier->progress);
-	if (result != 0)
-		return give_up(verifier, result, &error);
-	if (settings->json || !settings->quiet ||
-	    verdict.verdict != TALLY_INTACT)
-		verdict_print(&verdict,
-		    settings->profile != NULL ? VERDICT_FOREIGN : VERDICT_LOG,
-		    settings->json, verifier->findings);
-	return verdict_status(&verdict);
+	return verifying_end(&verifying, result, &verdict,
+	    settings->profile != NULL ? VERDICT_FOREIGN : VERDICT_LOG, &error);
 }
 
 /* Is there an option that only a log of ours has a use for? */
@@ -149,7 +101,6 @@ static enum status
 run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
-	struct verifier verifier = { .settings = settings };
 	struct heads heads = { 0 };
 	enum status status = STATUS_DONE;
 
@@ -167,9 +118,7 @@ run(const void *data, char *const *operand)
 		status = heads_read(&heads, settings->heads);
 	if (status != STATUS_DONE)
 		return status;
-	progress_init(&verifier.progress, settings->quiet);
-	signals_catch();
-	status = verify(&verifier, operand[0], &heads);
+	status = verify(settings, operand[0], &heads);
 	heads_free(&heads);
 	return status;
 }

@@ -12,9 +12,11 @@ extern const struct command command_log;
 extern const struct command command_verify;
 extern const struct command command_prove;
 extern const struct command command_check;
+extern const struct command command_consistency;
 extern const struct command command_stat;
 extern const struct command command_key;
 extern const struct command command_checkpoint;
+extern const struct command command_witness;
 extern const struct command command_pg;
 
 /* Of the group "pg". */
@@ -22,5 +24,9 @@ extern const struct command command_pg_verify;
 extern const struct command command_pg_export;
 extern const struct command command_pg_status;
 extern const struct command command_pg_sql;
+
+/* Of the group "witness". */
+extern const struct command command_witness_add;
+extern const struct command command_witness_serve;
 
 #endif

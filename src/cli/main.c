@@ -24,9 +24,11 @@ static const struct command *const commands[] = {
 	&command_verify,
 	&command_prove,
 	&command_check,
+	&command_consistency,
 	&command_stat,
 	&command_key,
 	&command_checkpoint,
+	&command_witness,
 	&command_pg,
 };
 
@@ -49,7 +51,7 @@ help(FILE *file)
 	      "\ncommands\n",
 	    file);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(file, "  %-10s  %s\n", commands[i]->name,
+		fprintf(file, "  %-11s  %s\n", commands[i]->name,
 		    commands[i]->summary);
 	fputs(
 	    "\n\"tally help COMMAND\" says more about one; \"tally --version\""

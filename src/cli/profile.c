@@ -61,8 +61,9 @@ slurp(const char *path, size_t *out_len)
 	return text;
 }
 
-static int
-load(const char *name, struct tally_profile **out, struct tally_error *error)
+int
+profile_load(const char *name, struct tally_profile **out,
+    struct tally_error *error)
 {
 	const char *folder = getenv("TALLY_PROFILES");
 	char path[4096];
@@ -79,7 +80,7 @@ load(const char *name, struct tally_profile **out, struct tally_error *error)
 	if (text == NULL)
 		return fail(error, errno == ENOENT ? TALLY_END : TALLY_E_IO,
 		    "no profile ", path, output_reason(errno));
-	result = tally_profile_parse(text, len, out, error);
+	result = tally_profile_parse(text, len, NULL, 0, out, error);
 	free(text);
 	/* A profile that is wrong is a call that is wrong. */
 	return result == TALLY_E_FORMAT ? TALLY_E_USAGE : result;
@@ -94,7 +95,7 @@ profile_verify(const char *profile, const char *path,
 	struct tally_profile_source source = { .read = read_some,
 		.name = path };
 	int fd = STDIN_FILENO;
-	int result = load(profile, &parsed, error);
+	int result = profile_load(profile, &parsed, error);
 
 	if (result != 0)
 		return result;

@@ -3,139 +3,82 @@
 
 #include "core/fail.h"
 #include "core/proof.h"
+#include "core/text.h"
 
 #define FIRST_LINE "c2sp.org/tlog-proof@v1"
 #define EXTRA "extra "
 #define INDEX "index "
 
-/* A text that is taken line by line. */
-struct reading {
-	const char *at, *end;
-	unsigned line; /* of what was taken last, from 1 */
-};
-
 static int
-malformed(const struct reading *reading, const char *what,
-    struct tally_error *error)
-{
-	(void)tally_fail(error, TALLY_E_FORMAT, "line %u of the proof: %s",
-	    reading->line, what);
-	if (error != NULL)
-		error->item = reading->line;
-	return TALLY_E_FORMAT;
-}
-
-static int
-take_line(struct reading *reading, struct tally_span *out,
-    struct tally_error *error)
-{
-	const char *feed = reading->at == reading->end
-	    ? NULL
-	    : memchr(reading->at, '\n', (size_t)(reading->end - reading->at));
-
-	reading->line++;
-	if (feed == NULL)
-		return malformed(reading, "the text ends here", error);
-	out->at = reading->at;
-	out->len = (size_t)(feed - reading->at);
-	reading->at = feed + 1;
-	return 0;
-}
-
-/* Does the line begin with the word?  Then the word is taken off. */
-static bool
-begins_with(struct tally_span *line, const char *word)
-{
-	size_t len = strlen(word);
-
-	if (line->len < len || memcmp(line->at, word, len) != 0)
-		return false;
-	line->at += len;
-	line->len -= len;
-	return true;
-}
-
-static int
-take_front(struct reading *reading, struct tally_proof_text *out,
+take_front(struct tally_reading *reading, struct tally_proof_text *out,
     struct tally_error *error)
 {
 	struct tally_span line;
-	int result = take_line(reading, &line, error);
+	int result = tally_reading_line(reading, &line, error);
 
-	if (result == 0 && !begins_with(&line, FIRST_LINE))
-		result = malformed(reading,
+	if (result == 0 && !tally_reading_begins(&line, FIRST_LINE))
+		result = tally_reading_fail(reading,
 		    "it is not what a proof begins with", error);
 	if (result == 0 && line.len != 0)
-		result = malformed(reading, "it is another version", error);
+		result = tally_reading_fail(reading, "it is another version",
+		    error);
 	if (result == 0)
-		result = take_line(reading, &line, error);
+		result = tally_reading_line(reading, &line, error);
 	if (result != 0)
 		return result;
-	out->has_extra = begins_with(&line, EXTRA);
+	out->has_extra = tally_reading_begins(&line, EXTRA);
 	if (out->has_extra) {
 		out->extra = line;
 		if (line.len == 0)
-			return malformed(reading, "it is empty", error);
-		result = take_line(reading, &line, error);
+			return tally_reading_fail(reading, "it is empty",
+			    error);
+		result = tally_reading_line(reading, &line, error);
 		if (result != 0)
 			return result;
 	}
-	if (!begins_with(&line, INDEX) ||
+	if (!tally_reading_begins(&line, INDEX) ||
 	    tally_decimal_parse(line.at, line.len, TALLY_CHECKPOINT_SIZE_MAX,
 		&out->index) != 0)
-		return malformed(reading, "it is no index", error);
+		return tally_reading_fail(reading, "it is no index", error);
 	return 0;
 }
 
 static int
-take_path(struct reading *reading, struct tally_proof_text *out,
+take_path(struct tally_reading *reading, struct tally_proof_text *out,
     struct tally_error *error)
 {
 	struct tally_span line;
 	int result;
 
-	while ((result = take_line(reading, &line, error)) == 0 &&
+	while ((result = tally_reading_line(reading, &line, error)) == 0 &&
 	    line.len != 0) {
 		if (out->path_len == TALLY_PROOF_MAX)
-			return malformed(reading, "there are too many hashes",
-			    error);
+			return tally_reading_fail(reading,
+			    "there are too many hashes", error);
 		if (tally_hash_base64_parse(line.at, line.len,
 			&out->path[out->path_len++]) != 0)
-			return malformed(reading, "it is no hash", error);
+			return tally_reading_fail(reading, "it is no hash",
+			    error);
 	}
 	return result;
 }
 
 static int
-take_checkpoint(struct reading *reading, struct tally_proof_text *out,
+take_checkpoint(struct tally_reading *reading, struct tally_proof_text *out,
     struct tally_error *error)
 {
-	size_t len = (size_t)(reading->end - reading->at);
-	struct tally_span text = { reading->at, len };
+	const struct tally_span text = { reading->at,
+		(size_t)(reading->end - reading->at) };
 
-	out->checkpoint_line = ++reading->line;
-	out->note_text = text;
-	out->is_signed = tally_note_parse(text.at, len, &out->note) == 0;
-	if (out->is_signed)
-		text = out->note.text;
-	else if (len >= 2 && memcmp(text.at + len - 2, "\n\n", 2) == 0)
-		text.len = len - 1;
-	else
-		return malformed(reading,
-		    "what begins here is no signed note, and no checkpoint"
-		    " with an empty line behind it",
-		    error);
-	if (tally_checkpoint_parse(text.at, text.len, &out->checkpoint) != 0)
-		return malformed(reading, "what begins here is no checkpoint",
-		    error);
-	return 0;
+	reading->line++;
+	return tally_reading_note(reading, text, &out->under, error);
 }
 
 int
 tally_proof_text_parse(const char *text, size_t len,
     struct tally_proof_text *out, struct tally_error *error)
 {
-	struct reading reading = { text, text + len, 0 };
+	struct tally_reading reading = { text, text + len, 0, "proof" };
 	int result;
 
 	memset(out, 0, sizeof(*out));

@@ -14,8 +14,7 @@
 #ifndef TALLY_CORE_PROOF_H
 #define TALLY_CORE_PROOF_H
 
-#include "core/checkpoint.h"
-#include "core/tree.h"
+#include "core/reading.h"
 
 #define TALLY_PROOF_TEXT_MAX ((size_t)32 << 20)
 
@@ -25,11 +24,7 @@ struct tally_proof_text {
 	uint64_t index;
 	struct tally_hash path[TALLY_PROOF_MAX];
 	size_t path_len;
-	unsigned checkpoint_line; /* where it begins, from 1 */
-	struct tally_checkpoint checkpoint;
-	struct tally_span note_text; /* all of the checkpoint, as it stands */
-	bool is_signed;              /* note is one */
-	struct tally_note note;
+	struct tally_signed_checkpoint under;
 };
 
 /*

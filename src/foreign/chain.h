@@ -3,6 +3,7 @@
 #ifndef TALLY_FOREIGN_CHAIN_H
 #define TALLY_FOREIGN_CHAIN_H
 
+#include "core/digest.h"
 #include "foreign/links.h"
 
 struct tally_chain_state {
@@ -17,8 +18,8 @@ struct tally_chain_state {
 	int era;
 	uint64_t legacy; /* leading records without a hash */
 	struct tally_place legacy_place;
-	struct tally_hash hash; /* of the last chained record */
-	struct tally_item item; /* of it; it waits for its child */
+	struct tally_digest hash; /* of the last chained record */
+	struct tally_item item;   /* of it; it waits for its child */
 };
 
 struct tally_chain_table {

@@ -1,183 +1,88 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Building the input of a record, step by step, and hashing it. */
+/* Judging a record by the eras and the traps of its profile. */
 #include <string.h>
 
-#include "core/text.h"
 #include "foreign/judge.h"
 #include "log/sys.h"
 
-#define OUT_FIRST ((size_t)1 << 16)
-#define OUT_MAX ((size_t)1 << 28)
+/* Zones that there have been: whole quarters of an hour, 16 hours both ways. */
+#define ZONE_STEP_US ((int64_t)900 * 1000000)
+#define ZONE_MAX_US (64 * ZONE_STEP_US)
 
-struct tally_canon_text
-tally_row_text(const struct tally_row *row, int field)
+/* A search hashes up to 128 inputs: after so many in vain, only the zone that
+ * was found last is tried. */
+#define SEARCHES_MAX 2000
+
+int
+tally_judging_init(struct tally_judging *judging,
+    const struct tally_profile *profile)
 {
-	struct tally_canon_text text = { "", 0 };
-	const struct tally_canon_node *node;
-
-	if (tally_row_is_null(row, field))
-		return text;
-	node = &row->room->nodes[row->node[field]];
-	if (node->type < TALLY_CANON_ARRAY &&
-	    (node->flags & TALLY_CANON_ESCAPED) == 0) {
-		text.at = row->line + node->at;
-		text.len = node->len;
-	}
-	return text;
+	memset(judging, 0, sizeof(*judging));
+	judging->profile = profile;
+	return tally_digester_open(&judging->digester, profile->digest);
 }
 
-static void
-put(struct tally_canon_out *out, const struct tally_canon_text *text)
+void
+tally_judging_wipe(struct tally_judging *judging)
 {
-	tally_canon_put(out, text->at, text->len);
+	tally_digester_close(&judging->digester);
+	tally_sys_free(judging->out.at);
+	tally_sys_free(judging->made.at);
+	tally_room_wipe(&judging->made_room);
 }
 
-static int
-put_hex(struct tally_canon_out *out, const struct tally_canon_text *text)
+int
+tally_judge_hash(struct tally_judging *judging, const struct tally_input *input,
+    const struct tally_row *row, const struct tally_canon_text *basis,
+    struct tally_digest *out)
 {
-	uint8_t bytes[64];
+	int r = tally_judge_build(judging, input, row, basis, NULL);
 
-	if (text->len / 2 > sizeof(bytes) ||
-	    tally_hex_parse(text->at, text->len, false, bytes, text->len / 2) !=
-		0)
-		return TALLY_E_EVENT;
-	tally_canon_put(out, (const char *)bytes, text->len / 2);
-	return 0;
-}
-
-static int
-put_int64(struct tally_canon_out *out, const struct tally_canon_text *text)
-{
-	uint64_t value;
-	int shift;
-
-	if (tally_decimal_parse(text->at, text->len, INT64_MAX, &value) != 0)
-		return TALLY_E_EVENT;
-	for (shift = 56; shift >= 0; shift -= 8)
-		tally_canon_put_char(out, (char)(uint8_t)(value >> shift));
-	return 0;
-}
-
-static int
-put_time(struct tally_canon_out *out, const struct tally_canon_text *text,
-    unsigned precision)
-{
-	char whole[TALLY_TIME_TEXT_SIZE];
-	int64_t time_us;
-
-	if (tally_time_parse(text->at, text->len, &time_us) != 0)
-		return TALLY_E_EVENT;
-	tally_time_format(time_us, whole);
-	tally_canon_put(out, whole, 20 + precision);
-	tally_canon_put_char(out, 'Z');
-	return 0;
-}
-
-static int
-put_field(const struct tally_step *step, const struct tally_row *row,
-    struct tally_canon_out *out)
-{
-	uint32_t at = row->node[step->field];
-	const struct tally_canon_node *node = &row->room->nodes[at];
-	struct tally_canon_text text = tally_row_text(row, step->field);
-
-	switch (step->kind) {
-	case TALLY_STEP_JSON:
-		return tally_canon_write(row->line, row->room, at, &step->style,
-		    out, NULL);
-	case TALLY_STEP_HEX:
-		return put_hex(out, &text);
-	case TALLY_STEP_INT64:
-		return put_int64(out, &text);
-	case TALLY_STEP_TIME:
-		return put_time(out, &text, step->precision);
-	default:
-		if (node->type >= TALLY_CANON_ARRAY)
-			return TALLY_E_EVENT;
-		if (node->type == TALLY_CANON_STRING)
-			tally_canon_write_plain(row->line, node, out);
-		else
-			put(out, &text);
-		return 0;
-	}
-}
-
-static int
-put_step(const struct tally_step *step, const struct tally_row *row,
-    const struct tally_canon_text *basis, struct tally_canon_out *out)
-{
-	switch (step->kind) {
-	case TALLY_STEP_LITERAL:
-		put(out, &step->text);
-		return 0;
-	case TALLY_STEP_PREV:
-		put(out, basis);
-		return 0;
-	case TALLY_STEP_PREV_HEX:
-		return put_hex(out, basis);
-	case TALLY_STEP_PREV_JSON:
-		return tally_canon_write_string(step->style.form, basis->at,
-		    basis->len, out, NULL);
-	case TALLY_STEP_RECORD:
-		return tally_canon_write(row->line, row->room, 0, &step->style,
-		    out, NULL);
-	default:
-		if (!tally_row_is_null(row, step->field))
-			return put_field(step, row, out);
-		put(out, &step->text);
-		return 0;
-	}
-}
-
-static int
-grow(struct tally_canon_out *out)
-{
-	size_t capacity = out->capacity == 0 ? OUT_FIRST : 2 * out->capacity;
-	char *at;
-
-	if (capacity > OUT_MAX)
-		return TALLY_E_LIMIT;
-	at = tally_sys_realloc(out->at, capacity);
-	if (at == NULL)
-		return TALLY_E_MEMORY;
-	out->at = at;
-	out->capacity = capacity;
-	return 0;
-}
-
-/* Builds the input; 0, or that it has no form, or no memory. */
-static int
-build(struct tally_judging *judging, const struct tally_input *input,
-    const struct tally_row *row, const struct tally_canon_text *basis)
-{
-	struct tally_canon_out *out = &judging->out;
-	size_t i;
-	int r;
-
-	do {
-		r = out->full || out->capacity == 0 ? grow(out) : 0;
-		out->len = 0;
-		out->full = false;
-		for (i = 0; i < input->steps_len && r == 0; i++)
-			r = put_step(&input->steps[i], row, basis, out);
-	} while ((r == 0 || r == TALLY_PARTIAL) && out->full);
+	if (r == 0)
+		tally_digest_bytes(&judging->digester, judging->out.at,
+		    judging->out.len, out);
 	return r;
 }
 
 static int
 matches(struct tally_judging *judging, const struct tally_input *input,
     const struct tally_row *row, const struct tally_canon_text *basis,
-    const struct tally_hash *stored, bool *out)
+    const struct tally_digest *stored, bool *out)
 {
-	struct tally_hash hash;
-	int r = build(judging, input, row, basis);
+	struct tally_digest digest;
+	int r = tally_judge_hash(judging, input, row, basis, &digest);
 
-	if (r != 0)
-		return r;
-	hash = tally_hash_bytes(&judging->hasher, judging->out.at,
-	    judging->out.len);
-	*out = tally_hash_equal(&hash, stored);
-	return 0;
+	if (r == 0)
+		*out = memcmp(digest.b, stored->b, judging->digester.size) == 0;
+	return r;
+}
+
+/* The same, with times as they are in some zone. */
+static int
+matches_in_zone(struct tally_judging *judging, const struct tally_input *input,
+    const struct tally_row *row, const struct tally_canon_text *basis,
+    const struct tally_digest *stored, bool *out)
+{
+	int64_t shift = -ZONE_MAX_US;
+	int r = 0;
+
+	judging->shift_us = judging->zone_us;
+	if (judging->zone_us != 0)
+		r = matches(judging, input, row, basis, stored, out);
+	if (r == 0 && !*out &&
+	    judging->searches - judging->finds < SEARCHES_MAX) {
+		judging->searches++;
+		for (; shift <= ZONE_MAX_US && r == 0 && !*out;
+		     shift += ZONE_STEP_US) {
+			judging->shift_us = shift;
+			r = matches(judging, input, row, basis, stored, out);
+		}
+		judging->finds += *out;
+	}
+	if (r == 0 && *out)
+		judging->zone_us = judging->shift_us;
+	judging->shift_us = 0;
+	return r;
 }
 
 /* What the rule's record covers by a digest beside its own hash. */
@@ -187,21 +92,25 @@ check(struct tally_judging *judging, const struct tally_rule *rule,
     bool *out)
 {
 	struct tally_canon_text text = tally_row_text(row, rule->check.field);
-	struct tally_hash stored;
+	struct tally_digest stored;
 
 	*out = true;
 	if (rule->check.field == TALLY_NO_FIELD)
 		return 0;
 	*out = false;
-	if (tally_hash_parse(text.at, text.len, &stored) != 0)
+	if (tally_profile_digest(judging->profile, text.at, text.len,
+		&stored) != 0)
 		return 0;
+	if (rule->any_zone)
+		return matches_in_zone(judging, &rule->check.input, row, basis,
+		    &stored, out);
 	return matches(judging, &rule->check.input, row, basis, &stored, out);
 }
 
 static int
 judge_rule(struct tally_judging *judging, const struct tally_rule *rule,
     const struct tally_row *row, const struct tally_canon_text *basis,
-    const struct tally_hash *stored, enum tally_judgement *out)
+    const struct tally_digest *stored, enum tally_judgement *out)
 {
 	static const struct tally_canon_text nothing = { "", 0 };
 	bool good = false;
@@ -215,6 +124,9 @@ judge_rule(struct tally_judging *judging, const struct tally_rule *rule,
 	else if (basis->at == NULL)
 		return 0;
 	r = matches(judging, &rule->input, row, basis, stored, &good);
+	if (r == 0 && !good && rule->any_zone)
+		r = matches_in_zone(judging, &rule->input, row, basis, stored,
+		    &good);
 	if (r == 0 && good) {
 		r = check(judging, rule, row, basis, &good);
 		*out = good ? TALLY_HOLDS : TALLY_CHECK_FAILS;
@@ -227,34 +139,51 @@ judge_rule(struct tally_judging *judging, const struct tally_rule *rule,
 	return r;
 }
 
-int
-tally_judge_row(struct tally_judging *judging, const struct tally_row *row,
-    const struct tally_canon_text *basis, const struct tally_hash *stored,
-    int *era, enum tally_judgement *out)
+static int
+judge_traps(struct tally_judging *judging, const struct tally_row *row,
+    const struct tally_canon_text *basis, const struct tally_digest *stored,
+    int *era, int64_t *out_zone_us, enum tally_judgement *out)
 {
 	const struct tally_profile *profile = judging->profile;
-	int i, k, r = 0;
+	int i, r = 0;
 
-	*out = TALLY_HOLDS_NOT;
-	for (i = 0; i < profile->eras_len && r == 0; i++) {
-		k = (*era + i) % profile->eras_len;
-		r = judge_rule(judging, &profile->eras[k], row, basis, stored,
-		    out);
-		if (*out == TALLY_HOLDS || *out == TALLY_CHECK_FAILS) {
-			*era = k;
-			return r;
-		}
-	}
 	for (i = 0; i < profile->traps_len && r == 0; i++) {
 		enum tally_judgement trap = TALLY_HOLDS_NOT;
 
 		r = judge_rule(judging, &profile->traps[i], row, basis, stored,
 		    &trap);
-		if (trap == TALLY_HOLDS) {
-			*out = TALLY_HOLDS_BY_TRAP;
-			*era = i;
-			return r;
+		if (trap != TALLY_HOLDS)
+			continue;
+		*out = TALLY_HOLDS_BY_TRAP;
+		*era = i;
+		if (profile->traps[i].any_zone)
+			*out_zone_us = judging->zone_us;
+		break;
+	}
+	return r;
+}
+
+int
+tally_judge_row(struct tally_judging *judging, const struct tally_row *row,
+    const struct tally_canon_text *basis, const struct tally_digest *stored,
+    int *era, int64_t *out_zone_us, enum tally_judgement *out)
+{
+	const struct tally_profile *profile = judging->profile;
+	int i, k, first = *era, r = 0;
+
+	*out = TALLY_HOLDS_NOT;
+	*out_zone_us = 0;
+	for (i = 0; i < profile->eras_len && r == 0; i++) {
+		k = (first + i) % profile->eras_len;
+		r = judge_rule(judging, &profile->eras[k], row, basis, stored,
+		    out);
+		if (*out == TALLY_HOLDS || *out == TALLY_CHECK_FAILS) {
+			*era = k;
+			break;
 		}
 	}
+	if (r == 0 && *out != TALLY_HOLDS)
+		r = judge_traps(judging, row, basis, stored, era, out_zone_us,
+		    out);
 	return r;
 }

@@ -3,7 +3,8 @@
  * The tree of records, and what was found, until both are sorted at the end.
  *
  * Every record leaves an item; a link that does not lead to the record before
- * it in its chain is loose, and is looked for among the items.
+ * it in its chain is loose, and is looked for among the items.  Memory does
+ * not grow with either, nor with what is found.
  */
 #ifndef TALLY_FOREIGN_LINKS_H
 #define TALLY_FOREIGN_LINKS_H
@@ -14,81 +15,66 @@
 #include <tally/record.h>
 #include <tally/verify.h>
 
-enum tally_reason {
-	TALLY_REASON_NONE = 0,
-	TALLY_REASON_NO_RECORD, /* damaged */
-	TALLY_REASON_TORN,
-	TALLY_REASON_HASH_FORM,
-	TALLY_REASON_CONTENT,
-	TALLY_REASON_CHECK,
-	TALLY_REASON_NO_FORM,
-	TALLY_REASON_OLD_ERA,
-	TALLY_REASON_TRAP,
-	TALLY_REASON_LEGACY,
-	TALLY_REASON_UNSEALED,
-	TALLY_REASON_BEGINNING, /* the first record has a predecessor */
-	TALLY_REASON_NO_PARENT,
-	TALLY_REASON_GAP,
-	TALLY_REASON_LATER,
-	TALLY_REASON_OTHER_CHAIN,
-	TALLY_REASON_FORK,
-	TALLY_REASON_FORK_BENIGN,
-	TALLY_REASON_TWICE,
-	TALLY_REASON_SECOND_START,
-	TALLY_REASON_NOTHING_HOLDS,
-};
-
-/* Where a record is. */
-struct tally_place {
-	uint64_t index;
-	uint64_t offset;
-	uint64_t seq;
-	uint32_t chain;
-};
+#include "foreign/found.h"
+#include "sort/sort.h"
+#include "sort/spool.h"
 
 struct tally_item {
 	uint64_t key[2]; /* of its hash; of a loose link, of the link */
-	uint64_t own;    /* of a loose link: of the record's hash */
-	uint64_t child;  /* of the record that follows directly, or 0 */
+	uint64_t child;  /* own of the record that follows directly, or 0;
+			    of a loose link, own of its record */
 	struct tally_place place;
-	bool holds;
-	bool child_holds;
-	bool gap;   /* of a loose link: the order has a gap before it */
-	bool first; /* of a loose link: nothing of its chain is before it */
+	uint8_t holds;
+	uint8_t child_holds;
+	uint8_t gap;   /* of a loose link: the order has a gap before it */
+	uint8_t first; /* of a loose link: nothing of its chain is before it */
 };
 
-struct tally_found {
-	enum tally_finding_kind kind;
-	enum tally_reason reason;
-	int rule;
-	struct tally_place place;
-	uint64_t other; /* index of another record; of a legacy era, its size */
-};
+/* Called for each loose link once it is judged; parent is NULL if it is not
+ * there. */
+typedef int (*tally_link_fn)(void *arg, const struct tally_item *loose,
+    const struct tally_item *parent);
 
 struct tally_links {
-	struct tally_item *items;
-	size_t items_len, items_capacity;
-	struct tally_item *loose;
-	size_t loose_len, loose_capacity;
-	struct tally_found *found;
-	size_t found_len, found_capacity;
+	struct tally_spool items;
+	struct tally_sort *loose; /* by key, own, place */
+	struct tally_sort *found; /* by place */
+	uint64_t *filter;         /* of the keys of loose */
+	uint64_t loose_len;
+	struct tally_spool group; /* loose links to one record */
+	bool pruned;              /* the beginning may be gone */
+	tally_link_fn settled;    /* or NULL */
+	void *arg;
+	struct tally_error *error;
 };
 
-/* 0 or TALLY_E_MEMORY, all three. */
+/* 0, or TALLY_E_MEMORY, _IO or _FULL with a message, all of them. */
 TALLY_MUST_CHECK int
-tally_links_add(struct tally_links *links, const struct tally_item *item,
-    bool loose);
-TALLY_MUST_CHECK int
-tally_links_found(struct tally_links *links, const struct tally_found *found);
-
-/* Finds where the loose links lead, and sorts what was found by place. */
-TALLY_MUST_CHECK int
-tally_links_judge(struct tally_links *links, bool pruned);
+tally_links_init(struct tally_links *links, struct tally_error *error);
 
 void
 tally_links_wipe(struct tally_links *links);
 
+TALLY_MUST_CHECK int
+tally_links_add(struct tally_links *links, const struct tally_item *item);
+
+TALLY_MUST_CHECK int
+tally_links_loose(struct tally_links *links, const struct tally_item *loose);
+
+TALLY_MUST_CHECK int
+tally_links_found(struct tally_links *links, const struct tally_found *found);
+
+/* All were added: finds where the loose links lead, sorts what was found. */
+TALLY_MUST_CHECK int
+tally_links_judge(struct tally_links *links);
+
+/* The next thing that was found, by place; TALLY_END: no more. */
+TALLY_MUST_CHECK int
+tally_links_next(struct tally_links *links, struct tally_found *out);
+
+/* The first bytes of a hash, by which items are found; own is the first of
+ * the two. */
 void
-tally_item_key(const struct tally_hash *hash, uint64_t out[2]);
+tally_item_key(const uint8_t *hash, uint64_t out[2]);
 
 #endif

@@ -1,401 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Reading a profile, strictly: what is not known is refused, and the message
- * says where ("eras[0].input[2].as").  Where we are is a path that grows and
- * shrinks with the walk.
- */
-#include <stdarg.h>
-#include <stdio.h>
+/* Reading a profile: its members and rules; inputs are steps.c's. */
 #include <string.h>
 
 #include "core/fail.h"
-#include "foreign/profile.h"
+#include "core/text.h"
+#include "foreign/parameters.h"
+#include "foreign/steps.h"
 #include "log/sys.h"
 
-struct parser {
-	struct tally_profile *profile;
-	char path[256];
-	size_t path_len;
-	struct tally_error *error;
-	int result;
-};
-
 static void
-refuse(struct parser *p, const char *format, ...) TALLY_PRINTF(2, 3);
-
-static void
-refuse(struct parser *p, const char *format, ...)
-{
-	char what[160];
-	va_list args;
-
-	if (p->result != 0)
-		return;
-	va_start(args, format);
-	(void)vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
-	p->result = tally_fail(p->error, TALLY_E_FORMAT, "profile: %s%s%s",
-	    p->path, p->path_len > 0 ? ": " : "", what);
-}
-
-/* Goes down to a member or an element; gives where to come back to. */
-static size_t
-enter(struct parser *p, const char *name, size_t index)
-{
-	size_t before = p->path_len, left = sizeof(p->path) - before;
-	int n;
-
-	if (name != NULL)
-		n = snprintf(p->path + before, left, "%s%s",
-		    before > 0 ? "." : "", name);
-	else
-		n = snprintf(p->path + before, left, "[%zu]", index);
-	if (n > 0 && (size_t)n < left)
-		p->path_len += (size_t)n;
-	return before;
-}
-
-static void
-leave(struct parser *p, size_t before)
-{
-	p->path_len = before;
-	p->path[before] = '\0';
-}
-
-static void
-only_members(struct parser *p, json_t *object, const char *const *known)
-{
-	const char *name;
-	json_t *value;
-	size_t i;
-
-	if (!json_is_object(object)) {
-		refuse(p, "expected an object");
-		return;
-	}
-	json_object_foreach(object, name, value) {
-		for (i = 0; known[i] != NULL; i++) {
-			if (strcmp(known[i], name) == 0)
-				break;
-		}
-		if (known[i] == NULL)
-			refuse(p, "unknown member \"%s\"", name);
-	}
-}
-
-static struct tally_canon_text
-text_of(json_t *string)
-{
-	return (struct tally_canon_text){ json_string_value(string),
-		json_string_length(string) };
-}
-
-/* A member that is text; NULL without a refusal if it may be absent. */
-static json_t *
-text_member(struct parser *p, json_t *object, const char *name, bool needed)
-{
-	json_t *value = json_object_get(object, name);
-
-	if (value == NULL && needed)
-		refuse(p, "\"%s\" is missing", name);
-	if (value != NULL && !json_is_string(value)) {
-		size_t before = enter(p, name, 0);
-
-		refuse(p, "expected text");
-		leave(p, before);
-		return NULL;
-	}
-	return value;
-}
-
-static int
-field_of(struct parser *p, json_t *name)
-{
-	struct tally_profile *profile = p->profile;
-	struct tally_canon_text text;
-	int i;
-
-	if (name == NULL)
-		return TALLY_NO_FIELD;
-	text = text_of(name);
-	if (text.len == 0) {
-		refuse(p, "the name of a field is empty");
-		return TALLY_NO_FIELD;
-	}
-	for (i = 0; i < profile->fields_len; i++) {
-		if (profile->fields[i].len == text.len &&
-		    memcmp(profile->fields[i].at, text.at, text.len) == 0)
-			return i;
-	}
-	if (i == TALLY_FIELDS_MAX) {
-		refuse(p, "more than %d fields", TALLY_FIELDS_MAX);
-		return TALLY_NO_FIELD;
-	}
-	profile->fields[profile->fields_len++] = text;
-	return i;
-}
-
-static bool
-form_of(const char *word, enum tally_canon_form *out)
-{
-	static const char *const forms[] = { "js-property", "js-utf16",
-		"python", "jsonb" };
-	size_t i;
-
-	for (i = 0; i < 4; i++) {
-		if (strcmp(word, forms[i]) == 0) {
-			*out = (enum tally_canon_form)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static struct tally_step *
-add_step(struct parser *p, struct tally_input *input, enum tally_step_kind kind)
-{
-	struct tally_step *step;
-
-	if (input->steps_len == TALLY_STEPS_MAX) {
-		refuse(p, "more than %d steps", TALLY_STEPS_MAX);
-		return NULL;
-	}
-	step = &input->steps[input->steps_len++];
-	memset(step, 0, sizeof(*step));
-	step->kind = kind;
-	step->field = TALLY_NO_FIELD;
-	return step;
-}
-
-static void
-add_literal(struct parser *p, struct tally_input *input, const char *text,
-    size_t len)
-{
-	struct tally_step *step = add_step(p, input, TALLY_STEP_LITERAL);
-
-	if (step != NULL)
-		step->text = (struct tally_canon_text){ text, len };
-}
-
-/* {"field": NAME, "as": FILTER, "null": TEXT} */
-static void
-parse_field(struct parser *p, json_t *json, struct tally_input *input)
-{
-	static const char *const known[] = { "field", "as", "null", NULL };
-	json_t *name, *as, *null;
-	struct tally_step *step;
-	const char *filter;
-
-	only_members(p, json, known);
-	name = text_member(p, json, "field", true);
-	as = text_member(p, json, "as", false);
-	null = text_member(p, json, "null", false);
-	step = add_step(p, input, TALLY_STEP_TEXT);
-	if (step == NULL || name == NULL)
-		return;
-	step->field = field_of(p, name);
-	if (null != NULL)
-		step->text = text_of(null);
-	filter = as != NULL ? json_string_value(as) : "text";
-	if (form_of(filter, &step->style.form)) {
-		step->kind = TALLY_STEP_JSON;
-		if (null == NULL)
-			step->text = (struct tally_canon_text){ "null", 4 };
-	} else if (strcmp(filter, "hex") == 0) {
-		step->kind = TALLY_STEP_HEX;
-	} else if (strcmp(filter, "int64") == 0) {
-		step->kind = TALLY_STEP_INT64;
-	} else if (strcmp(filter, "time-ms") == 0 ||
-	    strcmp(filter, "time-us") == 0) {
-		step->kind = TALLY_STEP_TIME;
-		step->precision = filter[5] == 'm' ? 3 : 6;
-	} else if (strcmp(filter, "text") != 0) {
-		enter(p, "as", 0);
-		refuse(p,
-		    "unknown filter \"%s\"; there are text, hex, int64,"
-		    " time-ms, time-us, js-property, js-utf16, python,"
-		    " jsonb",
-		    filter);
-	}
-}
-
-/* Names for a style, in the profile's table. */
-static const struct tally_canon_text *
-parse_names(struct parser *p, json_t *array, size_t *out_len)
-{
-	struct tally_profile *profile = p->profile;
-	struct tally_canon_text *first = &profile->names[profile->names_len];
-	size_t i;
-
-	*out_len = json_array_size(array);
-	if (!json_is_array(array) ||
-	    profile->names_len + *out_len >
-		sizeof(profile->names) / sizeof(profile->names[0])) {
-		refuse(p, "expected a short array of names");
-		*out_len = 0;
-		return NULL;
-	}
-	for (i = 0; i < *out_len; i++) {
-		if (!json_is_string(json_array_get(array, i)))
-			refuse(p, "expected names");
-		first[i] = text_of(json_array_get(array, i));
-	}
-	profile->names_len += *out_len;
-	return first;
-}
-
-/* {"record": FORM, "without": [NAME, ...]} */
-static void
-parse_record(struct parser *p, json_t *json, struct tally_input *input)
-{
-	static const char *const known[] = { "record", "without", NULL };
-	json_t *form = text_member(p, json, "record", true);
-	json_t *without = json_object_get(json, "without");
-	struct tally_step *step = add_step(p, input, TALLY_STEP_RECORD);
-	size_t before;
-
-	only_members(p, json, known);
-	if (step == NULL || form == NULL)
-		return;
-	if (!form_of(json_string_value(form), &step->style.form)) {
-		enter(p, "record", 0);
-		refuse(p, "unknown form \"%s\"", json_string_value(form));
-	}
-	if (without == NULL)
-		return;
-	before = enter(p, "without", 0);
-	step->style.without = parse_names(p, without, &step->style.without_len);
-	leave(p, before);
-}
-
-/* {"object": {NAME: FIELD, ...}, "as": FORM}: members as they are written. */
-static void
-parse_object(struct parser *p, json_t *json, struct tally_input *input)
-{
-	static const char *const known[] = { "object", "as", "only", NULL };
-	json_t *members = json_object_get(json, "object"), *value;
-	json_t *as = text_member(p, json, "as", true);
-	json_t *only = json_object_get(json, "only");
-	struct tally_canon_style style = { .form = TALLY_CANON_JS_PROPERTY };
-	struct tally_step *step;
-	const char *name, *mark = "{\"";
-	size_t before;
-
-	only_members(p, json, known);
-	if (!json_is_object(members))
-		refuse(p, "\"object\" is no object");
-	if (as != NULL && !form_of(json_string_value(as), &style.form))
-		refuse(p, "unknown form \"%s\"", json_string_value(as));
-	if (only != NULL)
-		style.only = parse_names(p, only, &style.only_len);
-	json_object_foreach(members, name, value) {
-		before = enter(p, name, 0);
-		add_literal(p, input, mark, strlen(mark));
-		add_literal(p, input, name, strlen(name));
-		add_literal(p, input, "\":", 2);
-		mark = ",\"";
-		step = add_step(p, input, TALLY_STEP_JSON);
-		if (step == NULL)
-			return;
-		step->style = style;
-		step->text = (struct tally_canon_text){ "null", 4 };
-		if (json_is_string(value) && json_string_length(value) > 0)
-			step->field = field_of(p, value);
-		else if (json_is_true(json_object_get(value, "prev")))
-			step->kind = TALLY_STEP_PREV_JSON;
-		else
-			refuse(p,
-			    "expected the name of a field, or"
-			    " {\"prev\": true}");
-		leave(p, before);
-	}
-	add_literal(p, input, "}", 1);
-}
-
-static void
-parse_step(struct parser *p, json_t *json, struct tally_input *input)
-{
-	json_t *prev = json_object_get(json, "prev");
-	const char *word;
-
-	if (json_is_string(json)) {
-		add_literal(p, input, json_string_value(json),
-		    json_string_length(json));
-	} else if (prev != NULL) {
-		word = json_is_string(prev) ? json_string_value(prev) : "";
-		if (strcmp(word, "text") == 0)
-			(void)add_step(p, input, TALLY_STEP_PREV);
-		else if (strcmp(word, "hex") == 0)
-			(void)add_step(p, input, TALLY_STEP_PREV_HEX);
-		else
-			refuse(p, "\"prev\" is \"text\" or \"hex\"");
-	} else if (json_object_get(json, "field") != NULL) {
-		parse_field(p, json, input);
-	} else if (json_object_get(json, "record") != NULL) {
-		parse_record(p, json, input);
-	} else if (json_object_get(json, "object") != NULL) {
-		parse_object(p, json, input);
-	} else {
-		refuse(p,
-		    "expected text, or an object with \"prev\","
-		    " \"field\", \"record\" or \"object\"");
-	}
-}
-
-static void
-parse_input(struct parser *p, json_t *array, struct tally_input *input)
-{
-	size_t i, before = enter(p, "input", 0), element;
-
-	input->steps_len = 0;
-	if (!json_is_array(array) || json_array_size(array) == 0)
-		refuse(p, "expected an array that is not empty");
-	for (i = 0; i < json_array_size(array) && p->result == 0; i++) {
-		element = enter(p, NULL, i);
-		parse_step(p, json_array_get(array, i), input);
-		if (p->result == 0)
-			leave(p, element);
-	}
-	leave(p, before);
-}
-
-static void
-parse_when(struct parser *p, json_t *when, struct tally_rule *rule)
+parse_when(struct tally_parser *p, json_t *when, struct tally_rule *rule)
 {
 	static const char *const known[] = { "field", "null", NULL };
-	size_t before = enter(p, "when", 0);
+	size_t before = tally_parse_enter(p, "when", 0);
 
-	only_members(p, when, known);
-	rule->when = field_of(p, text_member(p, when, "field", true));
+	tally_parse_only(p, when, known);
+	rule->when = tally_parse_field(p,
+	    tally_parse_text_member(p, when, "field", true));
 	if (!json_is_boolean(json_object_get(when, "null")))
-		refuse(p, "\"null\" must be true or false");
+		tally_parse_refuse(p, "\"null\" must be true or false");
 	rule->when_null = json_is_true(json_object_get(when, "null"));
-	leave(p, before);
+	tally_parse_leave(p, before);
 }
 
 static void
-parse_check(struct parser *p, json_t *check, struct tally_rule *rule)
+parse_check(struct tally_parser *p, json_t *check, struct tally_rule *rule)
 {
 	static const char *const known[] = { "field", "input", NULL };
-	size_t before = enter(p, "check", 0);
+	size_t before = tally_parse_enter(p, "check", 0);
 
-	only_members(p, check, known);
-	rule->check.field = field_of(p, text_member(p, check, "field", true));
-	parse_input(p, json_object_get(check, "input"), &rule->check.input);
-	leave(p, before);
+	tally_parse_only(p, check, known);
+	rule->check.field = tally_parse_field(p,
+	    tally_parse_text_member(p, check, "field", true));
+	tally_parse_input(p, json_object_get(check, "input"),
+	    &rule->check.input);
+	tally_parse_leave(p, before);
 }
 
 static void
-parse_rule(struct parser *p, json_t *json, bool trap, struct tally_rule *rule)
+parse_rule(struct tally_parser *p, json_t *json, bool trap,
+    struct tally_rule *rule)
 {
 	static const char *const known[] = { "name", "says", "when", "input",
-		"check", "kind", "prev", NULL };
-	json_t *name = text_member(p, json, "name", true);
-	json_t *says = text_member(p, json, "says", trap);
-	json_t *kind = text_member(p, json, "kind", trap);
+		"check", "kind", "prev", "zone", NULL };
+	json_t *name = tally_parse_text_member(p, json, "name", true);
+	json_t *says = tally_parse_text_member(p, json, "says", trap);
+	json_t *kind = tally_parse_text_member(p, json, "kind", trap);
 	json_t *prev = json_object_get(json, "prev");
+	json_t *zone = tally_parse_text_member(p, json, "zone", false);
 
-	only_members(p, json, known);
+	tally_parse_only(p, json, known);
 	rule->name = json_string_value(name);
 	rule->says = json_string_value(says);
 	rule->when = rule->check.field = TALLY_NO_FIELD;
@@ -405,105 +59,205 @@ parse_rule(struct parser *p, json_t *json, bool trap, struct tally_rule *rule)
 		rule->kind = TALLY_LINK_ALTERED;
 	else if (kind != NULL &&
 	    strcmp(json_string_value(kind), "unverifiable") != 0)
-		refuse(p, "\"kind\" is \"link-altered\" or \"unverifiable\"");
+		tally_parse_refuse(p,
+		    "\"kind\" is \"link-altered\" or \"unverifiable\"");
 	rule->without_prev = json_is_null(prev);
 	if (prev != NULL && !rule->without_prev)
-		refuse(p, "\"prev\" of a trap can only be null");
+		tally_parse_refuse(p, "\"prev\" of a trap can only be null");
+	if (zone != NULL &&
+	    (!trap || strcmp(json_string_value(zone), "any") != 0))
+		tally_parse_refuse(p, "\"zone\" of a trap can only be \"any\"");
+	rule->any_zone = zone != NULL;
 	if (json_object_get(json, "when") != NULL)
 		parse_when(p, json_object_get(json, "when"), rule);
 	if (json_object_get(json, "check") != NULL)
 		parse_check(p, json_object_get(json, "check"), rule);
-	parse_input(p, json_object_get(json, "input"), &rule->input);
+	tally_parse_input(p, json_object_get(json, "input"), &rule->input);
 }
 
 static int
-parse_rules(struct parser *p, const char *name, bool trap,
+parse_rules(struct tally_parser *p, const char *name, bool trap,
     struct tally_rule *rules)
 {
 	json_t *array = json_object_get(p->profile->json, name);
-	size_t before = enter(p, name, 0), i, element;
+	size_t before = tally_parse_enter(p, name, 0), i, element;
 	size_t count = json_array_size(array);
 
 	if (!trap && count == 0)
-		refuse(p, "expected an array that is not empty");
+		tally_parse_refuse(p, "expected an array that is not empty");
 	if (count > TALLY_RULES_MAX)
-		refuse(p, "more than %d", TALLY_RULES_MAX);
+		tally_parse_refuse(p, "more than %d", TALLY_RULES_MAX);
 	for (i = 0; i < count && p->result == 0; i++) {
-		element = enter(p, NULL, i);
+		element = tally_parse_enter(p, NULL, i);
 		parse_rule(p, json_array_get(array, i), trap, &rules[i]);
-		leave(p, element);
+		tally_parse_leave(p, element);
 	}
-	leave(p, before);
+	tally_parse_leave(p, before);
 	return (int)i;
 }
 
 static void
-parse_start(struct parser *p, json_t *start)
+parse_start(struct tally_parser *p, json_t *start)
 {
 	static const char *const known[] = { "prev", "basis", "pruned", NULL };
 	struct tally_profile *profile = p->profile;
 	json_t *prev = json_object_get(start, "prev");
 	json_t *basis = json_object_get(start, "basis");
-	size_t before = enter(p, "start", 0);
+	size_t before = tally_parse_enter(p, "start", 0);
 
-	only_members(p, start, known);
+	tally_parse_only(p, start, known);
 	profile->start_null = json_is_null(prev);
 	if (!profile->start_null && !json_is_string(prev))
-		refuse(p, "\"prev\" must be null or text");
+		tally_parse_refuse(p, "\"prev\" must be null or text");
 	else if (!profile->start_null)
-		profile->start = profile->basis = text_of(prev);
+		profile->start = profile->basis = tally_parse_text(prev);
 	profile->basis_field = TALLY_NO_FIELD;
 	if (json_is_string(basis))
-		profile->basis = text_of(basis);
+		profile->basis = tally_parse_text(basis);
 	else if (json_is_object(basis))
-		profile->basis_field = field_of(p,
-		    text_member(p, basis, "field", true));
+		profile->basis_field = tally_parse_field(p,
+		    tally_parse_text_member(p, basis, "field", true));
 	profile->pruned = json_is_true(json_object_get(start, "pruned"));
-	leave(p, before);
+	tally_parse_leave(p, before);
+}
+
+/* How hashes are written: {"as": ENCODING, "prefix": TEXT}, or ENCODING. */
+static void
+parse_encoding(struct tally_parser *p, json_t *json)
+{
+	static const char *const names[] = { "hex", "base64", "base64url" };
+	static const char *const known[] = { "as", "prefix", NULL };
+	struct tally_profile *profile = p->profile;
+	size_t before = tally_parse_enter(p, "encoding", 0), i;
+	json_t *as = json;
+
+	if (json == NULL)
+		as = NULL;
+	else if (!json_is_string(json)) {
+		tally_parse_only(p, json, known);
+		as = tally_parse_text_member(p, json, "as", false);
+		json = tally_parse_text_member(p, json, "prefix", false);
+		if (json != NULL)
+			profile->prefix = tally_parse_text(json);
+	}
+	for (i = 0; as != NULL && i < 3; i++) {
+		if (strcmp(names[i], json_string_value(as)) == 0)
+			break;
+	}
+	if (as != NULL && i == 3)
+		tally_parse_refuse(p,
+		    "unknown encoding \"%s\"; there are hex, base64, base64url",
+		    json_string_value(as));
+	else if (as != NULL)
+		profile->encoding = (enum tally_encoding)i;
+	tally_parse_leave(p, before);
+}
+
+/* {NAME: "text" | "json"}: what the cells of a CSV source hold. */
+static void
+parse_types(struct tally_parser *p, json_t *types)
+{
+	size_t before = tally_parse_enter(p, "types", 0), inner;
+	const char *name;
+	json_t *value;
+	int i;
+
+	if (!json_is_object(types))
+		tally_parse_refuse(p, "expected an object");
+	json_object_foreach(types, name, value) {
+		const char *word = json_string_value(value);
+
+		inner = tally_parse_enter(p, name, 0);
+		if (word == NULL ||
+		    (strcmp(word, "text") != 0 && strcmp(word, "json") != 0))
+			tally_parse_refuse(p, "expected \"text\" or \"json\"");
+		for (i = 0; i < p->profile->fields_len; i++) {
+			if (strcmp(p->profile->fields[i].path[0].at, name) == 0)
+				break;
+		}
+		if (i == p->profile->fields_len && !p->profile->whole)
+			tally_parse_refuse(p, "no field has this name");
+		tally_parse_leave(p, inner);
+	}
+	tally_parse_leave(p, before);
 }
 
 static void
-parse_all(struct parser *p)
+parse_digest(struct tally_parser *p, json_t *digest)
+{
+	struct tally_profile *profile = p->profile;
+
+	if (digest == NULL)
+		return;
+	profile->digest = json_string_value(digest);
+	profile->digest_size = tally_digest_size(profile->digest);
+	if (profile->digest_size == 0)
+		tally_parse_refuse(p,
+		    "digest: unknown digest \"%s\"; there are %s",
+		    profile->digest, TALLY_DIGEST_NAMES);
+}
+
+static void
+parse_all(struct tally_parser *p)
 {
 	static const char *const known[] = { "profile", "name", "title",
-		"about", "confidence", "query", "chain", "order", "hash",
-		"prev", "digest", "start", "eras", "traps", NULL };
+		"about", "confidence", "query", "parameters", "chain", "order",
+		"time", "types", "hash", "prev", "digest", "encoding", "start",
+		"eras", "traps", "writer", NULL };
 	struct tally_profile *profile = p->profile;
-	json_t *json = profile->json, *digest;
+	json_t *json = profile->json;
 
-	only_members(p, json, known);
+	tally_parse_only(p, json, known);
 	if (json_integer_value(json_object_get(json, "profile")) != 1)
-		refuse(p, "\"profile\" must be 1, the version of the format");
-	profile->name = json_string_value(text_member(p, json, "name", true));
-	digest = text_member(p, json, "digest", true);
-	if (digest != NULL && strcmp(json_string_value(digest), "sha256") != 0)
-		refuse(p, "digest: unknown digest \"%s\"; there is sha256",
-		    json_string_value(digest));
-	profile->chain = field_of(p, text_member(p, json, "chain", false));
-	profile->order = field_of(p, text_member(p, json, "order", false));
-	profile->hash = field_of(p, text_member(p, json, "hash", true));
-	profile->prev = field_of(p, text_member(p, json, "prev", true));
+		tally_parse_refuse(p,
+		    "\"profile\" must be 1, the version of the format");
+	profile->name = json_string_value(tally_parse_text_member(p, json,
+	    "name", true));
+	(void)tally_parse_text_member(p, json, "title", false);
+	(void)tally_parse_text_member(p, json, "about", false);
+	(void)tally_parse_text_member(p, json, "confidence", false);
+	(void)tally_parse_text_member(p, json, "query", false);
+	parse_digest(p, tally_parse_text_member(p, json, "digest", true));
+	parse_encoding(p, json_object_get(json, "encoding"));
+	profile->chain = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "chain", false));
+	profile->order = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "order", false));
+	profile->time = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "time", false));
+	profile->hash = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "hash", true));
+	profile->prev = tally_parse_field(p,
+	    tally_parse_text_member(p, json, "prev", true));
 	parse_start(p, json_object_get(json, "start"));
 	profile->eras_len = parse_rules(p, "eras", false, profile->eras);
 	profile->traps_len = parse_rules(p, "traps", true, profile->traps);
+	if (json_object_get(json, "writer") != NULL)
+		tally_parse_writer(p, json_object_get(json, "writer"));
+	if (json_object_get(json, "types") != NULL)
+		parse_types(p, json_object_get(json, "types"));
 }
 
 int
-tally_profile_parse(const char *text, size_t len, struct tally_profile **out,
-    struct tally_error *error)
+tally_profile_parse(const char *text, size_t len,
+    const struct tally_profile_setting *settings, size_t settings_len,
+    struct tally_profile **out, struct tally_error *error)
 {
-	struct parser p = { .error = error };
+	struct tally_parser p = { .error = error };
 	json_error_t at;
 
 	p.profile = tally_sys_alloc(sizeof(*p.profile));
 	if (p.profile == NULL)
 		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
+	p.profile->made = json_array();
 	p.profile->json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &at);
 	if (p.profile->json == NULL)
 		p.result = tally_fail(error, TALLY_E_FORMAT,
 		    "profile: line %d, column %d: %s", at.line, at.column,
 		    at.text);
-	else
+	if (p.result == 0)
+		tally_parameters_apply(&p, settings, settings_len);
+	if (p.result == 0)
 		parse_all(&p);
 	if (p.result == 0)
 		*out = p.profile;
@@ -518,5 +272,70 @@ tally_profile_free(struct tally_profile *profile)
 	if (profile == NULL)
 		return;
 	json_decref(profile->json);
+	json_decref(profile->made);
 	tally_sys_free(profile);
+}
+
+static const char *
+member(const struct tally_profile *profile, const char *name)
+{
+	return json_string_value(json_object_get(profile->json, name));
+}
+
+void
+tally_profile_describe(const struct tally_profile *profile,
+    struct tally_profile_about *out)
+{
+	out->name = profile->name;
+	out->title = member(profile, "title");
+	out->about = member(profile, "about");
+	out->confidence = member(profile, "confidence");
+	out->query = member(profile, "query");
+	out->digest = profile->digest;
+}
+
+/* base64url without or with padding becomes base64 with it. */
+static int
+parse_base64(const char *text, size_t len, bool url, uint8_t *out, size_t size)
+{
+	char plain[4 * (TALLY_DIGEST_MAX / 3 + 2)];
+	size_t i, have;
+
+	if (len > sizeof(plain) - 4)
+		return TALLY_E_FORMAT;
+	for (i = 0; i < len; i++) {
+		plain[i] = text[i];
+		if (url && (text[i] == '+' || text[i] == '/'))
+			return TALLY_E_FORMAT;
+		if (url && text[i] == '-')
+			plain[i] = '+';
+		if (url && text[i] == '_')
+			plain[i] = '/';
+	}
+	while (url && len % 4 != 0)
+		plain[len++] = '=';
+	if (tally_base64_parse(plain, len, out, size, &have) != 0)
+		return TALLY_E_FORMAT;
+	return have == size ? 0 : TALLY_E_FORMAT;
+}
+
+int
+tally_profile_digest(const struct tally_profile *profile, const char *text,
+    size_t len, struct tally_digest *out)
+{
+	size_t skip = profile->prefix.len;
+
+	if (len < skip ||
+	    (skip > 0 && memcmp(text, profile->prefix.at, skip) != 0))
+		return TALLY_E_FORMAT;
+	text += skip;
+	len -= skip;
+	if (profile->encoding == TALLY_ENCODING_HEX)
+		return len != 2 * profile->digest_size
+		    ? TALLY_E_FORMAT
+		    : tally_hex_parse(text, len, false, out->b,
+			  profile->digest_size);
+	return parse_base64(text, len,
+	    profile->encoding == TALLY_ENCODING_BASE64URL, out->b,
+	    profile->digest_size);
 }

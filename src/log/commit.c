@@ -487,10 +487,10 @@ call_reset(struct tally_call *call)
 	}
 }
 
-int
-tally_log_append(struct tally_log *log, const struct tally_append *requests,
-    size_t count, enum tally_durability durability,
-    struct tally_receipt *receipts, struct tally_error *error)
+static int
+append(struct tally_log *log, const struct tally_append *requests, size_t count,
+    bool own, enum tally_durability durability, struct tally_receipt *receipts,
+    struct tally_error *error)
 {
 	struct tally_call call;
 	int result;
@@ -501,7 +501,7 @@ tally_log_append(struct tally_log *log, const struct tally_append *requests,
 	if (log->read_only)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the log was opened read-only");
-	result = tally_call_prepare(log, requests, count, &call, error);
+	result = tally_call_prepare(log, requests, count, own, &call, error);
 	call.buffered = durability == TALLY_BUFFERED;
 	for (int i = 0; result == 0 && count != 0; i++) {
 		if (call.ids != 0)
@@ -520,6 +520,22 @@ tally_log_append(struct tally_log *log, const struct tally_append *requests,
 		receipts[i] = call.items[i].receipt;
 	tally_call_wipe(&call);
 	return result;
+}
+
+int
+tally_log_append(struct tally_log *log, const struct tally_append *requests,
+    size_t count, enum tally_durability durability,
+    struct tally_receipt *receipts, struct tally_error *error)
+{
+	return append(log, requests, count, false, durability, receipts, error);
+}
+
+int
+tally_log_append_own(struct tally_log *log, const struct tally_append *requests,
+    size_t count, enum tally_durability durability,
+    struct tally_receipt *receipts, struct tally_error *error)
+{
+	return append(log, requests, count, true, durability, receipts, error);
 }
 
 int

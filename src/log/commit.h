@@ -17,15 +17,17 @@ struct tally_call {
 	size_t names;
 	size_t ids; /* items that have one */
 	bool buffered;
+	bool own; /* chains may be the log's own */
 	int result;
 	struct tally_error error;
 	struct tally_call *next;
 };
 
-/* prepare.c: checks and compacts; frees with tally_call_wipe in any case. */
+/* prepare.c: checks and compacts; frees with tally_call_wipe in any case.
+ * own: chains may be the log's own. */
 TALLY_MUST_CHECK int
 tally_call_prepare(struct tally_log *log, const struct tally_append *requests,
-    size_t count, struct tally_call *call, struct tally_error *error);
+    size_t count, bool own, struct tally_call *call, struct tally_error *error);
 
 void
 tally_call_wipe(struct tally_call *call);
@@ -33,5 +35,11 @@ tally_call_wipe(struct tally_call *call);
 /* commit.c: the groups that wait in the handle's pool. */
 void
 tally_groups_free(struct tally_log *log);
+
+/* As tally_log_append, for what the log says of itself: own chains, too. */
+TALLY_MUST_CHECK int
+tally_log_append_own(struct tally_log *log, const struct tally_append *requests,
+    size_t count, enum tally_durability durability,
+    struct tally_receipt *receipts, struct tally_error *error);
 
 #endif

@@ -9,33 +9,60 @@
  *    takes from under it what it holds.
  * 3. A leaf that changes costs the nodes above it.  What changed is hashed
  *    without the order lock, but for the last few.
+ * 4. A tree that was loaded from index/ is not believed: its root must be that
+ *    of a heads record, and before a leaf changes, every node above it must be
+ *    that of its children.  So nothing is taken over that the root does not
+ *    vouch for, at the cost of what changes.
  */
 #ifndef TALLY_LOG_HEADTREE_H
 #define TALLY_LOG_HEADTREE_H
 
+#include "core/heads.h"
 #include "core/tree.h"
 #include "log/handle.h"
 
-#define TALLY_HEADS_CHAIN "tally:heads"
 #define TALLY_HEADTREE_LEVELS 33
 
 /* Zero is the empty tree, as of size 0. */
 struct tally_headtree {
 	struct tally_hash *level[TALLY_HEADTREE_LEVELS];
 	uint64_t chains, capacity;
-	uint64_t size; /* of the log, as of which it is */
+	uint64_t size;   /* of the log, as of which it is */
+	bool is_loaded;  /* rule 4 */
+	uint64_t sealed; /* size at which a heads record has its root */
+	uint64_t saved;  /* size as of which the file is; 0: none */
+};
+
+/* The hash of a leaf's data. */
+struct tally_headtree_leaf {
+	uint64_t position;
+	struct tally_hash hash;
 };
 
 void
 tally_headtree_wipe(struct tally_headtree *tree);
 
+/* Room for so many leaves.  Returns 0 or TALLY_E_MEMORY. */
+TALLY_MUST_CHECK int
+tally_headtree_grow(struct tally_headtree *tree, uint64_t chains,
+    struct tally_error *error);
+
 /*
- * Leaf data of section 8; chain is escaped.  No NUL; returns the length.
+ * Puts leaves in, ascending by position, each once; the tree has chains leaves
+ * then, and those that it did not have are among them.
+ * Returns 0; TALLY_END if what was loaded does not hold (rule 4): the tree is
+ * to be wiped then; TALLY_E_MEMORY.
  */
-#define TALLY_HEAD_LEAF_MAX 768
-size_t
-tally_head_leaf(const char *chain, size_t chain_len,
-    const struct tally_hash *hash, uint64_t seq, char out[TALLY_HEAD_LEAF_MAX]);
+TALLY_MUST_CHECK int
+tally_headtree_put(struct tally_headtree *tree, struct tally_hasher *hasher,
+    const struct tally_headtree_leaf *leaf, size_t len, uint64_t chains,
+    struct tally_error *error);
+
+/* For core/tree.h: the tree as it is. */
+struct tally_tree_source
+tally_headtree_source(struct tally_headtree *tree);
+
+/* ---- headseal.c ------------------------------------------------------- */
 
 /*
  * Brings the tree up to the log and seals a heads record over it, unless the
@@ -46,8 +73,39 @@ TALLY_MUST_CHECK int
 tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
     uint64_t *out_size, bool *out_sealed, struct tally_error *error);
 
-/* For core/tree.h: the tree as it is. */
-struct tally_tree_source
-tally_headtree_source(struct tally_headtree *tree);
+/* ---- headfile.c ------------------------------------------------------- */
+
+/*
+ * An empty tree becomes that of index/headtree, if there is one and the root
+ * of a heads record is its own; else it stays empty.
+ */
+void
+tally_headtree_load(struct tally_log *log, struct tally_headtree *tree,
+    struct tally_hasher *hasher);
+
+/* Saves the tree, if a heads record has its root and the file is older; best
+ * effort: a failure only costs time later. */
+void
+tally_headtree_save(struct tally_log *log, struct tally_headtree *tree);
+
+/* ---- headsat.c -------------------------------------------------------- */
+
+/* A chain's place in the tree. */
+struct tally_head_place {
+	const char *chain; /* in: escaped */
+	size_t chain_len;
+	uint64_t position, seq; /* out */
+	struct tally_hash hash;
+};
+
+/*
+ * The tree as it was when the log had size records, into an empty tree, and
+ * the place of a chain in it.
+ * Returns 0; TALLY_END if the log had no such chain then; an error.
+ */
+TALLY_MUST_CHECK int
+tally_headtree_at(struct tally_log *log, uint64_t size,
+    struct tally_hasher *hasher, struct tally_headtree *tree,
+    struct tally_head_place *place, struct tally_error *error);
 
 #endif

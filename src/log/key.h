@@ -8,7 +8,7 @@
 #ifndef TALLY_LOG_KEY_H
 #define TALLY_LOG_KEY_H
 
-#include "log/sip.h"
+#include "core/sip.h"
 
 /* Of a chain's escaped name. */
 uint64_t

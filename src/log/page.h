@@ -20,7 +20,7 @@
 
 #include <tally/error.h>
 
-#include "log/sip.h"
+#include "core/sip.h"
 
 #define TALLY_PAGE_SUM 8
 

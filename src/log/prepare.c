@@ -75,7 +75,7 @@ prepare_event(struct tally_log *log, struct tally_workspace *space,
 
 static int
 prepare_item(struct tally_log *log, struct tally_workspace *space,
-    const struct tally_append *request, struct arena *arena,
+    const struct tally_append *request, bool own, struct arena *arena,
     struct tally_item *item, struct tally_error *error)
 {
 	int result;
@@ -83,7 +83,7 @@ prepare_item(struct tally_log *log, struct tally_workspace *space,
 	result = prepare_name("chain's name", request->chain,
 	    request->chain_len, TALLY_CHAIN_MAX, arena, &item->chain,
 	    &item->chain_len, error);
-	if (result == 0 && request->chain_len >= 6 &&
+	if (result == 0 && !own && request->chain_len >= 6 &&
 	    memcmp(request->chain, "tally:", 6) == 0)
 		result = tally_fail(error, TALLY_E_USAGE,
 		    "chains that begin with \"tally:\" are the log's own");
@@ -119,8 +119,8 @@ prepare_items(struct tally_log *log, const struct tally_append *requests,
 	for (size_t i = 0; i < call->count && result == 0; i++) {
 		struct tally_item *item = &call->items[i];
 
-		result = prepare_item(log, space, &requests[i], arena, item,
-		    error);
+		result = prepare_item(log, space, &requests[i], call->own,
+		    arena, item, error);
 		if (result != 0 && error != NULL)
 			error->item = i;
 		call->bytes += tally_item_bytes(item);
@@ -139,13 +139,14 @@ prepare_items(struct tally_log *log, const struct tally_append *requests,
 
 int
 tally_call_prepare(struct tally_log *log, const struct tally_append *requests,
-    size_t count, struct tally_call *call, struct tally_error *error)
+    size_t count, bool own, struct tally_call *call, struct tally_error *error)
 {
 	size_t text = 0, items = count * sizeof(struct tally_item);
 	struct arena arena;
 	int result;
 
 	memset(call, 0, sizeof(*call));
+	call->own = own;
 	result = check_limits(requests, count, &text, error);
 	if (result != 0)
 		return result;

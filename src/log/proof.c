@@ -4,11 +4,11 @@
 
 #include <tally/proof.h>
 
-#include "core/policy.h"
 #include "core/proof.h"
 #include "core/record.h"
 #include "log/fail.h"
 #include "log/sys.h"
+#include "log/trust.h"
 
 /* What lies in tally_proof.storage. */
 struct storage {
@@ -116,26 +116,6 @@ holds(struct tally_hasher *hasher, const struct storage *storage,
 	return false;
 }
 
-/* Among several findings about one note the worst one counts. */
-static enum tally_proof_verdict
-judge_keys(const struct tally_vkey *keys, size_t len,
-    const struct tally_proof_text *proof)
-{
-	enum tally_proof_verdict verdict = TALLY_PROOF_OTHER_KEY;
-
-	for (size_t i = 0; i < len; i++) {
-		enum tally_signed found = tally_note_check(&proof->note,
-		    &keys[i], NULL);
-
-		if (found == TALLY_SIGNED_WRONGLY)
-			return TALLY_PROOF_FORGED;
-		if (found == TALLY_SIGNED &&
-		    strcmp(keys[i].name, proof->checkpoint.origin) == 0)
-			verdict = TALLY_PROOF_SIGNED;
-	}
-	return verdict;
-}
-
 static const char *
 detail_of(enum tally_proof_verdict verdict)
 {
@@ -157,94 +137,22 @@ detail_of(enum tally_proof_verdict verdict)
 	}
 }
 
-/* What was taken from a struct tally_trust. */
-struct trusted {
-	struct tally_vkey *keys;
-	size_t keys_len;
-	struct tally_policy *policy;
-};
-
-static int
-take_trust(struct tally_hasher *hasher, const struct tally_trust *trust,
-    struct trusted *out, struct tally_error *error)
-{
-	if (trust->vkeys_len > 0) {
-		out->keys = tally_sys_alloc(trust->vkeys_len *
-		    sizeof(*out->keys));
-		if (out->keys == NULL)
-			return tally_fail_memory(error);
-	}
-	for (size_t i = 0; i < trust->vkeys_len; i++) {
-		if (tally_vkey_parse(hasher, trust->vkeys[i],
-			strlen(trust->vkeys[i]), &out->keys[i]) != 0)
-			return tally_fail(error, TALLY_E_USAGE,
-			    "\"%s\" is no key", trust->vkeys[i]);
-		out->keys_len++;
-	}
-	if (trust->policy == NULL)
-		return TALLY_OK;
-	out->policy = tally_sys_alloc(sizeof(*out->policy));
-	if (out->policy == NULL)
-		return tally_fail_memory(error);
-	return tally_policy_parse(hasher, trust->policy, trust->policy_len,
-		   out->policy, error) == 0
-	    ? TALLY_OK
-	    : TALLY_E_USAGE;
-}
-
-static enum tally_proof_verdict
-judge_policy(const struct tally_policy *policy,
-    const struct tally_proof_text *proof)
-{
-	switch (tally_policy_check(policy, &proof->note, &proof->checkpoint)) {
-	case TALLY_POLICY_HOLDS:
-		return TALLY_PROOF_SIGNED;
-	case TALLY_POLICY_SPOILED:
-		return TALLY_PROOF_FORGED;
-	default:
-		return TALLY_PROOF_OTHER_KEY;
-	}
-}
-
-/* Everything that is trusted must agree; the first that does not is told. */
-static enum tally_proof_verdict
-judge_trust(const struct tally_trust *trust, const struct trusted *trusted,
-    const struct tally_proof_text *proof)
-{
-	enum tally_proof_verdict verdict = TALLY_PROOF_UNSIGNED;
-
-	if (trust->root != NULL) {
-		if (!tally_hash_equal(trust->root, &proof->checkpoint.root))
-			return TALLY_PROOF_OTHER_ROOT;
-		verdict = TALLY_PROOF_ROOT;
-	}
-	if (trusted->keys_len == 0 && trusted->policy == NULL)
-		return verdict;
-	if (!proof->is_signed)
-		return TALLY_PROOF_OTHER_KEY;
-	if (trusted->keys_len > 0) {
-		verdict = judge_keys(trusted->keys, trusted->keys_len, proof);
-		if (verdict != TALLY_PROOF_SIGNED)
-			return verdict;
-	}
-	return trusted->policy == NULL ? verdict
-				       : judge_policy(trusted->policy, proof);
-}
-
 static void
 fill_checkpoint(const struct tally_proof_text *proof, struct tally_proof *out)
 {
-	memcpy(out->origin, proof->checkpoint.origin, sizeof(out->origin));
-	out->size = proof->checkpoint.size;
-	out->root = proof->checkpoint.root;
-	out->has_signatures = proof->is_signed;
+	const struct tally_checkpoint *checkpoint = &proof->under.checkpoint;
+
+	memcpy(out->origin, checkpoint->origin, sizeof(out->origin));
+	out->size = checkpoint->size;
+	out->root = checkpoint->root;
+	out->has_signatures = proof->under.is_signed;
 }
 
 int
 tally_proof_judge(const char *text, size_t len, const struct tally_trust *trust,
     struct tally_proof *out_proof, struct tally_error *error)
 {
-	struct trusted trusted = { 0 };
+	struct tally_trusted trusted;
 	struct storage *storage = NULL;
 	struct tally_hasher hasher;
 	int result;
@@ -252,7 +160,7 @@ tally_proof_judge(const char *text, size_t len, const struct tally_trust *trust,
 	memset(out_proof, 0, sizeof(*out_proof));
 	if (tally_hasher_open(&hasher) != 0)
 		return tally_fail_memory(error);
-	result = take_trust(&hasher, trust, &trusted, error);
+	result = tally_trusted_take(&hasher, trust, &trusted, error);
 	if (result == 0)
 		result = take(text, len, &storage, error);
 	if (result == 0 && fill_record(storage, &out_proof->record) != 0)
@@ -260,14 +168,13 @@ tally_proof_judge(const char *text, size_t len, const struct tally_trust *trust,
 	if (result == 0) {
 		fill_checkpoint(&storage->proof, out_proof);
 		if (holds(&hasher, storage, out_proof)) {
-			out_proof->verdict = judge_trust(trust, &trusted,
-			    &storage->proof);
+			out_proof->verdict = tally_trusted_judge(&trusted,
+			    &storage->proof.under);
 			out_proof->detail = detail_of(out_proof->verdict);
 		}
 	}
 	tally_hasher_close(&hasher);
-	tally_sys_free(trusted.keys);
-	tally_sys_free(trusted.policy);
+	tally_trusted_wipe(&trusted);
 	if (result != 0)
 		tally_sys_free(storage);
 	else

@@ -8,10 +8,7 @@
 #include "core/record.h"
 #include "log/fail.h"
 #include "log/leaves.h"
-
-/* What the publisher wrote last, and no more of it. */
-#define CHECKPOINT_PATH "public/checkpoint"
-#define NOTE_MAX 65536
+#include "log/published.h"
 
 struct proving {
 	struct tally_record record;
@@ -19,9 +16,7 @@ struct proving {
 	size_t path_len;
 	uint64_t size;
 	struct tally_hash root;
-	char *note; /* a checkpoint that covers the record, or NULL */
-	size_t note_len;
-	struct tally_checkpoint checkpoint;
+	struct tally_published_note published; /* text NULL: none covers it */
 };
 
 /*
@@ -32,30 +27,13 @@ static int
 read_checkpoint(struct tally_log *log, struct proving *proving,
     struct tally_error *error)
 {
-	struct tally_note note;
-	int fd = tally_sys_open(log->dir, CHECKPOINT_PATH, TALLY_SYS_READ);
-	int64_t n;
+	struct tally_published_note *published = &proving->published;
+	int result = tally_published_note_read(log, published, error);
 
-	if (fd < 0)
-		return TALLY_OK;
-	proving->note = tally_sys_alloc(NOTE_MAX);
-	n = proving->note == NULL
-	    ? 0
-	    : tally_sys_read(fd, proving->note, NOTE_MAX, 0);
-	tally_sys_close(fd);
-	if (proving->note == NULL)
-		return tally_fail_memory(error);
-	if (n > 0 && n < NOTE_MAX &&
-	    tally_note_parse(proving->note, (size_t)n, &note) == 0 &&
-	    tally_checkpoint_parse(note.text.at, note.text.len,
-		&proving->checkpoint) == 0 &&
-	    strcmp(proving->checkpoint.origin, log->identity.origin) == 0 &&
-	    proving->checkpoint.size > proving->record.index) {
-		proving->note_len = (size_t)n;
-		return TALLY_OK;
-	}
-	tally_sys_free(proving->note);
-	proving->note = NULL;
+	if (result < 0)
+		return result;
+	if (result != 0 || published->checkpoint.size <= proving->record.index)
+		tally_published_note_wipe(published);
 	return TALLY_OK;
 }
 
@@ -63,11 +41,13 @@ read_checkpoint(struct tally_log *log, struct proving *proving,
 static int
 check_checkpoint(const struct proving *proving, struct tally_error *error)
 {
-	if (proving->note == NULL ||
-	    tally_hash_equal(&proving->root, &proving->checkpoint.root))
+	const struct tally_published_note *published = &proving->published;
+
+	if (published->text == NULL ||
+	    tally_hash_equal(&proving->root, &published->checkpoint.root))
 		return TALLY_OK;
 	return tally_fail(error, TALLY_E_DAMAGED,
-	    "the log has another root at size %llu than \"" CHECKPOINT_PATH
+	    "the log has another root at size %llu than \"" TALLY_PUBLISHED_PATH
 	    "\"",
 	    (unsigned long long)proving->size);
 }
@@ -99,12 +79,14 @@ static int
 ask_tree(struct tally_log *log, struct proving *proving,
     struct tally_error *error)
 {
-	uint64_t size = proving->note == NULL ? 0 : proving->checkpoint.size;
+	uint64_t size = proving->published.text == NULL
+	    ? 0
+	    : proving->published.checkpoint.size;
 	int result = tally_leaves_ask(log, size, prove_path, proving, error);
 
 	if (result == TALLY_END)
 		result = tally_fail(error, TALLY_E_DAMAGED,
-		    "the log is shorter than \"" CHECKPOINT_PATH
+		    "the log is shorter than \"" TALLY_PUBLISHED_PATH
 		    "\", which has %llu records",
 		    (unsigned long long)size);
 	return result;
@@ -117,8 +99,8 @@ proof_text(const struct tally_log *log, const struct proving *proving,
 	char unsigned_note[TALLY_CHECKPOINT_TEXT_MAX + 1];
 	struct tally_checkpoint checkpoint = { .size = proving->size,
 		.root = proving->root };
-	const char *note = proving->note;
-	size_t note_len = proving->note_len;
+	const char *note = proving->published.text;
+	size_t note_len = proving->published.len;
 	char *text;
 
 	if (note == NULL) {
@@ -170,7 +152,7 @@ tally_log_prove(struct tally_log *log, const char *chain, size_t chain_len,
 		if (*out_text == NULL)
 			result = tally_fail_memory(error);
 	}
-	tally_sys_free(proving.note);
+	tally_published_note_wipe(&proving.published);
 	tally_cursor_close(cursor);
 	return result;
 }

@@ -27,7 +27,7 @@
 
 #include "core/record.h"
 #include "log/segment.h"
-#include "log/sip.h"
+#include "core/sip.h"
 
 #define TALLY_RUN_NAME "run"
 #define TALLY_STATE_NAME "state"

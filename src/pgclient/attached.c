@@ -5,6 +5,7 @@
 
 #include "core/fail.h"
 #include "pgclient/attached.h"
+#include "pgclient/shape.h"
 
 /* ---- the extension's own tables --------------------------------------- */
 
@@ -122,9 +123,8 @@ guard_fault(const struct tally_pg_verifier *v, const PGresult *rows, int row)
 		return NULL;
 	if (!is_true(rows, row, 5))
 		return "is not the extension's";
-	return is_true(rows, row, 4)
-	    ? NULL
-	    : "is not the one that the extension made";
+	return is_true(rows, row, 4) ? NULL
+				     : "is not the one that the extension made";
 }
 
 int
@@ -210,20 +210,11 @@ find_roots(struct tally_pg_verifier *v, struct tally_pg_source *source,
 
 /* ---- columns ---------------------------------------------------------- */
 
-/* format_type with the schema, as the format has it; without modifier. */
+#define TYPE TALLY_PG_TYPE_NAME("a.atttypid", "NULL")
+
 static const char live_sql[] =
-    "SELECT a.attnum, a.attname, CASE WHEN b.oid IN (16, 20, 21, 23, 700, 701,"
-    " 1042, 1043, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 1700)"
-    " THEN pg_catalog.format_type(b.oid, NULL) ELSE"
-    " pg_catalog.quote_ident(n.nspname) || '.' ||"
-    " pg_catalog.quote_ident(b.typname) END ||"
-    " CASE WHEN b.oid <> t.oid THEN '[]' ELSE '' END, a.atttypmod"
+    "SELECT a.attnum, a.attname," TYPE ", a.atttypmod"
     " FROM pg_catalog.pg_attribute a"
-    " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-    " JOIN pg_catalog.pg_type b ON b.oid = CASE WHEN t.typlen = -1 AND"
-    " t.typelem <> 0 AND t.typcategory = 'A' AND t.typstorage <> 'p'"
-    " THEN t.typelem ELSE t.oid END"
-    " JOIN pg_catalog.pg_namespace n ON n.oid = b.typnamespace"
     " WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0"
     " AND NOT a.attisdropped ORDER BY 1";
 
@@ -258,7 +249,9 @@ tally_pg_columns_read(struct tally_pg_verifier *v, uint32_t relation,
 			*out = NULL;
 	}
 	PQclear(rows);
-	return *out == NULL ? tally_pg_no_memory(error) : 0;
+	return *out == NULL
+	    ? tally_pg_no_memory(error)
+	    : tally_pg_shapes_read(v, relation, *out, *out_count, error);
 }
 
 const struct tally_pg_live_column *
@@ -271,8 +264,12 @@ tally_pg_column_find(struct tally_pg_verifier *v,
 	const struct tally_pg_live_column *found = NULL;
 	const struct tally_pg_live_column *column = NULL;
 
+	bool is_here = tally_pg_age_is_here(v, epoch);
+
+	/* A dump leaves out columns that were dropped: then names count. */
 	for (int i = 0; i < nroot; i++)
-		if (root[i].number == was->number)
+		if (is_here ? root[i].number == was->number
+			    : strcmp(root[i].name, was->name) == 0)
 			found = &root[i];
 	/* A partition has the same names, not the same numbers. */
 	for (int i = 0; found != NULL && i < nlive; i++)
@@ -297,14 +294,15 @@ tally_pg_column_find(struct tally_pg_verifier *v,
 	return NULL;
 }
 
-static int
-judge_columns(struct tally_pg_verifier *v, const struct tally_pg_use *use,
+int
+tally_pg_columns_judge(struct tally_pg_verifier *v,
+    const struct tally_pg_epoch *epoch, uint32_t root,
     const struct tally_pg_subject *subject, struct tally_error *error)
 {
-	const struct tally_pg_epoch *epoch = use->epoch;
 	struct tally_pg_live_column *live;
 	int count;
-	int result = tally_pg_columns_read(v, use->root, &live, &count, error);
+	int result = tally_pg_columns_read(v, root, &live, &count, error);
+	const char *shape = NULL;
 
 	for (int i = 0; result == 0 && i < epoch->ncolumns; i++) {
 		const struct tally_pg_live_column *column;
@@ -317,12 +315,16 @@ judge_columns(struct tally_pg_verifier *v, const struct tally_pg_use *use,
 			    why);
 			break;
 		}
+		if (shape == NULL)
+			shape = tally_pg_shape_fault(v, epoch, i, column);
 		if (strcmp(column->name, epoch->columns[i].name) != 0)
 			tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
 			    "column \"%s\" of table \"%s\" was renamed to"
 			    " \"%s\"",
 			    epoch->columns[i].name, epoch->table, column->name);
 	}
+	if (result == 0 && shape != NULL && !epoch->is_tracked)
+		tally_pg_tell(v, TALLY_NOT_JUDGED, subject, "%s", shape);
 	return result;
 }
 
@@ -414,8 +416,8 @@ judge_triggers(struct tally_pg_verifier *v, const struct tally_pg_use *use,
 
 /* ---- tally.attachment ------------------------------------------------- */
 
-static const struct tally_pg_attached *
-find_row(const struct tally_pg_verifier *v, int64_t epoch)
+const struct tally_pg_attached *
+tally_pg_attached_find(const struct tally_pg_verifier *v, int64_t epoch)
 {
 	for (const struct tally_pg_attached *row = v->sources->attached;
 	     row != NULL; row = row->next)
@@ -428,7 +430,8 @@ static int
 judge_use(struct tally_pg_verifier *v, const struct tally_pg_use *use,
     struct tally_error *error)
 {
-	const struct tally_pg_attached *row = find_row(v, use->id);
+	const struct tally_pg_attached *row = tally_pg_attached_find(v,
+	    use->id);
 	struct tally_pg_subject subject = {
 		.chain = TALLY_PG_LOG_CHAIN,
 		.seq = use->attach_seq,
@@ -456,7 +459,8 @@ judge_use(struct tally_pg_verifier *v, const struct tally_pg_use *use,
 	/* That a table is gone is told where its rows are missed. */
 	if (use->root == 0)
 		return 0;
-	result = judge_columns(v, use, &subject, error);
+	result = tally_pg_columns_judge(v, use->epoch, use->root, &subject,
+	    error);
 	return result != 0 ? result : judge_triggers(v, use, &subject, error);
 }
 
@@ -471,6 +475,8 @@ judge_others(struct tally_pg_verifier *v)
 		struct tally_pg_subject subject = { .chain = TALLY_PG_LOG_CHAIN,
 			.source = row->label };
 
+		if (use != NULL && use->tracked != NULL)
+			continue; /* tracked.c judges it */
 		if (use != NULL && use->epoch == NULL && use->is_named)
 			continue; /* that its event does not hold was told */
 		if (use == NULL || use->epoch == NULL)

@@ -6,7 +6,6 @@
 #include "core/fail.h"
 #include "core/text.h"
 #include "pgclient/record.h"
-#include "pgclient/sum.h"
 #include "pgclient/verifier.h"
 
 #define FIRST_CAPACITY 256
@@ -17,7 +16,7 @@ tally_pg_chains_init(struct tally_pg_verifier *v, struct tally_error *error)
 	struct tally_pg_chains *chains = &v->chains;
 
 	(void)pthread_mutex_init(&chains->lock, NULL);
-	memcpy(chains->seed, v->seed, sizeof(chains->seed));
+	chains->seed = v->seed;
 	chains->capacity = FIRST_CAPACITY;
 	chains->all = calloc(FIRST_CAPACITY, sizeof(*chains->all));
 	chains->ids = calloc(FIRST_CAPACITY, sizeof(*chains->ids));
@@ -42,27 +41,27 @@ tally_pg_chains_wipe(struct tally_pg_chains *chains)
 static size_t
 id_slot(const struct tally_pg_chains *chains, int64_t id)
 {
-	return (size_t)tally_pg_sum_hash(chains->seed, &id, sizeof(id)) &
+	return (size_t)tally_sip(&chains->seed, &id, sizeof(id)) &
 	    (chains->capacity - 1);
 }
 
 static size_t
 name_slot(const struct tally_pg_chains *chains, const char *name, size_t len)
 {
-	return (size_t)tally_pg_sum_hash(chains->seed, name, len) &
+	return (size_t)tally_sip(&chains->seed, name, len) &
 	    (chains->capacity - 1);
 }
 
 static void
 link_chain(struct tally_pg_chains *chains, struct tally_pg_chain *chain)
 {
-	size_t at = id_slot(chains, chain->id);
+	size_t at = id_slot(chains, chain->seen.id);
 
 	chain->next_id = chains->ids[at];
 	chains->ids[at] = chain;
-	if (chain->name == NULL)
+	if (chain->seen.name == NULL)
 		return;
-	at = name_slot(chains, chain->name, strlen(chain->name));
+	at = name_slot(chains, chain->seen.name, strlen(chain->seen.name));
 	chain->next_name = chains->names[at];
 	chains->names[at] = chain;
 }
@@ -105,7 +104,7 @@ add(struct tally_pg_verifier *v, int64_t id)
 	chain = tally_pg_arena_get(&v->arena, sizeof(*chain));
 	if (chain == NULL)
 		return NULL;
-	chain->id = id;
+	chain->seen.id = id;
 	chains->all[chains->count++] = chain;
 	link_chain(chains, chain);
 	return chain;
@@ -119,7 +118,7 @@ tally_pg_chains_get(struct tally_pg_verifier *v, int64_t id)
 
 	(void)pthread_mutex_lock(&chains->lock);
 	chain = chains->ids[id_slot(chains, id)];
-	while (chain != NULL && chain->id != id)
+	while (chain != NULL && chain->seen.id != id)
 		chain = chain->next_id;
 	if (chain == NULL)
 		chain = add(v, id);
@@ -136,7 +135,8 @@ tally_pg_chains_find(struct tally_pg_verifier *v, const char *name, size_t len)
 	(void)pthread_mutex_lock(&chains->lock);
 	chain = chains->names[name_slot(chains, name, len)];
 	while (chain != NULL &&
-	    (strlen(chain->name) != len || memcmp(chain->name, name, len) != 0))
+	    (strlen(chain->seen.name) != len ||
+		memcmp(chain->seen.name, name, len) != 0))
 		chain = chain->next_name;
 	(void)pthread_mutex_unlock(&chains->lock);
 	return chain;
@@ -145,8 +145,8 @@ tally_pg_chains_find(struct tally_pg_verifier *v, const char *name, size_t len)
 static void
 forget_name(struct tally_pg_chains *chains, struct tally_pg_chain *chain)
 {
-	struct tally_pg_chain **at =
-	    &chains->names[name_slot(chains, chain->name, strlen(chain->name))];
+	struct tally_pg_chain **at = &chains->names[name_slot(chains,
+	    chain->seen.name, strlen(chain->seen.name))];
 
 	while (*at != NULL && *at != chain)
 		at = &(*at)->next_name;
@@ -163,17 +163,18 @@ take_name(struct tally_pg_verifier *v, struct tally_pg_chain *chain,
 	size_t at;
 	size_t len;
 
-	chain->name = tally_pg_arena_string(&v->arena, name);
-	chain->escaped = NULL;
-	if (chain->name != NULL &&
+	chain->seen.name = tally_pg_arena_string(&v->arena, name);
+	chain->seen.escaped = NULL;
+	if (chain->seen.name != NULL &&
 	    tally_name_escape(name, strlen(name), TALLY_CHAIN_MAX, escaped,
 		&len, &what) == 0) {
-		chain->escaped = tally_pg_arena_copy(&v->arena, escaped, len);
-		chain->escaped_len = len;
-		if (chain->escaped == NULL)
+		chain->seen.escaped = tally_pg_arena_copy(&v->arena, escaped,
+		    len);
+		chain->seen.escaped_len = len;
+		if (chain->seen.escaped == NULL)
 			return tally_pg_no_memory(error);
 	}
-	if (chain->name == NULL)
+	if (chain->seen.name == NULL)
 		return tally_pg_no_memory(error);
 	at = name_slot(&v->chains, name, strlen(name));
 	chain->next_name = v->chains.names[at];
@@ -200,18 +201,18 @@ take_row(struct tally_pg_verifier *v, const char *id_text, const char *name,
 		fault = "its number is null, or none";
 	else if (name == NULL)
 		fault = "its name is null";
-	else if (chain->name != NULL)
+	else if (chain->seen.name != NULL)
 		fault = "another row has its number";
 	else if (tally_pg_chains_find(v, name, strlen(name)) != NULL)
 		fault = "another row has its name";
 	if (fault != NULL)
 		tally_pg_tell(v, TALLY_DAMAGED, &subject,
 		    "a row of tally.chain is none: %s", fault);
-	if (name == NULL || chain == NULL || chain->name != NULL)
+	if (name == NULL || chain == NULL || chain->seen.name != NULL)
 		return 0;
 	if (take_name(v, chain, name, error) != 0)
 		return TALLY_E_MEMORY;
-	if (fault == NULL && chain->escaped == NULL)
+	if (fault == NULL && chain->seen.escaped == NULL)
 		tally_pg_tell(v, TALLY_DAMAGED, &subject,
 		    "no chain has such a name");
 	return 0;
@@ -287,14 +288,14 @@ rename_to_log(struct tally_pg_verifier *v, struct tally_pg_chain *chain,
 {
 	struct tally_pg_subject subject = { .chain = TALLY_PG_LOG_CHAIN };
 
-	if (chain->name == NULL)
+	if (chain->seen.name == NULL)
 		tally_pg_tell(v, TALLY_LINK_ALTERED, &subject,
 		    "tally.chain has no row for it");
 	else
 		tally_pg_tell(v, TALLY_LINK_ALTERED, &subject,
-		    "tally.chain calls it \"%s\"", chain->name);
+		    "tally.chain calls it \"%s\"", chain->seen.name);
 	/* Another chain that was given its name is told for that later. */
-	if (chain->name != NULL)
+	if (chain->seen.name != NULL)
 		forget_name(&v->chains, chain);
 	if (v->chains.log != NULL)
 		forget_name(&v->chains, v->chains.log);
@@ -335,7 +336,7 @@ tally_pg_chains_settle_log(struct tally_pg_verifier *v, bool *out_renamed,
 			continue;
 		tally_pg_record_decode(fields, &record);
 		if (record.has_chain && record.has_prev && record.has_hash &&
-		    tally_pg_record_hash(&v->hasher, &record,
+		    tally_parts_hash(&v->hasher, &record.parts,
 			TALLY_PG_LOG_CHAIN, strlen(TALLY_PG_LOG_CHAIN), 1,
 			&record.prev, &hash) &&
 		    tally_hash_equal(&hash, &record.hash))
@@ -343,7 +344,7 @@ tally_pg_chains_settle_log(struct tally_pg_verifier *v, bool *out_renamed,
 	}
 	if (result != TALLY_END)
 		return result;
-	if (found == 0 || (log != NULL && found == log->id))
+	if (found == 0 || (log != NULL && found == log->seen.id))
 		return 0;
 	*out_renamed = true;
 	log = tally_pg_chains_get(v, found);

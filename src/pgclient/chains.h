@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <tally/record.h>
+#include "core/sip.h"
+#include "core/step.h"
 
 #define TALLY_PG_LOG_CHAIN "tally:log"
 
@@ -22,24 +23,26 @@ struct tally_pg_verifier;
 struct tally_pg_watch;
 
 struct tally_pg_chain {
-	int64_t id;
-	const char *name;    /* plain; NULL: tally.chain has none */
-	const char *escaped; /* NULL: the name is none */
-	size_t escaped_len;
+	struct tally_seen seen;
 	atomic_uint_fast64_t records; /* seen */
 	atomic_uint_fast64_t bad;     /* of these, whose header does not hold */
 	atomic_bool suspect;          /* to be judged record by record */
-	int64_t last_seq;             /* in place; 0: none */
-	struct tally_hash last_hash;
-	bool renamed;                   /* no record holds under this name */
-	struct tally_pg_watch *watch;   /* outside heads, or NULL */
+	struct tally_pg_watch *watch; /* outside heads, or NULL */
 	struct tally_pg_chain *next_id; /* of the same slot */
 	struct tally_pg_chain *next_name;
 };
 
+/* The chain around what was seen of it. */
+static inline struct tally_pg_chain *
+tally_pg_chain_of(struct tally_seen *seen)
+{
+	return (struct tally_pg_chain *)((char *)seen -
+	    offsetof(struct tally_pg_chain, seen));
+}
+
 struct tally_pg_chains {
 	pthread_mutex_t lock;
-	uint64_t seed[2];
+	struct tally_sip_key seed;
 	struct tally_pg_chain **all; /* in the order in which they were met */
 	size_t count;
 	size_t capacity; /* of all; the two below have as many slots */

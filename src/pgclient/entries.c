@@ -196,16 +196,16 @@ holds(struct tally_pg_verifier *v, const struct tally_pg_entry *entry,
 	const struct tally_pg_chain *log = v->chains.log;
 	struct tally_hash hash;
 
-	if (entry->record->has_digest && entry->record->salt == NULL &&
-	    tally_hash_equal(&event->digest, &entry->record->digest))
+	if (entry->record->parts.has_digest && entry->record->salt == NULL &&
+	    tally_hash_equal(&event->digest, &entry->record->parts.digest))
 		return true;
 	if (tally_pg_accused_find(&v->accused, entry->record->tid) == NULL ||
 	    !repaired.has_prev || !repaired.has_hash)
 		return false;
-	repaired.has_digest = true;
-	repaired.digest = event->digest;
-	return tally_pg_record_hash(&v->hasher, &repaired, log->escaped,
-		   log->escaped_len, entry->seq, &repaired.prev, &hash) &&
+	repaired.parts.has_digest = true;
+	repaired.parts.digest = event->digest;
+	return tally_parts_hash(&v->hasher, &repaired.parts, log->seen.escaped,
+		   log->seen.escaped_len, entry->seq, &repaired.prev, &hash) &&
 	    tally_hash_equal(&hash, &repaired.hash);
 }
 

@@ -139,6 +139,28 @@ pass_strings(struct reader *reader, const char *before)
 	return skip(reader, "]");
 }
 
+static bool
+read_shape(struct reader *reader, const struct tally_pg_fact **out)
+{
+	static const char before[] = ",\"shape\":[";
+	struct reader at = *reader;
+
+	if (!skip(&at, before))
+		return true;
+	if (!skip(reader, before))
+		return false;
+	do {
+		struct tally_pg_fact *fact = tally_pg_arena_get(reader->arena,
+		    sizeof(*fact));
+
+		if (fact == NULL || !read_string(reader, "", &fact->text))
+			return false;
+		*out = fact;
+		out = &fact->next;
+	} while (skip(reader, ","));
+	return skip(reader, "]");
+}
+
 /* Xids that were running, the lowest first; *out_since becomes that one. */
 static bool
 read_running(struct reader *reader, uint64_t *out_since)
@@ -147,8 +169,8 @@ read_running(struct reader *reader, uint64_t *out_since)
 	struct reader at = *reader;
 
 	*out_since = UINT64_MAX;
-	return !skip(&at, before) || (read_uint64(&at, "", out_since) &&
-		pass_strings(reader, before));
+	return !skip(&at, before) ||
+	    (read_uint64(&at, "", out_since) && pass_strings(reader, before));
 }
 
 /* The moment's xid, and from which on a transaction may have been running. */
@@ -215,7 +237,7 @@ read_columns(struct reader *reader, struct tally_pg_epoch *epoch)
 		    !read_string(reader, "{\"name\":", &column->name) ||
 		    !read_number(reader, ",\"number\":", TALLY_PG_COLUMNS_MAX,
 			&number) ||
-		    !pass_strings(reader, ",\"shape\":[") ||
+		    !read_shape(reader, &column->shape) ||
 		    !read_string(reader, ",\"type\":", &column->type) ||
 		    !read_number(reader, ",\"typmod\":", INT32_MAX,
 			&column->typmod) ||
@@ -249,19 +271,38 @@ read_key(struct reader *reader, struct tally_pg_epoch *epoch)
 	return skip(reader, "]");
 }
 
+/* What only an attachment has. */
 static bool
-read_attach(struct reader *reader, struct tally_pg_epoch *epoch)
+read_rows(struct reader *reader, struct tally_pg_epoch *epoch)
+{
+	return epoch->is_tracked ||
+	    (read_bool(reader, ",\"keep_event\":", &epoch->keep_event) &&
+		read_key(reader, epoch));
+}
+
+static bool
+read_kind(struct reader *reader, struct tally_pg_epoch *epoch)
+{
+	bool actor;
+
+	if (epoch->is_tracked)
+		return read_bool(reader, "{\"track\":{\"actor\":", &actor);
+	return (skip(reader, "{\"alter\":{") ||
+		   skip(reader, "{\"attach\":{")) &&
+	    read_bool(reader, "\"append_only\":", &epoch->append_only);
+}
+
+static bool
+read_epoch(struct reader *reader, struct tally_pg_epoch *epoch)
 {
 	const char *chain_by;
 
-	if ((!skip(reader, "{\"alter\":{") && !skip(reader, "{\"attach\":{")) ||
-	    !read_bool(reader, "\"append_only\":", &epoch->append_only) ||
+	if (!read_kind(reader, epoch) ||
 	    !read_optional(reader, ",\"chain_by\":", &chain_by) ||
 	    !read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
 	    !read_columns(reader, epoch) ||
 	    !read_string(reader, ",\"database\":", &epoch->database) ||
-	    !read_bool(reader, ",\"keep_event\":", &epoch->keep_event) ||
-	    !read_key(reader, epoch) ||
+	    !read_rows(reader, epoch) ||
 	    !read_string(reader, ",\"label\":", &epoch->label) ||
 	    !read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
 	    !read_string(reader, ",\"prefix\":", &epoch->prefix) ||
@@ -277,36 +318,60 @@ read_attach(struct reader *reader, struct tally_pg_epoch *epoch)
 	    (chain_by == NULL || epoch->chain_by >= 0);
 }
 
+/* Does the event begin like this, and is it text? */
+static bool
+begins(const char *event, size_t len, const char *literal)
+{
+	struct reader look = { NULL, event, event + len };
+
+	return skip(&look, literal) && tally_is_utf8(event, len);
+}
+
+static struct tally_pg_epoch *
+parse_epoch(struct tally_pg_arena *arena, const char *event, size_t len,
+    bool is_tracked)
+{
+	struct reader reader = { arena, event, event + len };
+	struct tally_pg_epoch *epoch = tally_pg_arena_get(arena,
+	    sizeof(*epoch));
+
+	if (epoch == NULL)
+		return NULL;
+	epoch->is_tracked = is_tracked;
+	return read_epoch(&reader, epoch) ? epoch : NULL;
+}
+
 struct tally_pg_epoch *
 tally_pg_epoch_parse(struct tally_pg_arena *arena, const char *event,
     size_t len)
 {
-	struct reader reader = { arena, event, event + len };
-	struct reader look = reader;
-	struct tally_pg_epoch *epoch;
-
-	if ((!skip(&look, "{\"attach\":") && !skip(&look, "{\"alter\":")) ||
-	    !tally_is_utf8(event, len))
+	if (!begins(event, len, "{\"attach\":") &&
+	    !begins(event, len, "{\"alter\":"))
 		return NULL;
-	epoch = tally_pg_arena_get(arena, sizeof(*epoch));
-	if (epoch == NULL || !read_attach(&reader, epoch))
-		return NULL;
-	return epoch;
+	return parse_epoch(arena, event, len, false);
 }
 
-struct tally_pg_detach *
-tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
+struct tally_pg_epoch *
+tally_pg_track_parse(struct tally_pg_arena *arena, const char *event,
     size_t len)
 {
+	return begins(event, len, "{\"track\":")
+	    ? parse_epoch(arena, event, len, true)
+	    : NULL;
+}
+
+/* kind: the event up to its label. */
+static struct tally_pg_detach *
+parse_detach(struct tally_pg_arena *arena, const char *event, size_t len,
+    const char *kind)
+{
 	struct reader reader = { arena, event, event + len };
-	struct reader look = reader;
 	struct tally_pg_detach *detach;
 
-	if (!skip(&look, "{\"detach\":") || !tally_is_utf8(event, len))
+	if (!begins(event, len, kind))
 		return NULL;
 	detach = tally_pg_arena_get(arena, sizeof(*detach));
-	if (detach == NULL ||
-	    !read_string(&reader, "{\"detach\":{\"label\":", &detach->label) ||
+	if (detach == NULL || !read_string(&reader, kind, &detach->label) ||
 	    !read_relation(&reader, &detach->relation) ||
 	    !read_running(&reader, &detach->since) ||
 	    !read_string(&reader, ",\"table\":", &detach->table) ||
@@ -314,4 +379,18 @@ tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
 	    !skip(&reader, "}}") || reader.p != reader.end)
 		return NULL;
 	return detach;
+}
+
+struct tally_pg_detach *
+tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len)
+{
+	return parse_detach(arena, event, len, "{\"detach\":{\"label\":");
+}
+
+struct tally_pg_detach *
+tally_pg_untrack_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len)
+{
+	return parse_detach(arena, event, len, "{\"untrack\":{\"label\":");
 }

@@ -14,12 +14,19 @@
 #define TALLY_PG_KEYS_MAX 32
 #define TALLY_PG_COLUMNS_MAX 1600
 
+/* Of a type's shape. */
+struct tally_pg_fact {
+	const char *text;
+	const struct tally_pg_fact *next;
+};
+
 /* A column as attach froze it. */
 struct tally_pg_column {
 	const char *name; /* in the events of this epoch, for ever */
 	int number;       /* in the attached relation */
 	const char *type; /* format_type, qualified, no modifier */
 	int64_t typmod;
+	const struct tally_pg_fact *shape; /* shape.h; in the event's order */
 };
 
 struct tally_pg_epoch {
@@ -35,10 +42,11 @@ struct tally_pg_epoch {
 	int keys[TALLY_PG_KEYS_MAX]; /* positions in columns */
 	int chain_by;                /* position in columns, or -1 */
 	const char *only_when;       /* canonical text, or NULL */
+	bool is_tracked; /* then the three below, and keys, mean nothing */
 	bool append_only;
 	bool keep_event;
 	bool salted;
-	uint64_t xid; /* older row versions were there before ... */
+	uint64_t xid;   /* older row versions were there before ... */
 	uint64_t since; /* ... and those from here on perhaps not */
 };
 
@@ -59,6 +67,14 @@ tally_pg_epoch_parse(struct tally_pg_arena *arena, const char *event,
     size_t len);
 struct tally_pg_detach *
 tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len);
+
+/* Those of a tracked table. */
+struct tally_pg_epoch *
+tally_pg_track_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len);
+struct tally_pg_detach *
+tally_pg_untrack_parse(struct tally_pg_arena *arena, const char *event,
     size_t len);
 
 #endif

@@ -32,9 +32,9 @@ struct export
 {
 	struct tally_pg_verifier *v;
 	const char *dir;
-	struct tally_pg_sort *events; /* of rows, by seq */
+	struct tally_sort *events; /* of rows, by seq */
 	bool has_next;
-	struct tally_pg_sort_key next; /* of the event at hand */
+	struct tally_sort_key next; /* of the event at hand */
 	const void *event;
 	size_t event_len;
 	FILE *file;
@@ -86,8 +86,7 @@ find_events(struct export *export, struct tally_error *error)
 	for (struct tally_pg_source *source = v->sources->all; source != NULL;
 	     source = source->next)
 		source->is_sorted = source->nroots > 0;
-	result = tally_pg_sort_new(&export->events, TALLY_PG_SORT_MEMORY,
-	    error);
+	result = tally_sort_new(&export->events, TALLY_PG_SORT_MEMORY, error);
 	if (result == 0)
 		result = tally_pg_match_open(v, error);
 	if (result == 0)
@@ -97,7 +96,7 @@ find_events(struct export *export, struct tally_error *error)
 	tally_pg_match_export(v, export->events);
 	snprintf(filter, sizeof(filter),
 	    "r.chain_id = %" PRId64 " AND r.event_id IS NULL",
-	    v->chains.only->id);
+	    v->chains.only->seen.id);
 	result = tally_pg_records_walk(v, filter, put_record, error);
 	if (result == 0)
 		result = tally_pg_rows_read(v, rows, true, error);
@@ -105,7 +104,7 @@ find_events(struct export *export, struct tally_error *error)
 	if (result == 0)
 		result = tally_pg_match_judge(v, error);
 	if (result == 0)
-		result = tally_pg_sort_end(export->events, error);
+		result = tally_sort_end(export->events, error);
 	return result;
 }
 
@@ -117,7 +116,7 @@ find_event(struct export *export, int64_t seq, struct tally_error *error)
 
 	while (result == 0 && export->events != NULL &&
 	    (!export->has_next || export->next.a < (uint64_t)seq)) {
-		result = tally_pg_sort_next(export->events, &export->next,
+		result = tally_sort_next(export->events, &export->next,
 		    &export->event, &export->event_len, error);
 		export->has_next = true;
 		if (result == TALLY_END)
@@ -163,7 +162,7 @@ refuse(const struct tally_pg_chain *chain, int64_t seq,
 	return tally_fail(error, TALLY_E_DAMAGED,
 	    "chain \"%s\" does not hold at record %" PRId64
 	    "; \"tally pg verify\" says more",
-	    chain->name, seq);
+	    chain->seen.name, seq);
 }
 
 /* A record of the chain, and its kept event or NULL. */
@@ -183,8 +182,9 @@ take(struct export *export, const struct tally_pg_chain *chain,
 
 	if (record->damage != NULL || record->seq != export->seq + 1 ||
 	    !tally_hash_equal(&record->prev, &export->hash) ||
-	    !tally_pg_record_header(record, chain->escaped, chain->escaped_len,
-		record->seq, &record->prev, header, &len))
+	    !tally_parts_encode(&record->parts, chain->seen.escaped,
+		chain->seen.escaped_len, record->seq, &record->prev, header,
+		&len))
 		return refuse(chain, export->seq + 1, error);
 	hash = tally_hash_leaf(hasher, header, len);
 	if (!tally_hash_equal(&hash, &record->hash))
@@ -204,7 +204,7 @@ take(struct export *export, const struct tally_pg_chain *chain,
 	if (event != NULL) {
 		hash = tally_hash_commitment(hasher, record->salt, event,
 		    event_len);
-		if (!tally_hash_equal(&hash, &record->digest))
+		if (!tally_hash_equal(&hash, &record->parts.digest))
 			event = NULL;
 	}
 	export->out->records += is_only;
@@ -233,7 +233,7 @@ write_chain(struct export *export, const struct tally_pg_chain *chain,
 	    ", e.event FROM ONLY tally.record AS r LEFT JOIN ONLY tally.event"
 	    " AS e ON e.id = r.event_id WHERE r.chain_id = %" PRId64
 	    " ORDER BY r.seq) TO STDOUT (FORMAT binary)",
-	    chain->id);
+	    chain->seen.id);
 	result = sql.failed ? tally_pg_no_memory(error)
 			    : tally_pg_conn_copy(conn, sql.at, error);
 	tally_pg_text_wipe(&sql);
@@ -271,7 +271,7 @@ write_identity(struct export *export, struct tally_error *error)
 	    memcmp(entry->event, head, head_len) != 0)
 		return refuse(export->v->chains.log, 1, error);
 	snprintf(path, sizeof(path), "%s/tally.json", export->dir);
-	tally_time_format(entry->record->time_us, created);
+	tally_time_format(entry->record->parts.time_us, created);
 	file = fopen(path, "wx");
 	if (file == NULL)
 		return fail_file(export, "tally.json", error);
@@ -367,7 +367,7 @@ read_configuration(struct tally_pg_verifier *v, struct tally_error *error)
 	if (result != 0)
 		return result;
 	snprintf(filter, sizeof(filter), "r.chain_id = %" PRId64,
-	    v->chains.log->id);
+	    v->chains.log->seen.id);
 	result = tally_pg_records_walk(v, filter, take_entry, error);
 	if (result == 0)
 		result = tally_pg_sources_load(v, error);
@@ -418,7 +418,7 @@ tally_pg_export(const char *conninfo,
 	if (export.file != NULL && fclose(export.file) != 0 && result == 0)
 		result = fail_file(&export, SEGMENT, error);
 	tally_pg_text_wipe(&export.line);
-	tally_pg_sort_free(export.events);
+	tally_sort_free(export.events);
 	close_all(v);
 	return result;
 }

@@ -12,6 +12,7 @@
 #include "pgclient/kept.h"
 #include "pgclient/match.h"
 #include "pgclient/render.h"
+#include "pgclient/tracked.h"
 
 /* Of more than these, what is left over is told at once. */
 #define STRAYS_MAX 1024
@@ -34,13 +35,14 @@ struct unproven {
 	bool is_there;                  /* the event that it names */
 };
 
-struct kept {
+struct tally_pg_kept {
 	struct tally_pg_verifier *v;
 	size_t nstrays;
 	struct stray strays[STRAYS_MAX];
 	size_t nunproven;
 	struct unproven unproven[UNPROVEN_MAX];
 	struct tally_pg_text key;
+	pthread_mutex_t lock; /* of strays, once workers claim them */
 };
 
 static bool
@@ -49,10 +51,10 @@ holds(struct tally_pg_verifier *v, const struct tally_pg_record *record,
 {
 	struct tally_hash digest;
 
-	if (event == NULL || !record->has_digest)
+	if (event == NULL || !record->parts.has_digest)
 		return false;
 	digest = tally_hash_commitment(&v->hasher, record->salt, event, len);
-	return tally_hash_equal(&digest, &record->digest);
+	return tally_hash_equal(&digest, &record->parts.digest);
 }
 
 static struct tally_pg_subject
@@ -66,7 +68,7 @@ subject_of(struct tally_pg_verifier *v, const struct tally_pg_record *record)
 	    : NULL;
 
 	if (chain != NULL)
-		subject.chain = chain->name;
+		subject.chain = chain->seen.name;
 	if (use != NULL && use->epoch != NULL)
 		subject.source = use->epoch->label;
 	subject.key = record->key;
@@ -76,7 +78,7 @@ subject_of(struct tally_pg_verifier *v, const struct tally_pg_record *record)
 
 /* The event of a deletion says which row it deletes. */
 static int
-pass_deletion(struct kept *kept, const struct tally_pg_record *record,
+pass_deletion(struct tally_pg_kept *kept, const struct tally_pg_record *record,
     struct tally_pg_item *item, const char *event, size_t len,
     struct tally_error *error)
 {
@@ -105,7 +107,7 @@ pass_deletion(struct kept *kept, const struct tally_pg_record *record,
 
 /* Its event holds, or (event NULL) it was told that none does. */
 static int
-pass_on(struct kept *kept, const struct tally_pg_record *record,
+pass_on(struct tally_pg_kept *kept, const struct tally_pg_record *record,
     const char *event, size_t len, struct tally_error *error)
 {
 	struct tally_pg_verifier *v = kept->v;
@@ -117,6 +119,13 @@ pass_on(struct kept *kept, const struct tally_pg_record *record,
 	if (record->epoch == 0 && record->key == NULL)
 		return 0;
 	tally_pg_match_prepare(v, record, &item);
+	if (item.use != NULL && item.use->tracked != NULL) {
+		tally_pg_tracked_judge_record(v, item.use->tracked, record,
+		    event, len);
+		return 0;
+	}
+	if (record->key == NULL && tally_pg_use_is_lost(item.use))
+		return 0;
 	tell = event != NULL && (item.flags & TALLY_PG_IS_ACCUSED) == 0;
 	item.flags |= event != NULL ? TALLY_PG_IS_KEPT : TALLY_PG_IS_ACCUSED;
 	if (record->key == NULL || record->epoch == 0) {
@@ -148,8 +157,8 @@ tell_stray(struct tally_pg_verifier *v, int64_t id)
 }
 
 static void
-add_stray(struct kept *kept, int64_t id, const struct tally_pg_field *event,
-    bool is_named)
+add_stray(struct tally_pg_kept *kept, int64_t id,
+    const struct tally_pg_field *event, bool is_named)
 {
 	struct stray *stray;
 
@@ -167,15 +176,13 @@ add_stray(struct kept *kept, int64_t id, const struct tally_pg_field *event,
 		    event->len);
 }
 
+/* Is one of the strays the record's own event?  Then it is told. */
 static int
-settle(struct kept *kept, const struct unproven *unproven,
-    struct tally_error *error)
+claim(struct tally_pg_kept *kept, const struct tally_pg_record *record,
+    bool *out_claimed, struct tally_error *error)
 {
 	struct tally_pg_verifier *v = kept->v;
-	const struct tally_pg_record *record = unproven->record;
 	struct tally_pg_subject subject = subject_of(v, record);
-	bool is_accused = tally_pg_accused_find(&v->accused, record->tid) !=
-	    NULL;
 
 	for (size_t i = 0; i < kept->nstrays; i++) {
 		struct stray *stray = &kept->strays[i];
@@ -183,12 +190,29 @@ settle(struct kept *kept, const struct unproven *unproven,
 		if (stray->is_claimed ||
 		    !holds(v, record, stray->text, stray->len))
 			continue;
-		stray->is_claimed = true;
+		stray->is_claimed = *out_claimed = true;
 		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
 		    "its event is %" PRId64 ", which it does not name",
 		    stray->id);
 		return pass_on(kept, record, stray->text, stray->len, error);
 	}
+	return 0;
+}
+
+static int
+settle(struct tally_pg_kept *kept, const struct unproven *unproven,
+    struct tally_error *error)
+{
+	struct tally_pg_verifier *v = kept->v;
+	const struct tally_pg_record *record = unproven->record;
+	struct tally_pg_subject subject = subject_of(v, record);
+	bool is_accused = tally_pg_accused_find(&v->accused, record->tid) !=
+	    NULL;
+	bool claimed = false;
+	int result = claim(kept, record, &claimed, error);
+
+	if (claimed || result != 0)
+		return result;
 	if (!is_accused && unproven->is_there)
 		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
 		    "event %" PRId64 ", which it names, does not hash to its"
@@ -202,7 +226,7 @@ settle(struct kept *kept, const struct unproven *unproven,
 }
 
 static int
-add_unproven(struct kept *kept, const struct tally_pg_record *record,
+add_unproven(struct tally_pg_kept *kept, const struct tally_pg_record *record,
     bool is_there, struct tally_error *error)
 {
 	struct unproven unproven = { NULL, is_there };
@@ -233,7 +257,7 @@ number_of(const struct tally_pg_field *field)
 }
 
 static int
-take_pair(struct kept *kept, const struct tally_pg_field *fields,
+take_pair(struct tally_pg_kept *kept, const struct tally_pg_field *fields,
     struct tally_error *error)
 {
 	const struct tally_pg_field *event = &fields[TALLY_PG_RECORD_COUNT + 1];
@@ -253,7 +277,7 @@ take_pair(struct kept *kept, const struct tally_pg_field *fields,
 }
 
 static int
-walk(struct kept *kept, const char *sql, struct tally_error *error)
+walk(struct tally_pg_kept *kept, const char *sql, struct tally_error *error)
 {
 	struct tally_pg_conn *conn = &kept->v->pool.first;
 	struct tally_pg_field fields[TALLY_PG_RECORD_COUNT + 2];
@@ -284,7 +308,7 @@ put_query(const struct tally_pg_verifier *v, struct tally_pg_text *sql)
 	    " WHERE s.event_id IS NOT NULL");
 	if (v->chains.only != NULL)
 		tally_pg_text_format(sql, " AND s.chain_id = %" PRId64,
-		    v->chains.only->id);
+		    v->chains.only->seen.id);
 	tally_pg_text_format(sql,
 	    ") AS r %s JOIN ONLY tally.event AS e"
 	    " ON e.id = r.event_id) TO STDOUT (FORMAT binary)",
@@ -294,13 +318,15 @@ put_query(const struct tally_pg_verifier *v, struct tally_pg_text *sql)
 int
 tally_pg_kept_judge(struct tally_pg_verifier *v, struct tally_error *error)
 {
-	struct kept *kept = calloc(1, sizeof(*kept));
+	struct tally_pg_kept *kept = calloc(1, sizeof(*kept));
 	struct tally_pg_text sql = { 0 };
 	int result;
 
 	if (kept == NULL)
 		return tally_pg_no_memory(error);
+	v->kept = kept;
 	kept->v = v;
+	(void)pthread_mutex_init(&kept->lock, NULL);
 	put_query(v, &sql);
 	result = sql.failed ? tally_pg_no_memory(error)
 			    : walk(kept, sql.at, error);
@@ -309,11 +335,57 @@ tally_pg_kept_judge(struct tally_pg_verifier *v, struct tally_error *error)
 			result = settle(kept, &kept->unproven[i], error);
 		free(kept->unproven[i].record);
 	}
-	for (size_t i = 0; result == 0 && i < kept->nstrays; i++)
+	kept->nunproven = 0;
+	tally_pg_text_wipe(&sql);
+	return result;
+}
+
+bool
+tally_pg_kept_has_strays(const struct tally_pg_verifier *v)
+{
+	for (size_t i = 0; i < v->kept->nstrays; i++)
+		if (!v->kept->strays[i].is_claimed)
+			return true;
+	return false;
+}
+
+int
+tally_pg_kept_claim(struct tally_pg_verifier *v,
+    const struct tally_pg_record *record, bool *out_claimed,
+    struct tally_error *error)
+{
+	struct tally_pg_kept *kept = v->kept;
+	int result = 0;
+
+	*out_claimed = false;
+	if (kept->nstrays == 0)
+		return 0;
+	/* Its hasher and its text are for one at a time. */
+	(void)pthread_mutex_lock(&kept->lock);
+	result = claim(kept, record, out_claimed, error);
+	(void)pthread_mutex_unlock(&kept->lock);
+	return result;
+}
+
+void
+tally_pg_kept_finish(struct tally_pg_verifier *v)
+{
+	const struct tally_pg_kept *kept = v->kept;
+
+	for (size_t i = 0; i < kept->nstrays; i++)
 		if (!kept->strays[i].is_claimed && !kept->strays[i].is_named)
 			tell_stray(v, kept->strays[i].id);
-	tally_pg_text_wipe(&kept->key);
-	tally_pg_text_wipe(&sql);
-	free(kept);
-	return result;
+}
+
+void
+tally_pg_kept_close(struct tally_pg_verifier *v)
+{
+	if (v->kept == NULL)
+		return;
+	for (size_t i = 0; i < v->kept->nunproven; i++)
+		free(v->kept->unproven[i].record);
+	(void)pthread_mutex_destroy(&v->kept->lock);
+	tally_pg_text_wipe(&v->kept->key);
+	free(v->kept);
+	v->kept = NULL;
 }

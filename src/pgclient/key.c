@@ -134,7 +134,7 @@ static struct tally_pg_subject
 subject_of(const struct tally_pg_member *record)
 {
 	struct tally_pg_subject subject = {
-		.chain = record->item.chain->name,
+		.chain = record->item.chain->seen.name,
 		.seq = record->item.seq,
 		.source = record->item.use->epoch->label,
 		.key = record->key,
@@ -192,15 +192,15 @@ judge_place(struct tally_pg_key *group, const struct tally_pg_member *this)
 	struct tally_pg_subject subject = subject_of(this);
 	const struct tally_pg_chain *chain = this->row->item.chain;
 
-	if (chain == this->item.chain || this->item.chain->renamed ||
-	    this->item.chain->name == NULL)
+	if (chain == this->item.chain || this->item.chain->seen.renamed ||
+	    this->item.chain->seen.name == NULL)
 		return;
 	if (chain == NULL)
 		tally_pg_tell(group->v, TALLY_CONTENT_ALTERED, &subject,
 		    "its row belongs to a chain that is not there");
-	else if (!chain->renamed)
+	else if (!chain->seen.renamed)
 		tally_pg_tell(group->v, TALLY_CONTENT_ALTERED, &subject,
-		    "its row belongs to chain \"%s\"", chain->name);
+		    "its row belongs to chain \"%s\"", chain->seen.name);
 }
 
 /* A record that was named already: its row is not missed. */
@@ -251,7 +251,8 @@ tally_pg_key_tell_row(struct tally_pg_verifier *v,
 {
 	struct tally_pg_source *source = row->item.form->source;
 	struct tally_pg_subject subject = {
-		.chain = row->item.chain == NULL ? NULL : row->item.chain->name,
+		.chain = row->item.chain == NULL ? NULL
+						 : row->item.chain->seen.name,
 		.source = row->item.form->epoch->label,
 		.key = row->key,
 		.key_len = row->item.key_len,
@@ -294,8 +295,8 @@ pass_rows(struct tally_pg_key *group, struct tally_error *error)
 {
 	for (size_t i = group->nrows; i-- > 0;) {
 		struct tally_pg_member *row = &group->rows[i];
-		struct tally_pg_sort_key at = { row->item.relation,
-			row->item.tid, 0 };
+		struct tally_sort_key at = { row->item.relation, row->item.tid,
+			0 };
 		int result;
 
 		if (row->is_proven || row->is_named || row->is_done)
@@ -325,8 +326,7 @@ export_record(struct tally_pg_key *group, const struct tally_pg_member *record,
 {
 	static const char head[] = "{\"op\":\"update\",";
 	struct tally_pg_verifier *v = group->v;
-	const struct tally_pg_sort_key at = { (uint64_t)record->item.seq, 0,
-		0 };
+	const struct tally_sort_key at = { (uint64_t)record->item.seq, 0, 0 };
 	const struct tally_pg_member *row = find_row(group, record);
 	struct tally_pg_text event = { 0 };
 	const uint8_t *salt = member_has(record, TALLY_PG_HAS_SALT)
@@ -348,7 +348,7 @@ export_record(struct tally_pg_key *group, const struct tally_pg_member *record,
 	}
 	result = event.failed
 	    ? tally_pg_no_memory(error)
-	    : tally_pg_sort_put(group->events, &at, event.at, event.len, error);
+	    : tally_sort_put(group->events, &at, event.at, event.len, error);
 	tally_pg_text_wipe(&event);
 	return result;
 }

@@ -26,8 +26,8 @@ struct tally_pg_member {
 /* What has one hash: one key, as good as always. */
 struct tally_pg_key {
 	struct tally_pg_verifier *v;
-	struct tally_pg_sort *lonely; /* rows, if some have several keys */
-	struct tally_pg_sort *events; /* where they are exported to, or NULL */
+	struct tally_sort *lonely; /* rows, if some have several keys */
+	struct tally_sort *events; /* where they are exported to, or NULL */
 	struct tally_pg_arena arena;
 	uint64_t hash;
 	struct tally_pg_member *rows;
@@ -60,8 +60,8 @@ tally_pg_key_is_same_line(const struct tally_pg_member *a,
 
 /* match.c: an item, with key and event, into a sorter. */
 TALLY_MUST_CHECK int
-tally_pg_item_put(struct tally_pg_sort *sort,
-    const struct tally_pg_sort_key *at, const struct tally_pg_item *item,
-    const char *key, const char *event, struct tally_error *error);
+tally_pg_item_put(struct tally_sort *sort, const struct tally_sort_key *at,
+    const struct tally_pg_item *item, const char *key, const char *event,
+    struct tally_error *error);
 
 #endif

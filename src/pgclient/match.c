@@ -6,9 +6,9 @@
 #include "pgclient/key.h"
 
 struct tally_pg_match {
-	struct tally_pg_sort *sort;
-	struct tally_pg_sort *lonely; /* rows, if some have several keys */
-	struct tally_pg_sort *events; /* where they are exported to, or NULL */
+	struct tally_sort *sort;
+	struct tally_sort *lonely; /* rows, if some have several keys */
+	struct tally_sort *events; /* where they are exported to, or NULL */
 };
 
 /* ---- putting ---------------------------------------------------------- */
@@ -21,11 +21,10 @@ tally_pg_match_open(struct tally_pg_verifier *v, struct tally_error *error)
 	v->match = calloc(1, sizeof(*v->match));
 	if (v->match == NULL)
 		return tally_pg_no_memory(error);
-	result = tally_pg_sort_new(&v->match->sort, TALLY_PG_SORT_MEMORY,
-	    error);
+	result = tally_sort_new(&v->match->sort, TALLY_PG_SORT_MEMORY, error);
 	if (result != 0)
 		return result;
-	return tally_pg_sort_new(&v->match->lonely, 1 << 20, error);
+	return tally_sort_new(&v->match->lonely, 1 << 20, error);
 }
 
 void
@@ -33,8 +32,8 @@ tally_pg_match_close(struct tally_pg_verifier *v)
 {
 	if (v->match == NULL)
 		return;
-	tally_pg_sort_free(v->match->sort);
-	tally_pg_sort_free(v->match->lonely);
+	tally_sort_free(v->match->sort);
+	tally_sort_free(v->match->lonely);
 	free(v->match);
 	v->match = NULL;
 }
@@ -53,7 +52,7 @@ tally_pg_match_prepare(struct tally_pg_verifier *v,
 		out->chain = tally_pg_chains_get(v, record->chain_id);
 	out->seq = record->seq;
 	out->tid = record->tid;
-	out->digest = record->digest;
+	out->digest = record->parts.digest;
 	if (record->salt != NULL) {
 		out->flags |= TALLY_PG_HAS_SALT;
 		memcpy(out->salt, record->salt, TALLY_SALT_SIZE);
@@ -70,9 +69,9 @@ tally_pg_match_prepare(struct tally_pg_verifier *v,
 }
 
 int
-tally_pg_item_put(struct tally_pg_sort *sort,
-    const struct tally_pg_sort_key *at, const struct tally_pg_item *item,
-    const char *key, const char *event, struct tally_error *error)
+tally_pg_item_put(struct tally_sort *sort, const struct tally_sort_key *at,
+    const struct tally_pg_item *item, const char *key, const char *event,
+    struct tally_error *error)
 {
 	size_t len = sizeof(*item) + item->key_len + item->event_len;
 	char small[2048];
@@ -87,7 +86,7 @@ tally_pg_item_put(struct tally_pg_sort *sort,
 	if (item->event_len > 0)
 		memcpy(room + sizeof(*item) + item->key_len, event,
 		    item->event_len);
-	result = tally_pg_sort_put(sort, at, room, len, error);
+	result = tally_sort_put(sort, at, room, len, error);
 	if (room != small)
 		free(room);
 	return result;
@@ -101,11 +100,12 @@ tally_pg_match_put(struct tally_pg_verifier *v,
 	bool is_record = (item->flags & TALLY_PG_IS_RECORD) != 0;
 	const struct tally_pg_source *source = is_record ? item->use->source
 							 : item->form->source;
-	uint64_t keys[2] = { v->seed[0] + (uint64_t)source->number + 1,
-		v->seed[1] };
-	struct tally_pg_sort_key at = {
-		tally_pg_sum_hash(keys, key, item->key_len),
-		is_record ? (uint64_t)item->chain->id : 0,
+	struct tally_sip_key keys = {
+		{ v->seed.k[0] + (uint64_t)source->number + 1, v->seed.k[1] },
+	};
+	struct tally_sort_key at = {
+		tally_sip(&keys, key, item->key_len),
+		is_record ? (uint64_t)item->chain->seen.id : 0,
 		is_record ? (uint64_t)item->seq : 0,
 	};
 
@@ -115,7 +115,7 @@ tally_pg_match_put(struct tally_pg_verifier *v,
 }
 
 void
-tally_pg_match_export(struct tally_pg_verifier *v, struct tally_pg_sort *events)
+tally_pg_match_export(struct tally_pg_verifier *v, struct tally_sort *events)
 {
 	v->match->events = events;
 }
@@ -192,13 +192,13 @@ walk_keys(struct tally_pg_verifier *v, struct tally_error *error)
 	struct tally_pg_key group = {
 		.v = v, .lonely = v->match->lonely, .events = v->match->events
 	};
-	struct tally_pg_sort_key at;
+	struct tally_sort_key at;
 	const void *item;
 	size_t len;
-	int result = tally_pg_sort_end(v->match->sort, error);
+	int result = tally_sort_end(v->match->sort, error);
 
 	while (result == 0) {
-		result = tally_pg_sort_next(v->match->sort, &at, &item, &len,
+		result = tally_sort_next(v->match->sort, &at, &item, &len,
 		    error);
 		if (result != 0)
 			break;
@@ -221,16 +221,16 @@ static int
 walk_lonely(struct tally_pg_verifier *v, struct tally_error *error)
 {
 	struct tally_pg_arena arena = { NULL };
-	struct tally_pg_sort_key before = { 0 };
-	struct tally_pg_sort_key at;
+	struct tally_sort_key before = { 0 };
+	struct tally_sort_key at;
 	struct tally_pg_member row;
 	const void *item;
 	size_t len;
 	int count = 0;
-	int result = tally_pg_sort_end(v->match->lonely, error);
+	int result = tally_sort_end(v->match->lonely, error);
 
 	while (result == 0) {
-		result = tally_pg_sort_next(v->match->lonely, &at, &item, &len,
+		result = tally_sort_next(v->match->lonely, &at, &item, &len,
 		    error);
 		if (result != 0)
 			break;

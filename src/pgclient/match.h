@@ -8,8 +8,8 @@
 #ifndef TALLY_PGCLIENT_MATCH_H
 #define TALLY_PGCLIENT_MATCH_H
 
-#include "pgclient/sort.h"
 #include "pgclient/sources.h"
+#include "sort/sort.h"
 
 enum {
 	TALLY_PG_IS_RECORD = 1,
@@ -57,8 +57,7 @@ tally_pg_match_prepare(struct tally_pg_verifier *v,
  * for goes there, by the record's seq.
  */
 void
-tally_pg_match_export(struct tally_pg_verifier *v,
-    struct tally_pg_sort *events);
+tally_pg_match_export(struct tally_pg_verifier *v, struct tally_sort *events);
 
 /* All were put: judges them key by key, and tells. */
 TALLY_MUST_CHECK int

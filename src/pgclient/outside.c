@@ -48,7 +48,7 @@ tally_pg_outside_load(struct tally_pg_verifier *v, struct tally_error *error)
 
 void
 tally_pg_outside_pass(struct tally_pg_verifier *v, struct tally_pg_chain *chain,
-    int64_t seq, const struct tally_pg_step *step)
+    int64_t seq, const struct tally_step *step)
 {
 	struct tally_pg_watch *watch;
 
@@ -86,9 +86,9 @@ judge(struct tally_pg_verifier *v, const struct tally_pg_watch *watch)
 		tally_pg_tell(v, TALLY_ROLLED_BACK, &subject,
 		    "the head that was given for this record has another"
 		    " hash");
-	} else if (!watch->is_seen && watch->chain->last_seq > 0 &&
-	    subject.seq > watch->chain->last_seq) {
-		subject.seq = watch->chain->last_seq + 1;
+	} else if (!watch->is_seen && watch->chain->seen.last_seq > 0 &&
+	    subject.seq > watch->chain->seen.last_seq) {
+		subject.seq = watch->chain->seen.last_seq + 1;
 		tally_pg_tell_range(v, TALLY_TRUNCATED, &subject, seq + 1,
 		    "the chain ends before this record, and a head of its"
 		    " record %lld was given",
@@ -114,7 +114,7 @@ tally_pg_outside_covers_ends(struct tally_pg_verifier *v)
 		    (v->chains.only != NULL && chain != v->chains.only))
 			continue;
 		for (watch = chain->watch; watch != NULL; watch = watch->next) {
-			if (watch->head->seq >= (uint64_t)chain->last_seq)
+			if (watch->head->seq >= (uint64_t)chain->seen.last_seq)
 				break;
 		}
 		if (watch == NULL)

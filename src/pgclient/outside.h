@@ -12,7 +12,7 @@ tally_pg_outside_load(struct tally_pg_verifier *v, struct tally_error *error);
 /* The record at this place of the chain, whatever it claims.  Any worker. */
 void
 tally_pg_outside_pass(struct tally_pg_verifier *v, struct tally_pg_chain *chain,
-    int64_t seq, const struct tally_pg_step *step);
+    int64_t seq, const struct tally_step *step);
 
 /* All records have passed. */
 void

@@ -106,8 +106,8 @@ read_time(const struct tally_pg_field *field, struct tally_pg_record *record)
 	if (time < -EPOCH_SHIFT_US || time >= YEAR_10000_US - EPOCH_SHIFT_US) {
 		record->damage = "its time is not in the years 1970 to 9999";
 	} else {
-		record->has_time = true;
-		record->time_us = time + EPOCH_SHIFT_US;
+		record->parts.has_time = true;
+		record->parts.time_us = time + EPOCH_SHIFT_US;
 	}
 }
 
@@ -123,13 +123,14 @@ read_names(const struct tally_pg_field *fields, struct tally_pg_record *record)
 		record->damage = "its key is longer than any";
 		record->key_len = TALLY_PG_KEY_MAX;
 	}
-	record->id = fields[1].at;
-	record->id_len = fields[1].len;
-	if (record->id != NULL &&
-	    (record->id_len == 0 || record->id_len > TALLY_ID_MAX)) {
+	record->parts.id = fields[1].at;
+	record->parts.id_len = fields[1].len;
+	if (record->parts.id != NULL &&
+	    (record->parts.id_len == 0 ||
+		record->parts.id_len > TALLY_ID_MAX)) {
 		record->damage = "its id is empty, or longer than any";
 		/* Whatever it was, no header holds with this. */
-		record->id_len = 0;
+		record->parts.id_len = 0;
 	}
 	if (salt->at == NULL)
 		return;
@@ -158,7 +159,7 @@ tally_pg_record_decode(const struct tally_pg_field *fields,
 		out->damage = "its seq is null, or none";
 	(void)get_int8(&fields[4], &out->epoch);
 	(void)get_int8(&fields[5], &out->event_id);
-	read_hash(&fields[6], &out->has_digest, &out->digest, out,
+	read_hash(&fields[6], &out->parts.has_digest, &out->parts.digest, out,
 	    "its digest is not 32 bytes long");
 	read_hash(&fields[7], &out->has_prev, &out->prev, out,
 	    "its prev is not 32 bytes long");
@@ -168,53 +169,10 @@ tally_pg_record_decode(const struct tally_pg_field *fields,
 	read_names(&fields[9], out);
 }
 
-bool
-tally_pg_record_header(const struct tally_pg_record *record, const char *chain,
-    size_t chain_len, int64_t seq, const struct tally_hash *prev,
-    char out[TALLY_HEADER_MAX], size_t *out_len)
-{
-	char id[TALLY_ID_TEXT_MAX];
-	struct tally_header header = { 0 };
-	const char *what;
-
-	if (chain == NULL || !record->has_digest || !record->has_time ||
-	    seq <= 0 || seq > (int64_t)TALLY_SEQ_MAX)
-		return false;
-	/* An id that is no name is found here: an empty one, or a long one. */
-	if (record->id != NULL &&
-	    tally_name_escape(record->id, record->id_len, TALLY_ID_MAX, id,
-		&header.id_len, &what) != 0)
-		return false;
-	header.id = id;
-	header.chain = chain;
-	header.chain_len = chain_len;
-	header.digest = record->digest;
-	header.prev = *prev;
-	header.seq = (uint64_t)seq;
-	header.time_us = record->time_us;
-	*out_len = tally_header_encode(&header, out);
-	return true;
-}
-
-bool
-tally_pg_record_hash(struct tally_hasher *hasher,
-    const struct tally_pg_record *record, const char *chain, size_t chain_len,
-    int64_t seq, const struct tally_hash *prev, struct tally_hash *out)
-{
-	char text[TALLY_HEADER_MAX];
-	size_t len;
-
-	if (!tally_pg_record_header(record, chain, chain_len, seq, prev, text,
-		&len))
-		return false;
-	*out = tally_hash_leaf(hasher, text, len);
-	return true;
-}
-
 struct tally_pg_record *
 tally_pg_record_dup(const struct tally_pg_record *record)
 {
-	size_t size = sizeof(*record) + record->key_len + record->id_len +
+	size_t size = sizeof(*record) + record->key_len + record->parts.id_len +
 	    TALLY_SALT_SIZE;
 	struct tally_pg_record *copy = malloc(size);
 	char *room = (char *)(copy + 1);
@@ -225,9 +183,10 @@ tally_pg_record_dup(const struct tally_pg_record *record)
 	if (record->key != NULL)
 		copy->key = memcpy(room, record->key, record->key_len);
 	room += record->key_len;
-	if (record->id != NULL)
-		copy->id = memcpy(room, record->id, record->id_len);
-	room += record->id_len;
+	if (record->parts.id != NULL)
+		copy->parts.id = memcpy(room, record->parts.id,
+		    record->parts.id_len);
+	room += record->parts.id_len;
 	if (record->salt != NULL)
 		copy->salt = memcpy(room, record->salt, TALLY_SALT_SIZE);
 	return copy;

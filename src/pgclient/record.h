@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "core/hash.h"
-#include "core/record.h"
+#include "core/step.h"
 
 /* A key's text that is longer became "#" and its SHA-256. */
 #define TALLY_PG_KEY_MAX 512
@@ -24,22 +24,17 @@ struct tally_pg_record {
 	uint64_t tid; /* where it lies: block << 16 | number */
 	bool has_chain;
 	bool has_seq;
-	bool has_digest; /* 32 bytes, as the two below */
-	bool has_prev;
+	bool has_prev; /* 32 bytes, as the one below */
 	bool has_hash;
-	bool has_time; /* of the years 1970 to 9999 */
 	int64_t chain_id;
 	int64_t seq;
-	int64_t time_us;  /* since 1970 */
-	int64_t epoch;    /* 0: null */
-	int64_t event_id; /* 0: null */
-	struct tally_hash digest;
+	int64_t epoch;            /* 0: null */
+	int64_t event_id;         /* 0: null */
+	struct tally_parts parts; /* id_len: TALLY_ID_MAX at most */
 	struct tally_hash prev;
 	struct tally_hash hash; /* as stored */
 	const char *key;        /* NULL: null; not terminated */
 	size_t key_len;         /* TALLY_PG_KEY_MAX at most */
-	const char *id;         /* NULL: null */
-	size_t id_len;          /* TALLY_ID_MAX at most */
 	const uint8_t *salt;    /* NULL: none */
 	const char *damage;     /* what is impossible in it, or NULL */
 };
@@ -63,21 +58,6 @@ tally_pg_fields_decode(const char *row, size_t len, bool *first,
 void
 tally_pg_record_decode(const struct tally_pg_field *fields,
     struct tally_pg_record *out);
-
-/*
- * The hash that the record's header has as seq of the chain (its escaped
- * name), behind prev.  False if its other members make no header.
- */
-bool
-tally_pg_record_hash(struct tally_hasher *hasher,
-    const struct tally_pg_record *record, const char *chain, size_t chain_len,
-    int64_t seq, const struct tally_hash *prev, struct tally_hash *out);
-
-/* The same; also writes the header (TALLY_HEADER_MAX bytes). */
-bool
-tally_pg_record_header(const struct tally_pg_record *record, const char *chain,
-    size_t chain_len, int64_t seq, const struct tally_hash *prev,
-    char out[TALLY_HEADER_MAX], size_t *out_len);
 
 /* A copy in one piece, to be freed; NULL if there is no memory. */
 struct tally_pg_record *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Findings on their way to the caller, and ranges of blocks. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,14 +43,23 @@ void
 tally_pg_tell(struct tally_pg_verifier *v, enum tally_finding_kind kind,
     const struct tally_pg_subject *subject, const char *format, ...)
 {
-	char detail[DETAIL_MAX];
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(detail, sizeof(detail), format, args);
+	tally_pg_vtell(v, kind, subject,
+	    subject->seq == 0 ? 0 : subject->seq + 1, format, args);
 	va_end(args);
-	tell(v, kind, subject, subject->seq == 0 ? 0 : subject->seq + 1,
-	    detail);
+}
+
+void
+tally_pg_vtell(struct tally_pg_verifier *v, enum tally_finding_kind kind,
+    const struct tally_pg_subject *subject, int64_t end, const char *format,
+    va_list args)
+{
+	char detail[DETAIL_MAX];
+
+	(void)vsnprintf(detail, sizeof(detail), format, args);
+	tell(v, kind, subject, end, detail);
 }
 
 void
@@ -57,13 +67,11 @@ tally_pg_tell_range(struct tally_pg_verifier *v, enum tally_finding_kind kind,
     const struct tally_pg_subject *subject, int64_t end, const char *format,
     ...)
 {
-	char detail[DETAIL_MAX];
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(detail, sizeof(detail), format, args);
+	tally_pg_vtell(v, kind, subject, end, format, args);
 	va_end(args);
-	tell(v, kind, subject, end, detail);
 }
 
 int

@@ -17,6 +17,7 @@
 #include "pgclient/match.h"
 #include "pgclient/render.h"
 #include "pgclient/rows.h"
+#include "pgclient/shape.h"
 
 /* What stands before the columns: ctid and xmin. */
 #define FIELDS_BEFORE 2
@@ -108,7 +109,9 @@ find_fields(struct tally_pg_verifier *v, struct columns *columns,
 		    columns->nlive, out_why);
 		int *field;
 
-		if (found == NULL)
+		if (found != NULL)
+			*out_why = tally_pg_shape_fault(v, epoch, i, found);
+		if (found == NULL || *out_why != NULL)
 			return NULL;
 		field = &columns->field[found - columns->live];
 		if (*field == 0)
@@ -364,8 +367,8 @@ struct reading {
 	bool put;
 	struct tally_pg_rendered row;
 	struct tally_pg_chain *chain; /* of the last row */
-	struct tally_pg_sum rows;
-	struct tally_pg_sum old_rows;
+	struct tally_sum rows;
+	struct tally_sum old_rows;
 };
 
 static bool
@@ -416,7 +419,7 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 static void
 add_up(struct reading *reading, const struct tally_pg_item *item)
 {
-	struct tally_pg_sum *sum = &reading->rows;
+	struct tally_sum *sum = &reading->rows;
 
 	if (item->age == TALLY_PG_AGE_NARROWED)
 		atomic_fetch_add(&item->use->narrowed, 1);
@@ -426,9 +429,9 @@ add_up(struct reading *reading, const struct tally_pg_item *item)
 		return;
 	if (item->age == TALLY_PG_AGE_LEGACY)
 		sum = &reading->old_rows;
-	tally_pg_sum_add(sum,
+	tally_sum_add(sum,
 	    tally_pg_sources_hash(reading->v,
-		item->chain == NULL ? 0 : item->chain->id, &item->digest,
+		item->chain == NULL ? 0 : item->chain->seen.id, &item->digest,
 		reading->row.key.at, reading->row.key.len));
 }
 
@@ -445,7 +448,7 @@ take_view(struct reading *reading, const struct view *view,
 		return tally_pg_no_memory(error);
 	/* Rows of one chain mostly stand together. */
 	if (reading->chain == NULL ||
-	    strcmp(reading->chain->name, row->chain.at) != 0)
+	    strcmp(reading->chain->seen.name, row->chain.at) != 0)
 		reading->chain = tally_pg_chains_find(reading->v, row->chain.at,
 		    row->chain.len);
 	item->form = view->form;
@@ -536,8 +539,8 @@ read_part(struct tally_pg_worker *worker, void *arg, size_t number,
 	result = read_rows(&reading, error);
 	tally_pg_rendered_wipe(&reading.row);
 	(void)pthread_mutex_lock(&walk->v->lock);
-	tally_pg_sum_join(&source->rows, &reading.rows);
-	tally_pg_sum_join(&source->old_rows, &reading.old_rows);
+	tally_sum_join(&source->rows, &reading.rows);
+	tally_sum_join(&source->old_rows, &reading.old_rows);
 	(void)pthread_mutex_unlock(&walk->v->lock);
 	/* What the server would not give is no reason to give up (O4). */
 	if ((result == TALLY_E_IO || result == TALLY_E_ACCESS) &&

@@ -68,8 +68,8 @@ tally_pg_runs_free(struct tally_pg_runs *runs)
 static struct run *
 bucket_of(struct table *table, const struct tally_pg_chain *chain, int64_t next)
 {
-	uint64_t mixed = ((uint64_t)chain->id << 32 ^ (uint64_t)chain->id ^
-			     (uint64_t)next) *
+	uint64_t id = (uint64_t)chain->seen.id;
+	uint64_t mixed = (id << 32 ^ id ^ (uint64_t)next) *
 	    UINT64_C(0x9e3779b97f4a7c15);
 
 	return table->open[mixed >> (64 - BUCKET_BITS)];
@@ -143,8 +143,8 @@ compare(const void *a, const void *b)
 	const struct run *x = a;
 	const struct run *y = b;
 
-	if (x->chain->id != y->chain->id)
-		return x->chain->id < y->chain->id ? -1 : 1;
+	if (x->chain->seen.id != y->chain->seen.id)
+		return x->chain->seen.id < y->chain->seen.id ? -1 : 1;
 	if (x->first != y->first)
 		return x->first < y->first ? -1 : 1;
 	return x->next < y->next ? -1 : x->next > y->next;
@@ -156,13 +156,13 @@ join_run(const struct run *run)
 {
 	struct tally_pg_chain *chain = run->chain;
 
-	if (run->first != chain->last_seq + 1 ||
-	    (chain->last_seq == 0
+	if (run->first != chain->seen.last_seq + 1 ||
+	    (chain->seen.last_seq == 0
 		    ? !tally_hash_is_zero(&run->prev)
-		    : !tally_hash_equal(&run->prev, &chain->last_hash)))
+		    : !tally_hash_equal(&run->prev, &chain->seen.last_hash)))
 		atomic_store(&chain->suspect, true);
-	chain->last_seq = run->next - 1;
-	chain->last_hash = run->hash;
+	chain->seen.last_seq = run->next - 1;
+	chain->seen.last_hash = run->hash;
 }
 
 void

@@ -151,7 +151,7 @@ tally_pg_session_open(struct tally_pg_verifier *v, const char *conninfo,
 	(void)clock_gettime(CLOCK_MONOTONIC, &v->begun);
 	v->pool.tick = tick;
 	v->pool.tick_arg = v;
-	if (getrandom(v->seed, sizeof(v->seed), 0) != sizeof(v->seed))
+	if (getrandom(&v->seed, sizeof(v->seed), 0) != sizeof(v->seed))
 		return tally_fail(error, TALLY_E_IO, "cannot get random bytes");
 	result = tally_pg_pool_open(&v->pool, conninfo, error);
 	if (result == 0 && tally_hasher_open(&v->hasher) != 0)

@@ -8,7 +8,9 @@
 
 #include "core/fail.h"
 #include "pgclient/entries.h"
+#include "pgclient/shape.h"
 #include "pgclient/sources.h"
+#include "pgclient/tracked.h"
 
 /* Epochs that records name; of more only the number of records is kept. */
 #define EPOCHS_MAX 4096
@@ -18,7 +20,7 @@
 struct count {
 	int64_t id; /* 0: none */
 	uint64_t total;
-	struct tally_pg_sum sum;
+	struct tally_sum sum;
 };
 
 struct tally_pg_tally {
@@ -68,7 +70,7 @@ tally_pg_sources_hash(struct tally_pg_verifier *v, int64_t chain_id,
 	if (key_len > 0)
 		memcpy(bytes + sizeof(chain_id) + TALLY_HASH_SIZE, key,
 		    key_len);
-	return tally_pg_sum_hash(v->seed, bytes,
+	return tally_sip(&v->seed, bytes,
 	    sizeof(chain_id) + TALLY_HASH_SIZE + key_len);
 }
 
@@ -103,10 +105,10 @@ tally_pg_sources_take(struct tally_pg_verifier *v, unsigned worker,
 	}
 	count->total++;
 	/* Where sums are compared no record has a salt: one spoils the sum. */
-	tally_pg_sum_add(&count->sum,
+	tally_sum_add(&count->sum,
 	    tally_pg_sources_hash(v,
 		record->salt == NULL ? record->chain_id : -record->chain_id,
-		&record->digest, record->key, record->key_len));
+		&record->parts.digest, record->key, record->key_len));
 }
 
 /* ---- uses ------------------------------------------------------------- */
@@ -186,7 +188,7 @@ join_counts(struct tally_pg_verifier *v)
 				return TALLY_E_MEMORY;
 			use->total += count->total;
 			use->records += count->total;
-			tally_pg_sum_join(&use->sum, &count->sum);
+			tally_sum_join(&use->sum, &count->sum);
 		}
 	}
 	return 0;
@@ -328,6 +330,18 @@ begin_epoch(struct tally_pg_verifier *v, const struct tally_pg_entry *entry,
 	return 0;
 }
 
+static int
+begin_tracked(struct tally_pg_verifier *v, const struct tally_pg_entry *entry,
+    struct tally_pg_tracked *tracked)
+{
+	struct tally_pg_use *use = get_use(v, entry->event_id);
+
+	if (use == NULL)
+		return TALLY_E_MEMORY;
+	use->tracked = tracked;
+	return 0;
+}
+
 /* Of a kind that changes nothing of how records are judged? */
 static bool
 is_known(const struct tally_pg_entry *entry)
@@ -345,11 +359,19 @@ replay(struct tally_pg_verifier *v)
 		const struct tally_pg_entry *entry = &v->entries->all[i];
 		struct tally_pg_subject subject = { .chain = TALLY_PG_LOG_CHAIN,
 			.seq = entry->seq };
+		struct tally_pg_tracked *tracked;
 		struct tally_pg_epoch *epoch;
 		struct tally_pg_detach *detach;
 
 		if (entry->event == NULL)
 			continue;
+		result = tally_pg_tracked_replay(v, entry->seq, entry->event_id,
+		    entry->event, entry->event_len, &tracked);
+		if (result == 0 && tracked != NULL)
+			result = begin_tracked(v, entry, tracked);
+		if (result != TALLY_END)
+			continue;
+		result = 0;
 		epoch = tally_pg_epoch_parse(&v->arena, entry->event,
 		    entry->event_len);
 		detach = tally_pg_detach_parse(&v->arena, entry->event,
@@ -373,7 +395,8 @@ static bool
 is_same_column(const struct tally_pg_column *a, const struct tally_pg_column *b)
 {
 	return a->number == b->number && a->typmod == b->typmod &&
-	    strcmp(a->name, b->name) == 0 && strcmp(a->type, b->type) == 0;
+	    strcmp(a->name, b->name) == 0 && strcmp(a->type, b->type) == 0 &&
+	    tally_pg_shape_is_same(a->shape, b->shape);
 }
 
 static bool
@@ -527,6 +550,7 @@ tally_pg_sources_has_unknown(struct tally_pg_verifier *v)
 {
 	for (size_t i = 0; i < v->sources->nuses; i++)
 		if (v->sources->uses[i]->epoch == NULL &&
+		    v->sources->uses[i]->tracked == NULL &&
 		    v->sources->uses[i]->records > 0)
 			return true;
 	return v->sources->other_records > 0;
@@ -540,7 +564,8 @@ tally_pg_sources_tell_unknown(struct tally_pg_verifier *v)
 	for (size_t i = 0; i < v->sources->nuses; i++) {
 		const struct tally_pg_use *use = v->sources->uses[i];
 
-		if (use->epoch == NULL && use->records > 0)
+		if (use->epoch == NULL && use->tracked == NULL &&
+		    use->records > 0)
 			tally_pg_tell(v, TALLY_NOT_JUDGED, &nothing,
 			    "%" PRIu64 " records of rows name event %" PRId64
 			    " as their table's attach event, which tally:log"

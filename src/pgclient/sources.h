@@ -10,12 +10,13 @@
 #ifndef TALLY_PGCLIENT_SOURCES_H
 #define TALLY_PGCLIENT_SOURCES_H
 
+#include "core/sum.h"
 #include "pgclient/epoch.h"
 #include "pgclient/record.h"
-#include "pgclient/sum.h"
 #include "pgclient/verifier.h"
 
 struct tally_pg_source;
+struct tally_pg_tracked;
 
 struct tally_pg_form {
 	int number;
@@ -37,15 +38,16 @@ struct tally_pg_use {
 	struct tally_pg_epoch *epoch; /* NULL: tally:log does not seal it */
 	struct tally_pg_source *source;
 	struct tally_pg_form *form;
-	uint32_t root;      /* the table that it is of; 0: gone */
-	int64_t attach_seq; /* in tally:log */
-	int64_t detach_seq; /* 0: it is in force */
+	struct tally_pg_tracked *tracked; /* then it has no source; or NULL */
+	uint32_t root;                    /* the table that it is of; 0: gone */
+	int64_t attach_seq;               /* in tally:log */
+	int64_t detach_seq;               /* 0: it is in force */
 	uint64_t detach_xid, detach_since;
 	uint64_t total;   /* of records that name it, in the scope */
 	uint64_t records; /* of these, not told one by one */
 	atomic_uint_fast64_t narrowed; /* rows of its time, left out */
 	bool is_named;                 /* by a record of tally:log */
-	struct tally_pg_sum sum;       /* of its records */
+	struct tally_sum sum;          /* of its records */
 	struct tally_pg_use *next;     /* of the source, in the log's order */
 };
 
@@ -70,12 +72,12 @@ struct tally_pg_source {
 	int nclasses; /* different keys of its forms */
 	uint32_t *roots;
 	int nroots;
-	bool is_here;                 /* all epochs began in this database */
-	bool is_sorted;               /* its rows are compared one by one */
-	const char *_Atomic blind;    /* why rows could not be read, or NULL */
-	struct tally_pg_use *live;    /* in force, or NULL */
-	struct tally_pg_sum rows;     /* that are to have a record */
-	struct tally_pg_sum old_rows; /* that need none, as old as they are */
+	bool is_here;              /* all epochs began in this database */
+	bool is_sorted;            /* its rows are compared one by one */
+	const char *_Atomic blind; /* why rows could not be read, or NULL */
+	struct tally_pg_use *live; /* in force, or NULL */
+	struct tally_sum rows;     /* that are to have a record */
+	struct tally_sum old_rows; /* that need none, as old as they are */
 	/* Told once for the source, with their number: */
 	uint64_t legacy;
 	uint64_t unknown_age;
@@ -98,6 +100,7 @@ struct tally_pg_sources {
 	struct tally_pg_form **forms; /* by number */
 	int nforms;
 	struct tally_pg_attached *attached;
+	struct tally_pg_tracked *tracked; /* in the log's order */
 	/* By id; of the records that name more than these the number. */
 	struct tally_pg_use **uses;
 	size_t nuses;
@@ -131,6 +134,17 @@ tally_pg_sources_load(struct tally_pg_verifier *v, struct tally_error *error);
 /* NULL: no record names it, and tally:log does not seal it. */
 struct tally_pg_use *
 tally_pg_sources_find(struct tally_pg_verifier *v, int64_t epoch);
+
+/*
+ * A record of tally:log names it, but the event does not hold, which was told:
+ * records that name it may be of rows or of statements.
+ */
+static inline bool
+tally_pg_use_is_lost(const struct tally_pg_use *use)
+{
+	return use != NULL && use->epoch == NULL && use->tracked == NULL &&
+	    use->is_named;
+}
 
 /* Does any record name an epoch that tally:log does not seal? */
 bool

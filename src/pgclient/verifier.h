@@ -10,6 +10,7 @@
 #define TALLY_PGCLIENT_VERIFIER_H
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,7 +49,7 @@ struct tally_pg_verifier {
 	struct tally_pg_server server;
 	struct tally_pg_arena arena; /* whatever lives until the end */
 	struct tally_hasher hasher;  /* the main thread's */
-	uint64_t seed[2];            /* random: nobody can prepare for it */
+	struct tally_sip_key seed;   /* random: nobody can prepare for it */
 	pthread_mutex_t lock;        /* findings, and what workers share */
 	uint64_t findings;
 	uint64_t by_kind[TALLY_KIND_COUNT];
@@ -90,6 +91,12 @@ void
 tally_pg_tell_range(struct tally_pg_verifier *v, enum tally_finding_kind kind,
     const struct tally_pg_subject *subject, int64_t end, const char *format,
     ...) TALLY_PRINTF(5, 6);
+
+/* end: the last seq + 1; 0 with no seq. */
+void
+tally_pg_vtell(struct tally_pg_verifier *v, enum tally_finding_kind kind,
+    const struct tally_pg_subject *subject, int64_t end, const char *format,
+    va_list args) TALLY_PRINTF(5, 0);
 
 /* "out of memory". */
 int

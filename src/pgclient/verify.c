@@ -29,6 +29,7 @@
 #include "pgclient/outside.h"
 #include "pgclient/rows.h"
 #include "pgclient/session.h"
+#include "pgclient/tracked.h"
 
 /* ---- the walks over records ------------------------------------------- */
 
@@ -86,12 +87,23 @@ take_again(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
 		.key_len = record->key_len };
 	struct tally_pg_item item;
 	const char *fault = NULL;
+	bool claimed;
 
 	(void)worker;
 	tally_pg_match_prepare(v, record, &item);
+	if ((item.flags & TALLY_PG_IS_ACCUSED) == 0) {
+		int result = tally_pg_kept_claim(v, record, &claimed, error);
+
+		if (result != 0 || claimed)
+			return result;
+	}
 	if (item.chain != NULL)
-		subject.chain = item.chain->name;
-	if (record->epoch == 0)
+		subject.chain = item.chain->seen.name;
+	if (item.use != NULL && item.use->tracked != NULL)
+		fault = "it is of a tracked table, but names no event";
+	else if (record->key == NULL && tally_pg_use_is_lost(item.use))
+		return 0;
+	else if (record->epoch == 0)
 		fault = "it names neither the attach event of a row nor an"
 			" event";
 	else if (record->key == NULL)
@@ -99,13 +111,16 @@ take_again(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
 	else if (item.use == NULL || item.use->epoch == NULL ||
 	    item.chain == NULL)
 		return 0;
-	if (fault == NULL) {
+	if (item.use != NULL && item.use->tracked != NULL) {
+		subject.source = item.use->tracked->epoch->label;
+	} else if (fault == NULL) {
 		subject.source = item.use->epoch->label;
 		fault = shape_fault(record, item.use->epoch);
 	}
 	if (fault != NULL && (item.flags & TALLY_PG_IS_ACCUSED) == 0)
 		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject, "%s", fault);
-	if (record->epoch == 0 || record->key == NULL)
+	if (record->epoch == 0 || record->key == NULL ||
+	    item.use->epoch == NULL)
 		return 0;
 	if (fault != NULL)
 		item.flags |= TALLY_PG_IS_ACCUSED;
@@ -122,8 +137,8 @@ scope_filter(struct tally_pg_verifier *v, bool with_log)
 	if (only == NULL)
 		return NULL;
 	return tally_pg_arena_format(&v->arena,
-	    "r.chain_id IN (%" PRId64 ", %" PRId64 ")", only->id,
-	    with_log && log != NULL ? log->id : only->id);
+	    "r.chain_id IN (%" PRId64 ", %" PRId64 ")", only->seen.id,
+	    with_log && log != NULL ? log->seen.id : only->seen.id);
 }
 
 static int
@@ -140,7 +155,7 @@ judge_records(struct tally_pg_verifier *v, struct tally_error *error)
 
 		tally_pg_entries_forget(v);
 		snprintf(filter, sizeof(filter), "r.chain_id = %" PRId64,
-		    v->chains.log->id);
+		    v->chains.log->seen.id);
 		result = tally_pg_records_walk(v, filter, take_entry, error);
 	}
 	return result != 0 ? result : tally_pg_links_judge(v, error);
@@ -166,12 +181,12 @@ can_be_summed(const struct tally_pg_verifier *v,
 static bool
 is_sum_right(const struct tally_pg_source *source)
 {
-	struct tally_pg_sum records = { 0, 0 };
+	struct tally_sum records = { 0, 0 };
 
 	for (const struct tally_pg_use *use = source->uses; use != NULL;
 	     use = use->next)
-		tally_pg_sum_join(&records, &use->sum);
-	return tally_pg_sum_equal(&records, &source->rows);
+		tally_sum_join(&records, &use->sum);
+	return tally_sum_equal(&records, &source->rows);
 }
 
 static uint64_t
@@ -291,19 +306,21 @@ match_rows(struct tally_pg_verifier *v, struct tally_pg_rows *rows,
 	    ? "r.event_id IS NULL"
 	    : tally_pg_arena_format(&v->arena, "r.event_id IS NULL AND %s",
 		  scope);
-	int result;
+	int result = tally_pg_match_open(v, error);
 
+	if (result == 0)
+		result = tally_pg_kept_judge(v, error);
+	if (result != 0)
+		return result;
 	/* Records of no row and no event are to be found in any case. */
-	if (!sorted)
+	if (!sorted && !tally_pg_kept_has_strays(v))
 		filter = tally_pg_arena_format(&v->arena,
 		    "%s AND (r.epoch IS NULL OR r.key IS NULL)", filter);
 	if (filter == NULL)
 		return tally_pg_no_memory(error);
-	result = tally_pg_match_open(v, error);
+	result = tally_pg_records_walk(v, filter, take_again, error);
 	if (result == 0)
-		result = tally_pg_kept_judge(v, error);
-	if (result == 0)
-		result = tally_pg_records_walk(v, filter, take_again, error);
+		tally_pg_kept_finish(v);
 	if (result == 0 && sorted)
 		result = tally_pg_rows_read(v, rows, true, error);
 	return result != 0 ? result : tally_pg_match_judge(v, error);
@@ -359,6 +376,8 @@ judge(struct tally_pg_verifier *v, struct tally_error *error)
 		result = tally_pg_sources_load(v, error);
 	if (result == 0)
 		result = tally_pg_attached_judge(v, error);
+	if (result == 0)
+		result = tally_pg_tracked_judge(v, error);
 	if (result == 0)
 		result = judge_rows(v, error);
 	if (result == 0)
@@ -429,6 +448,7 @@ tally_pg_verify(const char *conninfo,
 		    "libcrypto cannot hash");
 	if (result == 0)
 		conclude(v, out_verdict);
+	tally_pg_kept_close(v);
 	tally_pg_match_close(v);
 	tally_pg_sources_close(v);
 	tally_pg_entries_close(v);

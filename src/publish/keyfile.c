@@ -24,6 +24,8 @@
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 
+#include <tally/witness.h>
+
 #include "log/fail.h"
 #include "publish/signer.h"
 
@@ -182,8 +184,8 @@ parse_first_line(const char *path, const char *text, struct tally_vkey *out,
 
 /* A new secret, and its vkey. */
 static int
-make_signer(const char *name, struct tally_signer *out,
-    struct tally_error *error)
+make_signer(const char *name, enum tally_vkey_type type,
+    struct tally_signer *out, struct tally_error *error)
 {
 	uint8_t public_key[TALLY_SIGN_PUBLIC_SIZE];
 	struct tally_hasher hasher;
@@ -197,17 +199,18 @@ make_signer(const char *name, struct tally_signer *out,
 	else if (result != 0)
 		result = tally_fail_memory(error);
 	else
-		tally_vkey_init(&hasher, name, strlen(name), TALLY_VKEY_ED25519,
-		    public_key, &out->vkey);
+		tally_vkey_init(&hasher, name, strlen(name), type, public_key,
+		    &out->vkey);
 	if (result == 0 && tally_hasher_failed(&hasher))
 		result = tally_fail(error, TALLY_E_BUG, "libcrypto failed");
 	tally_hasher_close(&hasher);
 	return result;
 }
 
-int
-tally_key_generate(const char *path, const char *name, const char *passphrase,
-    char out_vkey[TALLY_VKEY_TEXT_SIZE], struct tally_error *error)
+static int
+generate(const char *path, const char *name, enum tally_vkey_type type,
+    const char *passphrase, char out_vkey[TALLY_VKEY_TEXT_SIZE],
+    struct tally_error *error)
 {
 	struct tally_signer signer = { 0 };
 	BIO *text;
@@ -222,7 +225,7 @@ tally_key_generate(const char *path, const char *name, const char *passphrase,
 	text = BIO_new(BIO_s_secmem());
 	if (text == NULL)
 		return tally_fail_memory(error);
-	result = make_signer(name, &signer, error);
+	result = make_signer(name, type, &signer, error);
 	if (result == 0 && put_key(text, &signer, passphrase) != 0)
 		result = tally_fail_memory(error);
 	if (result == 0) {
@@ -234,6 +237,23 @@ tally_key_generate(const char *path, const char *name, const char *passphrase,
 	BIO_free(text);
 	tally_sign_wipe(&signer, sizeof(signer));
 	return result;
+}
+
+int
+tally_key_generate(const char *path, const char *name, const char *passphrase,
+    char out_vkey[TALLY_VKEY_TEXT_SIZE], struct tally_error *error)
+{
+	return generate(path, name, TALLY_VKEY_ED25519, passphrase, out_vkey,
+	    error);
+}
+
+int
+tally_key_generate_witness(const char *path, const char *name,
+    const char *passphrase, char out_vkey[TALLY_VKEY_TEXT_SIZE],
+    struct tally_error *error)
+{
+	return generate(path, name, TALLY_VKEY_COSIGNATURE, passphrase,
+	    out_vkey, error);
 }
 
 int

@@ -33,14 +33,24 @@
 #define TRIES 8
 #define NOTE_MAX 65536
 
+/* What stays from one checkpoint to the next. */
+struct tally_publisher {
+	struct tally_log *log;
+	struct tally_publish_options options;
+	struct tally_hasher hasher;
+	struct tally_headtree heads;
+};
+
+/* One checkpoint under way.  Directories are opened for each anew, since what
+ * lies at a path may have been replaced meanwhile. */
 struct publishing {
 	struct tally_log *log;
 	const struct tally_publish_options *options;
+	struct tally_hasher *hasher;
+	struct tally_headtree *heads;
 	struct tally_published_checkpoint *out;
 	struct tally_file_register file;
 	struct tally_register *reg;
-	struct tally_hasher hasher;
-	struct tally_headtree heads;
 	int public_dir;
 	struct tally_checkpoint last, next;
 };
@@ -48,24 +58,34 @@ struct publishing {
 /* ---- before ----------------------------------------------------------- */
 
 static int
-check_signers(const struct publishing *p, struct tally_error *error)
+check_signers(const struct tally_log *log,
+    const struct tally_publish_options *options, struct tally_error *error)
 {
-	const char *origin = p->log->identity.origin;
-	const struct tally_publish_options *options = p->options;
+	const char *origin = log->identity.origin;
+	const char *name = options->signers_len == 0
+	    ? ""
+	    : options->signers[0]->vkey.name;
 
+	if (log->read_only)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the log is open for reading, and a checkpoint adds a"
+		    " record");
 	if (strncmp(origin, "localhost/", 10) == 0)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "nothing is signed under the origin \"%s\"; make the log"
 		    " with an origin of its own",
 		    origin);
-	if (options->signers_len == 0 ||
-	    strcmp(options->signers[0]->vkey.name, origin) != 0)
+	if (strcmp(name, origin) != 0)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the key's name is \"%s\", and the log's origin \"%s\";"
 		    " they must be one",
-		    options->signers_len == 0 ? ""
-					      : options->signers[0]->vkey.name,
-		    origin);
+		    name, origin);
+	for (size_t i = 0; i < options->signers_len; i++) {
+		if (options->signers[i]->vkey.type != TALLY_VKEY_ED25519)
+			return tally_fail(error, TALLY_E_USAGE,
+			    "the key \"%s\" is a witness's, which signs no log",
+			    options->signers[i]->vkey.name);
+	}
 	return TALLY_OK;
 }
 
@@ -99,7 +119,7 @@ open_register(struct publishing *p, struct tally_error *error)
 	struct tally_sys_stat log, beside;
 	int result = tally_file_register_open(&p->file,
 	    path == NULL ? p->log->dir : TALLY_SYS_CWD,
-	    path == NULL ? REGISTER_NAME : path, &p->hasher, error);
+	    path == NULL ? REGISTER_NAME : path, p->hasher, error);
 
 	if (result != 0)
 		return result;
@@ -150,7 +170,7 @@ begin_register(struct publishing *p, struct tally_error *error)
 		return result;
 	p->last = p->next;
 	p->last.size = 0;
-	p->last.root = tally_hash_bytes(&p->hasher, "", 0);
+	p->last.root = tally_hash_bytes(p->hasher, "", 0);
 	return p->reg->swap(p->reg, NULL, &p->last, error);
 }
 
@@ -205,7 +225,7 @@ walk(struct publishing *p, uint64_t size, struct tally_error *error)
 
 	if (tiles == NULL)
 		return tally_fail_memory(error);
-	result = tally_tiles_open(tiles, p->log, p->public_dir, &p->hasher,
+	result = tally_tiles_open(tiles, p->log, p->public_dir, p->hasher,
 	    begin, error);
 	if (result == 0)
 		result = tally_tiles_take(tiles, begin, error);
@@ -220,7 +240,7 @@ walk(struct publishing *p, uint64_t size, struct tally_error *error)
 		result = tally_tiles_finish(tiles, error);
 	if (result == 0)
 		p->next.root = tally_tiles_root(tiles);
-	if (result == 0 && tally_hasher_failed(&p->hasher))
+	if (result == 0 && tally_hasher_failed(p->hasher))
 		result = tally_fail(error, TALLY_E_BUG, "libcrypto failed");
 	tally_tiles_close(tiles);
 	tally_sys_free(tiles);
@@ -333,7 +353,7 @@ publish_once(struct publishing *p, struct tally_error *error)
 		return TALLY_OK;
 	}
 	if (result == 0)
-		result = tally_headtree_seal(p->log, &p->heads, &size, &sealed,
+		result = tally_headtree_seal(p->log, p->heads, &size, &sealed,
 		    error);
 	if (result == 0)
 		result = walk_twice(p, size, error);
@@ -354,12 +374,8 @@ publish_once(struct publishing *p, struct tally_error *error)
 static int
 publish(struct publishing *p, struct tally_error *error)
 {
-	int result = check_signers(p, error);
+	int result = open_public(p, error);
 
-	if (result == 0 && tally_hasher_open(&p->hasher) != 0)
-		result = tally_fail_memory(error);
-	if (result == 0)
-		result = open_public(p, error);
 	if (result == 0)
 		result = open_register(p, error);
 	if (result != 0)
@@ -375,8 +391,33 @@ publish(struct publishing *p, struct tally_error *error)
 	return result;
 }
 
+/* ---- the calls -------------------------------------------------------- */
+
 int
-tally_publish(const char *dir, const struct tally_publish_options *options,
+tally_publisher_open(struct tally_log *log,
+    const struct tally_publish_options *options,
+    struct tally_publisher **out_publisher, struct tally_error *error)
+{
+	struct tally_publisher *publisher;
+	int result = check_signers(log, options, error);
+
+	if (result != 0)
+		return result;
+	publisher = tally_sys_alloc(sizeof(*publisher));
+	if (publisher == NULL)
+		return tally_fail_memory(error);
+	if (tally_hasher_open(&publisher->hasher) != 0) {
+		tally_sys_free(publisher);
+		return tally_fail_memory(error);
+	}
+	publisher->log = log;
+	publisher->options = *options;
+	*out_publisher = publisher;
+	return TALLY_OK;
+}
+
+int
+tally_publisher_publish(struct tally_publisher *publisher,
     struct tally_published_checkpoint *out, struct tally_error *error)
 {
 	struct publishing *p = tally_sys_alloc(sizeof(*p));
@@ -385,22 +426,51 @@ tally_publish(const char *dir, const struct tally_publish_options *options,
 	memset(out, 0, sizeof(*out));
 	if (p == NULL)
 		return tally_fail_memory(error);
-	p->options = options;
+	p->log = publisher->log;
+	p->options = &publisher->options;
+	p->hasher = &publisher->hasher;
+	p->heads = &publisher->heads;
 	p->out = out;
 	p->public_dir = -1;
 	p->file.dir = -1;
-	result = tally_log_open(dir, NULL, &p->log, error);
-	if (result == 0) {
-		result = publish(p, error);
-		tally_file_register_close(&p->file);
-		tally_sys_close(p->public_dir);
-		tally_headtree_wipe(&p->heads);
-		tally_hasher_close(&p->hasher);
-		if (result == 0)
-			result = tally_log_close(p->log, error);
-		else
-			(void)tally_log_close(p->log, NULL);
-	}
+	result = publish(p, error);
+	tally_file_register_close(&p->file);
+	/* With it goes the lock. */
+	tally_sys_close(p->public_dir);
 	tally_sys_free(p);
+	return result;
+}
+
+void
+tally_publisher_close(struct tally_publisher *publisher)
+{
+	if (publisher == NULL)
+		return;
+	tally_headtree_save(publisher->log, &publisher->heads);
+	tally_headtree_wipe(&publisher->heads);
+	tally_hasher_close(&publisher->hasher);
+	tally_sys_free(publisher);
+}
+
+int
+tally_publish(const char *dir, const struct tally_publish_options *options,
+    struct tally_published_checkpoint *out, struct tally_error *error)
+{
+	struct tally_publisher *publisher = NULL;
+	struct tally_log *log;
+	int result;
+
+	memset(out, 0, sizeof(*out));
+	result = tally_log_open(dir, NULL, &log, error);
+	if (result != 0)
+		return result;
+	result = tally_publisher_open(log, options, &publisher, error);
+	if (result == 0)
+		result = tally_publisher_publish(publisher, out, error);
+	tally_publisher_close(publisher);
+	if (result == 0)
+		result = tally_log_close(log, error);
+	else
+		(void)tally_log_close(log, NULL);
 	return result;
 }

@@ -245,7 +245,7 @@ breeze2() { # CHAIN
   wrong '.nmae = 1' 'unknown member "nmae"'
   wrong 'del(.name)' '"name" is missing'
   wrong '.name = 7' 'name: expected text'
-  wrong '.digest = "md5"' 'digest: unknown digest "md5"; there is sha256'
+  wrong '.digest = "md4"' 'digest: unknown digest "md4"; there are sha256, sha1, sha384, sha512, sha3-256, md5'
   wrong 'del(.hash)' '"hash" is missing'
   wrong '.hash = ""' 'the name of a field is empty'
   wrong '.start = 1' 'start: expected an object'
@@ -254,12 +254,12 @@ breeze2() { # CHAIN
   wrong '.eras[0].input = []' \
     'eras[0].input: expected an array that is not empty'
   wrong '.eras[0].input[2].as = "hexx"' "eras[0].input[2].as: unknown filter"`
-    `" \"hexx\"; there are text, hex, int64, time-ms, time-us, js-property,"`
-    `" js-utf16, python, jsonb"
+    `" \"hexx\"; there are text, hex, base64, int64, int32, time-s, time-ms,"`
+    `" time-us, epoch-s, epoch-ms, epoch-us, js-property, js-utf16, python, jsonb"
   wrong '.eras[0].input[0].prev = "raw"' \
     'eras[0].input[0]: "prev" is "text" or "hex"'
   wrong '.eras[0].input[3] = {}' "eras[0].input[3]: expected text, or an"`
-    `" object with \"prev\", \"field\", \"record\" or \"object\""
+    `" object with \"prev\", \"field\", \"record\", \"object\" or \"digest\""
   wrong '.eras[0].input[3] = {record: "yaml"}' \
     'eras[0].input[3].record: unknown form "yaml"'
   wrong '.eras[0].when = {field: "a"}' \

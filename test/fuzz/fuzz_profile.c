@@ -36,7 +36,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t *zero = size > 0 ? memchr(data, 0, size) : NULL;
 	size_t len = zero != NULL ? (size_t)(zero - data) : size;
 	struct rest rest = { data + len, size - len };
-	struct tally_profile_source source = { read_rest, &rest, "records" };
+	struct tally_profile_source source = {
+		.read = read_rest, .arg = &rest, .name = "records"
+	};
 	struct tally_profile *profile = NULL;
 	struct tally_error error = { .code = 0 };
 	struct tally_verdict verdict;
@@ -46,7 +48,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rest.at++;
 		rest.left--;
 	}
-	r = tally_profile_parse((const char *)data, len, &profile, &error);
+	r = tally_profile_parse((const char *)data, len, NULL, 0, &profile,
+	    &error);
 	if (r != 0) {
 		if (strncmp(error.message, "profile: ", 9) != 0)
 			abort();

@@ -32,11 +32,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	again = malloc(tally_proof_text_size(extra_len, proof.path_len,
-	    proof.note_text.len));
+	    proof.under.text.len));
 	if (again == NULL)
 		abort();
 	len = tally_proof_text_format(extra, extra_len, proof.index, proof.path,
-	    proof.path_len, proof.note_text.at, proof.note_text.len, again);
+	    proof.path_len, proof.under.text.at, proof.under.text.len, again);
 	if (len != size || memcmp(again, text, size) != 0)
 		abort();
 	free(again);

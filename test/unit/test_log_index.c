@@ -20,73 +20,10 @@
 #include <tally/log.h>
 #include <tally/proof.h>
 
+#include "place.h"
+
 #define RECORDS 6000
 #define EVERY 100 /* of them one is of the sparse chain */
-
-struct place {
-	char top[128];
-	char dir[160];
-	struct tally_error error;
-};
-
-static int
-shell(const char *format, ...) TALLY_PRINTF(1, 2);
-
-static int
-shell(const char *format, ...)
-{
-	char command[2048];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	return system(command);
-}
-
-static int
-setup(void **state)
-{
-	struct place *place = calloc(1, sizeof(*place));
-	const char *tmp = getenv("TMPDIR");
-
-	if (place == NULL)
-		return -1;
-	snprintf(place->top, sizeof(place->top), "%.80s/tally-unit-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(place->top) == NULL)
-		return -1;
-	snprintf(place->dir, sizeof(place->dir), "%s/audit", place->top);
-	*state = place;
-	return tally_log_init(place->dir, NULL, &place->error);
-}
-
-static int
-teardown(void **state)
-{
-	struct place *place = *state;
-
-	shell("rm -rf '%s'", place->top);
-	free(place);
-	return 0;
-}
-
-static struct tally_log *
-must_open(struct place *place)
-{
-	struct tally_log *log = NULL;
-	int result = tally_log_open(place->dir, NULL, &log, &place->error);
-
-	if (result != 0)
-		fail_msg("open: %s", place->error.message);
-	return log;
-}
-
-static void
-must_close(struct tally_log *log)
-{
-	assert_int_equal(tally_log_close(log, NULL), 0);
-}
 
 /* A record with an id and an event of one length, made from number. */
 static int

@@ -41,11 +41,11 @@ test_proof_text__written_and_read(void **state)
 		assert_int_equal(proof.has_extra, extra != 0);
 		assert_int_equal(proof.index, 4711 * n);
 		assert_int_equal(proof.path_len, i & 4 ? TALLY_PROOF_MAX : 0);
-		assert_int_equal(proof.is_signed, n == 1);
-		assert_int_equal(proof.checkpoint.size, 7);
-		assert_string_equal(proof.checkpoint.origin,
+		assert_int_equal(proof.under.is_signed, n == 1);
+		assert_int_equal(proof.under.checkpoint.size, 7);
+		assert_string_equal(proof.under.checkpoint.origin,
 		    "example.org/audit");
-		assert_int_equal(proof.note_text.len, strlen(notes[n]));
+		assert_int_equal(proof.under.text.len, strlen(notes[n]));
 		if (extra != 0)
 			assert_memory_equal(proof.extra.at, "ZXh0cmE=", 8);
 	}

@@ -188,7 +188,8 @@ BEGIN
 			HINT = CASE WHEN own_label THEN 'Choose another: label => ''...'''
 				ELSE 'Choose another than the table''s name: label => ''...''' END;
 	END IF;
-	SELECT a.relation INTO other FROM tally.attachment a WHERE a.label = check_names.label;
+	SELECT a.relation INTO other FROM tally.attachment a
+		WHERE a.label = check_names.label AND a.relation <> check_names.relation;
 	IF FOUND AND NOT EXISTS (SELECT FROM pg_class WHERE oid = other) THEN
 		RAISE EXCEPTION 'label "%" belongs to a table that was dropped while it was attached', label
 			USING ERRCODE = 'duplicate_object',
@@ -209,42 +210,73 @@ BEGIN
 END
 $$;
 
--- The next transaction id, as of now: that of a subtransaction that begins here
--- and leaves nothing, and one.  Row versions with an older one were there.
-CREATE FUNCTION tally.next_xid() RETURNS text LANGUAGE plpgsql
+-- The condition over the columns of the event, as it is kept.
+CREATE FUNCTION tally.condition_over(given text, relation oid, columns smallint[])
+	RETURNS text LANGUAGE sql
 	SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	me bigint := pg_current_xact_id()::text::bigint;
-	fresh bigint;
+	SELECT tally.condition(given, string_agg(
+		format('%I %s', attname, format_type(atttypid, atttypmod))
+		|| CASE WHEN attcollation <> t.typcollation THEN ' COLLATE '
+			|| (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c
+				JOIN pg_namespace n ON n.oid = c.collnamespace
+				WHERE c.oid = attcollation) ELSE '' END, ', ' ORDER BY attnum))
+	FROM pg_attribute JOIN pg_type t ON t.oid = atttypid
+	WHERE attrelid = relation AND attnum = ANY (columns)
+$$;
+
+CREATE FUNCTION tally.check_readable(relation oid) RETURNS void LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
-	BEGIN
-		PERFORM tally.writing(true);
-		INSERT INTO tally.pending (xid, first, lock_key, chain) VALUES ('0', false, 0, '')
-			RETURNING xmin::text::bigint INTO fresh;
-		RAISE EXCEPTION USING ERRCODE = 'query_canceled', MESSAGE = 'taken back';
-	EXCEPTION WHEN query_canceled THEN
-		IF SQLERRM <> 'taken back' THEN
-			RAISE;
-		END IF;
-	END;
-	RETURN (me + ((fresh - me) & 4294967295) + 1)::text;
+	IF NOT has_table_privilege(relation, 'SELECT') THEN
+		RAISE EXCEPTION '"%" cannot be read by "%", the owner of schema "tally"',
+				tally.table_name(relation), current_user
+			USING ERRCODE = 'insufficient_privilege',
+				DETAIL = 'The verifier runs with that role''s rights.',
+				HINT = format('GRANT SELECT ON %s TO %I', relation::regclass, current_user);
+	END IF;
 END
 $$;
 
--- Seals that an epoch begins, and makes its trigger function, whose name it
--- returns.  The caller has locked the table and made the other trigger on it.
-CREATE FUNCTION tally.begin_epoch(relation oid, chain_by name, prefix text, label text,
-	columns name[], exclude name[], only_when text, salted boolean, keep_event boolean,
-	append_only boolean) RETURNS text LANGUAGE plpgsql
-	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-	SET standard_conforming_strings = on
+-- Seals that an epoch begins, by an event of that kind, and makes its trigger
+-- function, whose name it returns.
+CREATE FUNCTION tally.make_epoch(kind text, relation oid, chain_by name, prefix text,
+	label text, columns name[], exclude name[], only_when text, salted boolean,
+	keep_event boolean, append_only boolean) RETURNS text LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	key smallint[];
 	numbers smallint[];
 	own_label boolean := label IS NOT NULL;
 	id bigint;
+BEGIN
+	PERFORM tally.check_readable(relation);
+	label := coalesce(label, (SELECT relname FROM pg_class WHERE oid = relation));
+	prefix := coalesce(prefix, label);
+	PERFORM tally.check_names(relation, label, prefix, own_label);
+	key := tally.choose_key(relation);
+	numbers := tally.choose_columns(relation, key, chain_by, columns, exclude);
+	only_when := CASE WHEN only_when IS NOT NULL
+		THEN tally.condition_over(only_when, relation, numbers) END;
+	id := tally.log_event(tally.attach_event(kind, relation, chain_by, numbers, key,
+		only_when, prefix, label, salted, keep_event, append_only));
+	PERFORM tally.writing(true);
+	INSERT INTO tally.attachment VALUES (relation, id, label);
+	PERFORM tally.writing(false);
+	PERFORM tally.make_capture(id);
+	RETURN 'capture_' || id;
+END
+$$;
+
+-- The caller has locked the table and made the other trigger on it.
+CREATE FUNCTION tally.begin_epoch(relation oid, chain_by name, prefix text, label text,
+	columns name[], exclude name[], only_when text, salted boolean, keep_event boolean,
+	append_only boolean) RETURNS text LANGUAGE plpgsql
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
+AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = relation
 			AND tgfoid = 'tally.refuse_truncate'::regproc)
@@ -254,35 +286,8 @@ BEGIN
 	END IF;
 	LOCK TABLE tally.attachment IN SHARE ROW EXCLUSIVE MODE;
 	PERFORM tally.check_table(relation);
-	IF NOT has_table_privilege(relation, 'SELECT') THEN
-		RAISE EXCEPTION '"%" cannot be read by "%", the owner of schema "tally"',
-				tally.table_name(relation), current_user
-			USING ERRCODE = 'insufficient_privilege',
-				DETAIL = 'The verifier runs with that role''s rights.',
-				HINT = format('GRANT SELECT ON %s TO %I', relation::regclass, current_user);
-	END IF;
-	label := coalesce(label, (SELECT relname FROM pg_class WHERE oid = relation));
-	prefix := coalesce(prefix, label);
-	PERFORM tally.check_names(relation, label, prefix, own_label);
-	key := tally.choose_key(relation);
-	numbers := tally.choose_columns(relation, key, chain_by, columns, exclude);
-	IF only_when IS NOT NULL THEN
-		only_when := tally.condition(only_when, (
-			SELECT string_agg(format('%I %s', attname, format_type(atttypid, atttypmod))
-				|| CASE WHEN attcollation <> t.typcollation THEN ' COLLATE '
-					|| (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c
-						JOIN pg_namespace n ON n.oid = c.collnamespace
-						WHERE c.oid = attcollation) ELSE '' END, ', ' ORDER BY attnum)
-			FROM pg_attribute JOIN pg_type t ON t.oid = atttypid
-			WHERE attrelid = relation AND attnum = ANY (numbers)));
-	END IF;
-	id := tally.log_event(tally.attach_event(relation, chain_by, numbers, key, only_when,
-		prefix, label, salted, keep_event, append_only, tally.next_xid()));
-	PERFORM tally.writing(true);
-	INSERT INTO tally.attachment VALUES (relation, id, label);
-	PERFORM tally.writing(false);
-	PERFORM tally.make_capture(id);
-	RETURN 'capture_' || id;
+	RETURN tally.make_epoch('attach', relation, chain_by, prefix, label, columns, exclude,
+		only_when, salted, keep_event, append_only);
 END
 $$;
 
@@ -392,9 +397,8 @@ BEGIN
 	END IF;
 	"table" := CASE WHEN EXISTS (SELECT FROM pg_class WHERE oid = relation)
 		THEN tally.table_name(relation)
-		ELSE coalesce((SELECT e.event::json -> 'attach' ->> 'table' FROM tally.event e
-			WHERE e.id = ended.epoch), relation::text) END;
-	PERFORM tally.log_event(tally.detach_event(relation, "table", ended.label, tally.next_xid()));
+		ELSE coalesce(tally.config_of(ended.epoch) ->> 'table', relation::text) END;
+	PERFORM tally.log_event(tally.detach_event(relation, "table", ended.label));
 	PERFORM tally.writing(true);
 	DELETE FROM tally.attachment a WHERE a.relation = end_epoch.relation;
 	PERFORM tally.writing(false);
@@ -434,15 +438,14 @@ CREATE FUNCTION tally.refresh(tbl regclass) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
 	epoch bigint := (SELECT a.epoch FROM tally.attachment a WHERE a.relation = tbl);
-	fault text := tally.columns_fault((SELECT e.event::json -> 'attach' FROM tally.event e
-		WHERE e.id = epoch));
+	fault text := tally.columns_fault(tally.config_of(epoch));
 BEGIN
 	IF epoch IS NULL THEN
 		RAISE EXCEPTION '"%" is not attached', tally.table_name(tbl)
 			USING ERRCODE = 'object_not_in_prerequisite_state';
 	ELSIF fault IS NOT NULL THEN
 		RAISE EXCEPTION '%', fault USING ERRCODE = 'object_not_in_prerequisite_state',
-			HINT = 'Detach the table and attach it again: its columns are then sealed as they are now.';
+			HINT = 'Detach the table and attach it again; that begins a new epoch.';
 	END IF;
 	PERFORM tally.make_capture(epoch);
 END

@@ -1,14 +1,6 @@
 -- Capture ---------------------------------------------------------------
 -- The row is rendered and remembered; no chain is locked and none is read.
 
--- Was this version of a row written before the epoch began?
-CREATE FUNCTION tally.is_older(xmin xid, epoch_xid bigint) RETURNS boolean
-	LANGUAGE sql IMMUTABLE
-AS $$
-	SELECT xmin::text::bigint < 3
-		OR ((xmin::text::bigint - epoch_xid) & 4294967295) >= 2147483648
-$$;
-
 -- The chain's advisory lock.  Its number is of 64 bits, so two chains share one
 -- by design of an adversary at most, which costs speed only.
 CREATE FUNCTION tally.lock_key(chain text) RETURNS bigint

@@ -15,22 +15,44 @@ AS $$
 	SET quote_all_identifiers = off$settings$
 $$;
 
--- What the attach event says (pg/src/epoch.c), in the form of RFC 8785.
-CREATE FUNCTION tally.attach_event(relation oid, chain_by name, columns smallint[],
-	key smallint[], only_when text, prefix text, label text, salted boolean,
-	keep_event boolean, append_only boolean, xid text) RETURNS text
+-- The configuration that an event of tally:log holds, whatever its name.
+CREATE FUNCTION tally.config(event text) RETURNS json LANGUAGE sql IMMUTABLE
+AS $$
+	SELECT coalesce(j -> 'attach', j -> 'alter', j -> 'track') FROM (SELECT event::json AS j) AS e
+$$;
+
+CREATE FUNCTION tally.config_of(epoch bigint) RETURNS json LANGUAGE sql STABLE
+AS $$
+	SELECT tally.config(e.event) FROM tally.event e WHERE e.id = epoch
+$$;
+
+-- The columns of an attach event.
+CREATE FUNCTION tally.column_members(relation oid, columns smallint[]) RETURNS text
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET quote_all_identifiers = off
 AS $$
-	SELECT '{"attach":{"append_only":' || append_only
+	SELECT string_agg('{"name":' || tally.quote(attname) || ',"number":' || attnum
+		|| coalesce(',"shape":[' || (SELECT string_agg(tally.quote(f), ',' ORDER BY n)
+			FROM unnest(tally.shape_of(atttypid)) WITH ORDINALITY AS f (f, n)) || ']', '')
+		|| ',"type":' || tally.quote(tally.type_name(atttypid))
+		|| ',"typmod":' || atttypmod || '}', ',' ORDER BY attnum)
+	FROM pg_attribute WHERE attrelid = relation AND attnum = ANY (columns)
+$$;
+
+-- What an attach event says (pg/src/epoch.c), in the form of RFC 8785; kind:
+-- attach, or alter.
+CREATE FUNCTION tally.attach_event(kind text, relation oid, chain_by name, columns smallint[],
+	key smallint[], only_when text, prefix text, label text, salted boolean,
+	keep_event boolean, append_only boolean) RETURNS text
+	LANGUAGE sql
+	SET search_path = pg_catalog, pg_temp
+	SET quote_all_identifiers = off
+AS $$
+	SELECT '{"' || kind || '":{"append_only":' || append_only
 		|| coalesce(',"chain_by":' || tally.quote(chain_by), '')
-		|| ',"cluster":"' || system_identifier || '","columns":['
-		|| (SELECT string_agg('{"name":' || tally.quote(attname)
-			|| ',"number":' || attnum
-			|| ',"type":' || tally.quote(tally.type_name(atttypid))
-			|| ',"typmod":' || atttypmod || '}', ',' ORDER BY attnum)
-			FROM pg_attribute WHERE attrelid = relation AND attnum = ANY (columns))
+		|| ',"cluster":"' || system_identifier
+		|| '","columns":[' || tally.column_members(relation, columns)
 		|| '],"database":' || tally.quote(current_database())
 		|| ',"keep_event":' || keep_event
 		|| ',"key":[' || (SELECT string_agg(tally.quote(attname), ',' ORDER BY n)
@@ -40,55 +62,66 @@ AS $$
 		|| coalesce(',"only_when":' || tally.quote(only_when), '')
 		|| ',"prefix":' || tally.quote(prefix)
 		|| ',"relation":' || relation
+		|| tally.running_member(m.running)
 		|| ',"salted":' || salted
 		|| ',"table":' || tally.quote(tally.table_name(relation))
-		|| ',"xid":"' || xid || '"}}'
-	FROM pg_control_system()
+		|| tally.xid_members(m.unclear, m.xid) || '}}'
+	FROM pg_control_system(), tally.take_moment(false) AS m
 $$;
 
-CREATE FUNCTION tally.detach_event(relation oid, "table" text, label text, xid text)
-	RETURNS text LANGUAGE sql IMMUTABLE
+CREATE FUNCTION tally.detach_event(relation oid, "table" text, label text)
+	RETURNS text LANGUAGE sql
+	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT '{"detach":{"label":' || tally.quote(label) || ',"relation":'
-		|| relation || ',"table":' || tally.quote("table")
-		|| ',"xid":"' || xid || '"}}'
+	SELECT '{"detach":{"label":' || tally.quote(label) || ',"relation":' || relation
+		|| tally.running_member(m.running) || ',"table":' || tally.quote("table")
+		|| tally.xid_members(m.unclear, m.xid) || '}}'
+	FROM tally.take_moment(true) AS m
 $$;
 
--- The columns of an epoch, where they are now and what they were.
-CREATE FUNCTION tally.columns_of(epoch json, OUT n bigint, OUT name text,
-	OUT name_now name, OUT fault text) RETURNS SETOF record
-	LANGUAGE sql STABLE
+-- The columns of an epoch, where they are now and what they were.  Of another
+-- database numbers mean nothing: a dump leaves out columns that were dropped.
+CREATE FUNCTION tally.columns_of(epoch json, relation oid, is_here boolean, OUT n bigint,
+	OUT name text, OUT name_now name, OUT fault text, OUT shape_fault text)
+	RETURNS SETOF record LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET quote_all_identifiers = off
 AS $$
 	SELECT c.n, c.v ->> 'name', a.attname,
 		CASE WHEN a.attname IS NULL
 			THEN format('column "%s" of table "%s" is gone', c.v ->> 'name', epoch ->> 'table')
-		WHEN tally.type_name(a.atttypid) <> c.v ->> 'type'
-			OR a.atttypmod <> (c.v ->> 'typmod')::integer
+		WHEN t.name_now <> c.v ->> 'type'
 			THEN format('column "%s" of table "%s" is "%s" now, was "%s"', c.v ->> 'name',
-				epoch ->> 'table',
-				CASE WHEN tally.type_name(a.atttypid) <> c.v ->> 'type'
-					THEN tally.type_name(a.atttypid)
-					ELSE format_type(a.atttypid, a.atttypmod) END,
-				CASE WHEN tally.type_name(a.atttypid) <> c.v ->> 'type' THEN c.v ->> 'type'
-					ELSE format_type(a.atttypid, (c.v ->> 'typmod')::integer) END)
-		ELSE (SELECT format('column "%s" of table "%s" cannot be rendered: %s', c.v ->> 'name',
+				epoch ->> 'table', t.name_now, c.v ->> 'type')
+		WHEN a.atttypmod <> (c.v ->> 'typmod')::integer
+			THEN format('column "%s" of table "%s" is "%s" now, was "%s"', c.v ->> 'name',
+				epoch ->> 'table', tally.type_name(a.atttypid, a.atttypmod),
+				tally.type_name(a.atttypid, (c.v ->> 'typmod')::integer))
+		WHEN NOT tally.type_is_listed(a.atttypid) THEN (
+			SELECT format('column "%s" of table "%s" cannot be rendered: %s', c.v ->> 'name',
 				epoch ->> 'table', f) FROM tally.type_fault(a.atttypid) AS f
-				WHERE f IS NOT NULL) END
+				WHERE f IS NOT NULL) END,
+		CASE WHEN c.v -> 'shape' IS NOT NULL AND a.attname IS NOT NULL
+			THEN tally.shape_fault(c.v, a.atttypid, epoch ->> 'table', is_here) END
 	FROM json_array_elements(epoch -> 'columns') WITH ORDINALITY AS c (v, n)
-		LEFT JOIN pg_attribute a ON a.attrelid = (epoch ->> 'relation')::oid
-			AND a.attnum = (c.v ->> 'number')::smallint AND NOT a.attisdropped
+		LEFT JOIN LATERAL (SELECT * FROM pg_attribute p WHERE p.attrelid = relation
+			AND p.attnum > 0 AND NOT p.attisdropped
+			AND (p.attnum = (c.v ->> 'number')::integer
+				OR (NOT is_here AND p.attname = c.v ->> 'name'))
+			ORDER BY NOT is_here AND p.attname = c.v ->> 'name' DESC LIMIT 1) AS a ON true
+		LEFT JOIN LATERAL (SELECT tally.type_name(a.atttypid) AS name_now) AS t ON true
 	ORDER BY c.n
 $$;
 
--- Why rows cannot be rendered under an epoch now, or null.
+-- Why rows cannot be rendered under an epoch, which is of here, now; or null.
 CREATE FUNCTION tally.columns_fault(epoch json) RETURNS text
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT fault FROM tally.columns_of(epoch) WHERE fault IS NOT NULL
-	ORDER BY n LIMIT 1
+	SELECT coalesce(fault, shape_fault)
+	FROM tally.columns_of(epoch, (epoch ->> 'relation')::oid, true)
+	WHERE fault IS NOT NULL OR shape_fault IS NOT NULL
+	ORDER BY fault IS NULL, n LIMIT 1
 $$;
 
 -- A column's text, null where it is null: IS NULL would also be true of a
@@ -149,7 +182,7 @@ BEGIN
 		SELECT %2$s
 		INTO was FROM (SELECT %3$s) AS "row";
 		went := TG_RELID || OLD.ctid::text;
-		is_older := tally.is_older(OLD.xmin, %5$s);
+		is_older := tally.is_older(OLD.xmin, %5$s, %11$L);
 	END IF;
 	IF TG_OP <> 'DELETE' THEN
 		SELECT %2$s
@@ -165,12 +198,13 @@ $source$,
 		epoch ->> 'relation',
 		replace(tally.rendering(epoch), E'\n', E'\n\t\t\t'),
 		(SELECT string_agg(format('OLD.%I AS %I', name_now, name), ', ' ORDER BY n)
-			FROM tally.columns_of(epoch)),
+			FROM tally.columns_of(epoch, (epoch ->> 'relation')::oid, true)),
 		(SELECT string_agg(format('NEW.%I AS %I', name_now, name), ', ' ORDER BY n)
-			FROM tally.columns_of(epoch)),
-		(epoch ->> 'xid')::bigint & 4294967295,
+			FROM tally.columns_of(epoch, (epoch ->> 'relation')::oid, true)),
+		epoch ->> 'xid',
 		epoch_id, epoch ->> 'append_only', epoch ->> 'keep_event', epoch ->> 'salted',
-		',"table":' || tally.quote(epoch ->> 'label') || '}')
+		',"table":' || tally.quote(epoch ->> 'label') || '}',
+		ARRAY(SELECT json_array_elements_text(epoch -> 'running')))
 $$;
 
 CREATE FUNCTION tally.make_capture(epoch_id bigint) RETURNS void
@@ -178,10 +212,9 @@ CREATE FUNCTION tally.make_capture(epoch_id bigint) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	epoch json;
+	epoch json := tally.config_of(epoch_id);
 	function text := format('tally.%I()', 'capture_' || epoch_id);
 BEGIN
-	SELECT e.event::json -> 'attach' INTO epoch FROM tally.event e WHERE e.id = epoch_id;
 	EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql'
 		' SECURITY DEFINER %s AS %L', function, tally.pinned(),
 		tally.capture_source(epoch_id, epoch));

@@ -98,7 +98,7 @@ CREATE FUNCTION tally.source(epoch bigint) RETURNS text
 	SET search_path = pg_catalog, pg_temp
 	SET standard_conforming_strings = on
 AS $$
-	SELECT e.event::json -> 'attach' ->> 'label' FROM tally.event e WHERE e.id = epoch
+	SELECT tally.config_of(epoch) ->> 'label'
 $$;
 
 CREATE FUNCTION tally.log_list(

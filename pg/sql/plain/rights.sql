@@ -23,6 +23,9 @@ DO $rights$
 DECLARE
 	functions constant text := 'tally.attach(regclass, name, text, text, name[], name[],'
 		' text, boolean, boolean, boolean), tally.detach(regclass), tally.refresh(regclass),'
+		' tally.alter(regclass, name, text, text, name[], name[], text, boolean, boolean, boolean,'
+		' name[]), tally.alter_epoch(oid, name, text, text, name[], name[], text, boolean,'
+		' boolean, boolean, name[]), tally.refuse_detached(oid),'
 		' tally.begin_epoch(oid, name, text, text, name[], name[], text, boolean, boolean,'
 		' boolean), tally.end_epoch(oid), tally.is_attached(regclass), tally.check_owner(oid),'
 		' tally.storage_fault(oid), tally.place_fault(oid), tally.table_name(oid),'

@@ -59,7 +59,7 @@ DECLARE
 	epoch json;
 	fault text;
 BEGIN
-	FOR epoch IN SELECT e.event::json -> 'attach' FROM tally.event e
+	FOR epoch IN SELECT tally.config(e.event) FROM tally.event e
 		WHERE e.id IN (SELECT p.epoch FROM tally.pending p WHERE p.xid = me)
 	LOOP
 		IF epoch ->> 'cluster' <> (SELECT system_identifier::text FROM pg_control_system()) THEN
@@ -71,7 +71,7 @@ BEGIN
 		IF fault IS NOT NULL THEN
 			RAISE EXCEPTION '%', fault
 				USING ERRCODE = 'object_not_in_prerequisite_state',
-					HINT = 'Detach the table and attach it again: its columns are then sealed as they are now.';
+					HINT = 'Detach the table and attach it again; that begins a new epoch.';
 		END IF;
 		IF EXISTS (SELECT FROM pg_partition_tree((epoch ->> 'relation')::oid::regclass) t
 				JOIN pg_class c ON c.oid = t.relid WHERE c.relpersistence <> 'p')

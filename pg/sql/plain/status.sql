@@ -1,14 +1,15 @@
 -- Status ----------------------------------------------------------------
 
 -- What is the matter with an attached table, for whoever has to mend it.
-CREATE FUNCTION tally.table_state(epoch bigint, relation oid, OUT state text, OUT detail text)
+CREATE FUNCTION tally.table_state(epochs tally.epoch[], epoch bigint, relation oid,
+	OUT state text, OUT detail text)
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
 		WHEN c.oid IS NULL THEN 'table is gone'
 		WHEN e.id IS NULL THEN 'not sealed'
-		WHEN tally.columns_fault(e.config) IS NOT NULL THEN 'columns changed'
+		WHEN coalesce(e.fault, e.shape_fault) IS NOT NULL THEN 'columns changed'
 		WHEN f.detail LIKE '% is gone' THEN 'trigger missing'
 		WHEN f.detail IS NOT NULL THEN 'trigger disabled'
 		WHEN c.relpersistence <> 'p' THEN 'unlogged'
@@ -16,13 +17,13 @@ AS $$
 		ELSE 'attached' END,
 		CASE WHEN c.oid IS NULL THEN format('SELECT tally.detach(%s::regclass) ends its epoch.', relation)
 		WHEN e.id IS NULL THEN 'The event that attached it is not in tally:log: this transaction has not committed it, or somebody has removed it.'
-		ELSE coalesce(tally.columns_fault(e.config), f.detail,
+		ELSE coalesce(e.fault, e.shape_fault, f.detail,
 			(SELECT v.detail FROM tally.verify_capture(e.id, e.seq, e.config) v), format(
 			'label "%s", chain "%s"%s, %s, sealed by seq %s of tally:log', e.label,
 			e.config ->> 'prefix', ' by ' || (e.config ->> 'chain_by'),
 			CASE e.config ->> 'append_only' WHEN 'true' THEN 'append-only' ELSE 'changes are sealed' END,
 			e.seq)) END
-	FROM (SELECT 1) AS one LEFT JOIN tally.epochs() e ON e.id = epoch
+	FROM (SELECT 1) AS one LEFT JOIN unnest(epochs) e ON e.id = epoch
 		LEFT JOIN pg_class c ON c.oid = relation
 		LEFT JOIN LATERAL (SELECT v.detail FROM tally.verify_triggers(epoch, e.seq, relation,
 			e.label) v WHERE c.oid IS NOT NULL LIMIT 1) AS f ON true
@@ -43,7 +44,8 @@ AS $$
 		WHERE current_setting('session_replication_role') = 'replica'
 	UNION ALL
 	SELECT 'table', tally.table_name(a.relation), s.state, NULL, NULL, s.detail
-		FROM tally.attachment a, tally.table_state(a.epoch, a.relation) AS s
+		FROM (SELECT ARRAY(SELECT e FROM tally.epochs() AS e) AS all) AS e, tally.attachment a,
+			tally.table_state(e.all, a.epoch, a.relation) AS s
 	UNION ALL
 	SELECT 'lock', format('chain "%s"', c.name), CASE WHEN count(w.pid) > 0 THEN 'waited for' ELSE 'held' END,
 		h.pid, array_agg(w.pid) FILTER (WHERE w.pid IS NOT NULL), CASE WHEN count(w.pid) > 0

@@ -14,15 +14,15 @@ $$;
 
 -- As format_type names it, with its schema; so in all versions and whatever
 -- the search_path is, since names that are in the standard have none.
-CREATE FUNCTION tally.type_name(type oid) RETURNS text
+CREATE FUNCTION tally.type_name(type oid, typmod integer DEFAULT -1) RETURNS text
 	LANGUAGE sql STABLE
 AS $$
 	SELECT CASE
 		WHEN t.typnamespace <> 'pg_catalog'::regnamespace
 			OR e.oid IN (16, 20, 21, 23, 700, 701, 1042, 1043, 1083, 1114,
 				1184, 1186, 1266, 1560, 1562, 1700)
-			THEN format_type(t.oid, NULL)
-		ELSE 'pg_catalog.' || format_type(t.oid, NULL) END
+			THEN '' ELSE 'pg_catalog.' END
+		|| format_type(t.oid, CASE WHEN typmod >= 0 THEN typmod END)
 	FROM pg_type t
 		LEFT JOIN pg_type a ON a.oid = t.typelem AND a.typarray = t.oid
 		CROSS JOIN LATERAL (SELECT coalesce(a.oid, t.oid) AS oid) AS e
@@ -61,47 +61,79 @@ BEGIN
 END
 $$;
 
--- Why values of a type cannot be rendered, or null.
-CREATE FUNCTION tally.type_fault(type oid, depth integer DEFAULT 0) RETURNS text
+-- What a domain is over, in the end; another type is that itself.
+CREATE FUNCTION tally.base_type(type oid) RETURNS oid
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	base oid;
+BEGIN
+	LOOP
+		SELECT typbasetype INTO base FROM pg_type WHERE oid = type AND typtype = 'd';
+		IF NOT FOUND THEN
+			RETURN type;
+		END IF;
+		type := base;
+	END LOOP;
+END
+$$;
+
+-- Of what an array, a range or a multirange is one; null of others.
+CREATE FUNCTION tally.contained_type(type oid) RETURNS oid
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	t pg_type;
 	inner_type oid;
-	fault text;
 BEGIN
 	SELECT * INTO t FROM pg_type WHERE oid = type;
-	WHILE t.typtype = 'd' LOOP
-		SELECT * INTO t FROM pg_type WHERE oid = t.typbasetype;
-	END LOOP;
-	IF tally.type_is_listed(t.oid) OR t.typtype = 'e' THEN
+	IF t.typtype = 'r' THEN
+		SELECT rngsubtype INTO inner_type FROM pg_range WHERE rngtypid = type;
+	ELSIF t.typtype = 'm' THEN
+		-- The column is not there before PostgreSQL 14, nor is the kind.
+		EXECUTE 'SELECT rngtypid FROM pg_range WHERE rngmultitypid = $1'
+			INTO inner_type USING type;
+	ELSE
+		SELECT oid INTO inner_type FROM pg_type
+			WHERE oid = t.typelem AND typarray = type;
+	END IF;
+	RETURN inner_type;
+END
+$$;
+
+-- Why values of a type cannot be rendered, or null.
+CREATE FUNCTION tally.type_fault(type oid, depth integer DEFAULT 0) RETURNS text
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	kind "char";
+	inner_type oid;
+	fault text;
+BEGIN
+	type := tally.base_type(type);
+	SELECT typtype INTO kind FROM pg_type WHERE oid = type;
+	IF tally.type_is_listed(type) OR kind = 'e' THEN
 		RETURN NULL;
 	ELSIF depth >= 64 THEN
-		RETURN tally.type_refusal(t.oid, depth);
-	ELSIF t.typtype = 'c' THEN
+		RETURN tally.type_refusal(type, depth);
+	ELSIF kind = 'c' THEN
 		FOR inner_type IN SELECT atttypid FROM pg_attribute
-			WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped
+			WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = type)
+				AND attnum > 0 AND NOT attisdropped
 			ORDER BY attnum
 		LOOP
 			fault := tally.type_fault(inner_type, depth + 1);
 			EXIT WHEN fault IS NOT NULL;
 		END LOOP;
 		RETURN fault;
-	ELSIF t.typtype = 'r' THEN
-		SELECT rngsubtype INTO inner_type FROM pg_range WHERE rngtypid = t.oid;
-	ELSIF t.typtype = 'm' THEN
-		-- The column is not there before PostgreSQL 14, nor is the kind.
-		EXECUTE 'SELECT rngtypid FROM pg_range WHERE rngmultitypid = $1'
-			INTO inner_type USING t.oid;
-	ELSE
-		SELECT oid INTO inner_type FROM pg_type
-			WHERE oid = t.typelem AND typarray = t.oid;
 	END IF;
+	inner_type := tally.contained_type(type);
 	IF inner_type IS NULL THEN
-		RETURN tally.type_refusal(t.oid, depth);
+		RETURN tally.type_refusal(type, depth);
 	END IF;
 	RETURN tally.type_fault(inner_type, depth + 1);
 END
 $$;
-

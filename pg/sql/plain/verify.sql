@@ -22,13 +22,16 @@ AS $$
 DECLARE
 	first bigint := coalesce(from_seq, 1);
 	last bigint := coalesce(to_seq, 9223372036854775807);
+	epochs tally.epoch[] := ARRAY(SELECT e FROM tally.epochs() AS e);
+	named tally.finding[];
 BEGIN
 	PERFORM tally.check_range("only", from_seq, to_seq);
 	RETURN QUERY SELECT * FROM tally.verify_own();
-	RETURN QUERY SELECT * FROM tally.verify_attached();
-	RETURN QUERY SELECT * FROM tally.verify_links("only", first, last);
-	RETURN QUERY SELECT * FROM tally.verify_kept("only", first, last);
-	RETURN QUERY SELECT * FROM tally.verify_rows("only", first, last);
+	RETURN QUERY SELECT * FROM tally.verify_attached(epochs);
+	named := ARRAY(SELECT f FROM tally.verify_links("only", first, last) AS f)
+		|| ARRAY(SELECT f FROM tally.verify_kept("only", first, last) AS f);
+	RETURN QUERY SELECT * FROM unnest(named);
+	RETURN QUERY SELECT * FROM tally.verify_rows(epochs, named, "only", first, last);
 	IF heads IS NOT NULL THEN
 		RETURN QUERY SELECT * FROM tally.verify_heads(heads);
 	END IF;
@@ -79,8 +82,8 @@ AS $$
 		SELECT 5, CASE WHEN next_seq IS NULL
 			THEN format('rows of "%s" that were written after tally:log/%s detached it', label, end_seq)
 			ELSE format('what was done to rows of "%s" while it was detached, from tally:log/%s to %s, and undone, or sealed as it was then', label, end_seq, next_seq) END
-			FROM (SELECT *, lead(seq) OVER (PARTITION BY relation ORDER BY seq) AS next_seq
-				FROM tally.epochs()) AS e WHERE end_seq IS NOT NULL
+			FROM (SELECT *, lead(seq) OVER (PARTITION BY root ORDER BY seq) AS next_seq
+				FROM tally.epochs()) AS e WHERE end_kind = 'detach'
 		UNION ALL
 		SELECT 6, 'the functions of schema "tally" themselves: compare them with what "tally pg sql" prints, or verify from outside'
 	) AS s (n, said)

@@ -11,28 +11,83 @@ EXCEPTION WHEN invalid_text_representation THEN
 END
 $$;
 
--- What tally:log says was attached, from when to when.
-CREATE FUNCTION tally.epochs(OUT id bigint, OUT seq bigint, OUT config json,
-	OUT relation oid, OUT label text, OUT xid bigint, OUT end_seq bigint, OUT end_xid bigint)
-	RETURNS SETOF record LANGUAGE sql STABLE
+-- A number in a text, or null: nobody but tally writes these, but anybody can.
+CREATE FUNCTION tally.number(value text) RETURNS bigint LANGUAGE sql IMMUTABLE
+AS $$
+	SELECT CASE WHEN value ~ '^[0-9]{1,18}$' THEN value::bigint END
+$$;
+
+-- The events of tally:log that hash to their digests: kind is the name of the
+-- only member, body its value.
+CREATE FUNCTION tally.log_events(OUT seq bigint, OUT event_id bigint, OUT kind text,
+	OUT body json) RETURNS SETOF record LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH log AS MATERIALIZED (
-		SELECT r.seq, r.event_id, tally.parse(e.event) AS event
+	SELECT l.seq, l.event_id, m.key, m.value
+	FROM (SELECT r.seq, r.event_id, tally.parse(e.event) AS event
 		FROM tally.record r JOIN tally.chain c ON c.id = r.chain_id
 			JOIN tally.event e ON e.id = r.event_id
 		WHERE c.name = 'tally:log' AND tally.commitment(r.salt, e.event) = r.digest
-	), attached AS (
-		SELECT seq, event_id, event -> 'attach' AS config FROM log
-		WHERE event -> 'attach' IS NOT NULL
+		OFFSET 0) AS l
+		LEFT JOIN LATERAL (SELECT key, value FROM json_each(CASE json_typeof(l.event)
+			WHEN 'object' THEN l.event END) LIMIT 1) AS m ON true
+$$;
+
+-- Was this attached where we are?
+CREATE FUNCTION tally.is_home(config json) RETURNS boolean LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT config ->> 'database' = current_database()
+		AND config ->> 'cluster' = (SELECT system_identifier::text FROM pg_control_system())
+$$;
+
+-- An epoch: what was attached, from when to when, and where it is now.
+CREATE TYPE tally.epoch AS (
+	id bigint,				-- tally.event.id of the event that began it
+	seq bigint,				-- of its record in tally:log
+	config json,
+	relation oid,			-- where it was attached
+	root oid,				-- which is that here
+	label text,
+	is_here boolean,		-- attached where we are
+	xid bigint, running bigint[], unclear bigint,
+	end_seq bigint, end_kind text,	-- null: it is in force
+	end_xid bigint, end_running bigint[], end_unclear bigint,
+	fault text,				-- why rows cannot be rendered now as they were then
+	shape_fault text
+);
+
+CREATE FUNCTION tally.epochs() RETURNS SETOF tally.epoch LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH said AS (
+		SELECT seq, event_id, kind, body, tally.number(body ->> 'relation') AS relation,
+			tally.number(body ->> 'xid') AS xid, tally.number(body ->> 'unclear') AS unclear,
+			ARRAY(SELECT tally.number(x) FROM json_array_elements_text(
+				CASE json_typeof(body -> 'running') WHEN 'array' THEN body -> 'running' END)
+				AS x) AS running
+		FROM tally.log_events() WHERE kind IN ('attach', 'alter', 'detach')
+	), turns AS (
+		SELECT *, lead(seq) OVER w AS end_seq, lead(kind) OVER w AS end_kind,
+			lead(xid) OVER w AS end_xid, lead(running) OVER w AS end_running,
+			lead(unclear) OVER w AS end_unclear
+		FROM said WINDOW w AS (PARTITION BY relation ORDER BY seq)
+	), placed AS MATERIALIZED (
+		SELECT t.*, h.is_here, CASE WHEN h.is_here THEN t.relation::oid
+			ELSE coalesce(a.relation, to_regclass(body ->> 'table'))::oid END AS root
+		FROM turns t LEFT JOIN tally.attachment a ON a.epoch = t.event_id
+			CROSS JOIN LATERAL (SELECT tally.is_home(body)) AS h (is_here)
+		WHERE kind <> 'detach' AND t.relation IS NOT NULL AND xid IS NOT NULL
 	)
-	SELECT a.event_id, a.seq, a.config, (a.config ->> 'relation')::oid,
-		a.config ->> 'label', (a.config ->> 'xid')::bigint, d.seq, d.xid
-	FROM attached a LEFT JOIN LATERAL (
-		SELECT l.seq, (l.event -> 'detach' ->> 'xid')::bigint AS xid FROM log l
-		WHERE l.seq > a.seq AND l.event -> 'detach' ->> 'relation' = a.config ->> 'relation'
-		ORDER BY l.seq LIMIT 1) AS d ON true
-	ORDER BY a.seq
+	SELECT event_id, seq, body, relation::oid, root, body ->> 'label', is_here, xid,
+		running, unclear, end_seq, end_kind, end_xid, end_running, end_unclear, c.*
+	FROM placed LEFT JOIN LATERAL (SELECT min(f.fault) FILTER (WHERE f.n = f.first),
+			min(f.shape_fault) FILTER (WHERE f.n = f.first_shape) FROM (
+				SELECT f.*, min(n) FILTER (WHERE fault IS NOT NULL) OVER () AS first,
+					min(n) FILTER (WHERE shape_fault IS NOT NULL) OVER () AS first_shape
+				FROM tally.columns_of(body, root, is_here) AS f) AS f
+		) AS c ON EXISTS (SELECT FROM pg_class WHERE oid = root)
+	ORDER BY seq
 $$;
 
 -- A trigger as attach made it, or what is wrong with it.
@@ -85,24 +140,18 @@ AS $$
 		OR p.proowner <> (SELECT nspowner FROM pg_namespace WHERE nspname = 'tally')
 $$;
 
--- Was this attached where we are?
-CREATE FUNCTION tally.is_home(config json) RETURNS boolean LANGUAGE sql STABLE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT config ->> 'database' = current_database()
-		AND config ->> 'cluster' = (SELECT system_identifier::text FROM pg_control_system())
-$$;
-
-CREATE FUNCTION tally.verify_attached() RETURNS SETOF tally.finding LANGUAGE sql STABLE
+-- The epochs in force: is everything what they say?
+CREATE FUNCTION tally.verify_live(epochs tally.epoch[]) RETURNS SETOF tally.finding
+	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH live AS MATERIALIZED (
 		SELECT e.*, a.relation AS stored, a.label AS stored_label,
-			EXISTS (SELECT FROM pg_class WHERE oid = e.relation) AS is_there
-		FROM tally.epochs() e LEFT JOIN tally.attachment a ON a.epoch = e.id
+			EXISTS (SELECT FROM pg_class WHERE oid = e.root) AS is_there
+		FROM unnest(epochs) e LEFT JOIN tally.attachment a ON a.epoch = e.id
 		WHERE e.end_seq IS NULL
 	)
-	SELECT 'content-altered', 'tally:log', seq, label, NULL,
+	SELECT 'content-altered', 'tally:log', seq, label, NULL::text,
 			'tally.attachment has no row for it, though it was not detached'
 		FROM live WHERE stored IS NULL
 	UNION ALL
@@ -112,41 +161,60 @@ AS $$
 	UNION ALL
 	SELECT 'content-altered', 'tally:log', seq, label, NULL,
 			format('tally.attachment says that it is of table %s, but it is of %s',
-				tally.table_name(stored), tally.table_name(relation))
-		FROM live WHERE stored <> relation
+				tally.table_name(stored), tally.table_name(root))
+		FROM live WHERE stored <> root
 	UNION ALL
-	SELECT 'content-altered', NULL, NULL, a.label, NULL, CASE WHEN e.id IS NULL
-			THEN format('tally.attachment has a row for event %s, which is no attach event that tally:log seals', a.epoch)
-			ELSE format('tally.attachment has a row for it, though it was detached by tally:log/%s', e.end_seq) END
-		FROM tally.attachment a LEFT JOIN tally.epochs() e ON e.id = a.epoch
-		WHERE e.id IS NULL OR e.end_seq IS NOT NULL
+	SELECT 'content-altered', 'tally:log', seq, label, NULL, fault
+		FROM live WHERE fault IS NOT NULL
 	UNION ALL
-	SELECT 'unverifiable', 'tally:log', seq, label, NULL,
-			format('it was attached in database "%s" of another cluster or another name, so nobody knows how old its rows are', config ->> 'database')
-		FROM live WHERE NOT tally.is_home(config)
-	UNION ALL
-	SELECT 'content-altered', 'tally:log', seq, label, NULL, tally.columns_fault(config)
-		FROM live WHERE is_there AND tally.columns_fault(config) IS NOT NULL
+	SELECT 'unverifiable', 'tally:log', seq, label, NULL, shape_fault
+		FROM live WHERE fault IS NULL AND shape_fault IS NOT NULL
 	UNION ALL
 	SELECT 'content-altered', 'tally:log', l.seq, l.label, NULL,
 			format('column "%s" of table "%s" was renamed to "%s"', c.name, l.config ->> 'table', c.name_now)
-		FROM live l, tally.columns_of(l.config) c WHERE is_there AND c.name <> c.name_now
+		FROM live l, tally.columns_of(l.config, l.root, l.is_here) c
+		WHERE is_there AND l.fault IS NULL AND c.name <> c.name_now
 	UNION ALL
 	SELECT 'content-altered', 'tally:log', seq, label, NULL,
 			format('table "%s" is unlogged now', tally.table_name(m))
-		FROM live, tally.members_of(relation) AS m JOIN pg_class c ON c.oid = m
+		FROM live, tally.members_of(root) AS m JOIN pg_class c ON c.oid = m
 		WHERE is_there AND c.relpersistence <> 'p'
 	UNION ALL
-	SELECT (f).* FROM live, tally.verify_triggers(id, seq, relation, label) AS f WHERE is_there
+	SELECT (f).* FROM live, tally.verify_triggers(id, seq, root, label) AS f WHERE is_there
 	UNION ALL
 	SELECT (f).* FROM live, tally.verify_capture(id, seq, config) AS f
-		WHERE is_there AND tally.columns_fault(config) IS NULL
+		WHERE is_there AND is_here AND fault IS NULL
+$$;
+
+-- The configuration beside them.
+CREATE FUNCTION tally.verify_attached(epochs tally.epoch[]) RETURNS SETOF tally.finding
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (f).* FROM tally.verify_live(epochs) AS f
 	UNION ALL
-	SELECT 'content-altered', NULL, NULL, NULL, NULL,
+	SELECT 'content-altered', 'tally:log', NULL, a.label, NULL, CASE WHEN e.id IS NULL
+			THEN format('tally.attachment has a row for event %s, which is no attach event that tally:log seals', a.epoch)
+			ELSE format('tally.attachment has a row for it, though it was detached by tally:log/%s', e.end_seq) END
+		FROM tally.attachment a LEFT JOIN unnest(epochs) e ON e.id = a.epoch
+		-- That an event does not hold is told of the record that names it.
+		WHERE e.end_seq IS NOT NULL OR (e.id IS NULL AND NOT EXISTS (
+			SELECT FROM tally.record r JOIN tally.chain c ON c.id = r.chain_id
+			WHERE c.name = 'tally:log' AND r.event_id = a.epoch))
+	UNION ALL
+	SELECT 'unverifiable', NULL, NULL, NULL, NULL,
 			format('%s records of rows name event %s as their table''s attach event, which tally:log does not seal',
 				count(*), r.epoch)
 		FROM tally.record r WHERE r.epoch IS NOT NULL
-			AND NOT EXISTS (SELECT FROM tally.epochs() e WHERE e.id = r.epoch) GROUP BY r.epoch
+			AND NOT EXISTS (SELECT FROM unnest(epochs) e WHERE e.id = r.epoch)
+			AND NOT EXISTS (SELECT FROM tally.log_events() l
+				WHERE l.event_id = r.epoch AND l.kind = 'track') GROUP BY r.epoch
+	UNION ALL
+	SELECT 'unverifiable', 'tally:log', seq, NULL, NULL,
+			CASE WHEN kind IS NULL THEN 'its event is none of tally'
+			ELSE format('this verifier does not know events of kind "%s"', kind) END
+		FROM tally.log_events() WHERE kind IS NULL OR kind NOT IN ('created', 'attach',
+			'alter', 'detach', 'origin', 'track', 'untrack')
 $$;
 
 -- Our own tables: guards, the trigger that seals, the indexes that refuse forks.

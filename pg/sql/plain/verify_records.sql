@@ -72,7 +72,7 @@ AS $$
 			ELSE format('records %s to %s are not there', coalesce(seq_before, 0) + 1, seq - 1) END
 		FROM judged WHERE seq > coalesce(seq_before, CASE WHEN from_seq > 1 THEN seq ELSE 0 END) + 1
 	UNION ALL
-	SELECT 'missing', NULL, NULL, NULL, NULL,
+	SELECT 'damaged', NULL, NULL, NULL, NULL,
 			format('%s records have chain_id %s, which is in no row of tally.chain', count(*), chain_id)
 		FROM judged WHERE chain IS NULL GROUP BY chain_id
 	UNION ALL
@@ -88,16 +88,18 @@ AS $$
 			AND ("only" IS NULL OR c.name = "only")
 $$;
 
--- Events that are kept, and what a record names.
+-- Events that are kept, and what a record names.  Those of a tracked table, which
+-- the extension has sealed, have an epoch and no key.
 CREATE FUNCTION tally.verify_kept("only" text, from_seq bigint, to_seq bigint)
 	RETURNS SETOF tally.finding LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH shown AS MATERIALIZED (
 		SELECT c.name AS chain, r.seq, tally.source(r.epoch) AS source, r.key, r.epoch,
-			r.event_id, r.digest, r.salt, e.event
+			r.event_id, r.digest, r.salt, e.event, a.event LIKE '{"track":%' AS is_tracked
 		FROM tally.record r LEFT JOIN tally.chain c ON c.id = r.chain_id
 			LEFT JOIN tally.event e ON e.id = r.event_id
+			LEFT JOIN tally.event a ON a.id = r.epoch
 		WHERE (r.event_id IS NOT NULL OR r.epoch IS NULL OR r.key IS NULL)
 			AND ("only" IS NULL OR c.name = "only") AND r.seq BETWEEN from_seq AND to_seq
 	)
@@ -113,7 +115,8 @@ AS $$
 			WHEN epoch IS NOT NULL THEN 'it names the attach event of a row, but no key'
 			WHEN key IS NOT NULL THEN 'it has a key, but names no attach event'
 			ELSE 'it names neither the attach event of a row nor an event' END
-		FROM shown WHERE (epoch IS NULL) <> (key IS NULL) OR (epoch IS NULL AND event_id IS NULL)
+		FROM shown WHERE ((epoch IS NULL) <> (key IS NULL) AND NOT (is_tracked AND key IS NULL))
+			OR (epoch IS NULL AND event_id IS NULL)
 	UNION ALL
 	SELECT 'inserted', NULL, NULL, NULL, NULL,
 			format('event %s in tally.event is named by no record', e.id)

@@ -113,10 +113,13 @@ CREATE CAST (integer AS mood) WITH INOUT;
 CREATE COLLATION own (provider = libc, locale = 'C');
 CREATE DOMAIN checked AS text CHECK (yes(VALUE));
 CREATE TYPE holds_checked AS (a checked);
+-- What is said of a shell has other lines in PostgreSQL 18.
+SET client_min_messages = warning;
 CREATE TYPE span;
 CREATE FUNCTION one_span(span) RETURNS span
 	LANGUAGE internal IMMUTABLE STRICT AS 'int4range_canonical';
 CREATE TYPE span AS RANGE (subtype = integer, canonical = one_span);
+RESET client_min_messages;
 CREATE DOMAIN named_span AS span;
 ALTER TABLE t ADD s span, ADD ns named_span;
 CREATE EXTENSION citext;

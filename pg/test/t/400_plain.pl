@@ -10,61 +10,17 @@ use lib "$FindBin::RealBin/lib";
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TallyNode;
+use TallyPlain;
 
 my $node = tally_node('plain', preload => 1);
-my $plain = "$ENV{TALLY_ROOTS}/plain";
 
 $ENV{PG_ABS_SRCDIR} = "$FindBin::RealBin/..";
 
-# What "tally pg sql" prints, from a file: psql stops reading at an error.
-sub script
-{
-	my (@parts) = @_;
-	my $begin = "BEGIN; SET LOCAL check_function_bodies = off;\n"
-	  . "SET LOCAL standard_conforming_strings = on;\n"
-	  . "SET LOCAL search_path = pg_catalog, pg_temp;\n";
+my @parts = plain_parts();
+my $script = plain_script();
 
-	my $file = "$PostgreSQL::Test::Utils::tmp_check/script" . @parts . '.sql';
-
-	unlink $file;
-	append_to_file($file,
-		$begin . join('', map { slurp_file("$plain/$_.sql") } @parts)
-		  . "COMMIT;\n");
-	return "\\i '$file'";
-}
-
-sub recompute
-{
-	my ($database) = @_;
-	my $said = '';
-	my @command = ('python3', "$FindBin::RealBin/../recompute.py",
-		$node->connstr($database));
-
-	IPC::Run::run(\@command, '<', \undef, '>', \$said, '2>&1');
-	return $? >> 8 == 0 ? 'agrees' : $said;
-}
-
-sub verdict
-{
-	my ($database) = @_;
-
-	return $node->safe_psql($database,
-		'SELECT verdict, findings FROM tally.verify_summary()');
-}
-
-my @parts = split ' ', slurp_file("$plain/parts");
-my $script = script(@parts);
-
-$node->safe_psql('postgres', 'CREATE ROLE operator LOGIN');
-for my $database (qw(plain twin))
-{
-	$node->safe_psql('postgres', "CREATE DATABASE $database");
-	$node->safe_psql($database,
-		"GRANT CREATE ON DATABASE $database TO operator;"
-		  . 'GRANT ALL ON SCHEMA public TO operator');
-}
-$node->safe_psql('twin', 'CREATE EXTENSION tally');
-$node->safe_psql('plain', $script, extra_params => [ '-U', 'operator' ]);
+new_plain($node, 'plain');
+new_twin($node, 'twin');
 my ($status, $out, $err) = $node->psql('twin', $script);
 like($err, qr/the extension tally is installed in this database/,
 	'refused beside the extension');
@@ -97,16 +53,10 @@ is($node->safe_psql('plain', $events), $node->safe_psql('twin', $events),
 is( $node->safe_psql('plain', q{SELECT count(*) FROM value_vectors v WHERE NOT EXISTS
 		(SELECT FROM tally.record r WHERE r.digest = v.digest)}),
 	0, 'and the digests of the vectors');
-# Plain SQL states no shape of types, and of a moment only the xid: the format
-# leaves both out where they are not known.
-my $attached = q~SELECT regexp_replace(event, '"(cluster|database|xid)":"[^"]*"'
-	'|"relation":[0-9]+|"shape":\[([^]"]|"(\\\\.|[^"\\\\])*")*\],|"running":\[[^]]*\],'
-	'|"unclear":"[0-9]+",', '', 'g') FROM tally.event
-	WHERE event LIKE '{"attach"%' ORDER BY 1~;
-is($node->safe_psql('plain', $attached), $node->safe_psql('twin', $attached),
+is(configurations($node, 'plain'), configurations($node, 'twin'),
 	'and the configurations');
-is(recompute('plain'), 'agrees', 'a stranger to both recomputes all records');
-is(verdict('plain'), 'intact|0', 'and so does its own verifier');
+is(recompute($node, 'plain'), 'agrees', 'a stranger to both recomputes all records');
+is(verdict($node, 'plain'), 'intact|0', 'and so does its own verifier');
 
 # ---- savepoints, exceptions, COPY, SET CONSTRAINTS ------------------------
 
@@ -133,8 +83,8 @@ CREATE TRIGGER "!a" AFTER INSERT ON acts FOR EACH ROW EXECUTE FUNCTION touch();
 INSERT INTO acts VALUES (10, 1, 'x'), (11, 1, 'y'), (12, 1, 'z');
 DROP TRIGGER "!a" ON acts;
 }, extra_params => [ '-U', 'operator' ]);
-is(recompute('plain'), 'agrees', 'what happened within transactions');
-is(verdict('plain'), 'intact|0', 'is what is sealed');
+is(recompute($node, 'plain'), 'agrees', 'what happened within transactions');
+is(verdict($node, 'plain'), 'intact|0', 'is what is sealed');
 is($node->safe_psql('plain', 'SELECT count(*) FROM tally.pending'), 0,
 	'nothing is left behind');
 
@@ -170,7 +120,7 @@ for my $level ('READ_COMMITTED', 'REPEATABLE_READ')
 }
 is(broken_chains($node, 'plain'), '', 'no fork, no gap');
 unlike(slurp_file($node->logfile), qr/deadlock detected/, 'no deadlock');
-is(verdict('plain'), 'intact|0', 'each row has its record');
+is(verdict($node, 'plain'), 'intact|0', 'each row has its record');
 
 # ---- what somebody changes ------------------------------------------------
 
@@ -207,15 +157,15 @@ for (@deeds)
 
 my $head = "SELECT seq, hash FROM tally.head('acts/1')";
 my $before = $node->safe_psql('plain', $head);
-$node->safe_psql('plain', script('to_extension'));
+$node->safe_psql('plain', plain_script('to_extension'));
 is($node->safe_psql('plain', $head), $before, 'the extension has the same head');
-is(verdict('plain'), 'intact|0', 'and its verifier finds nothing');
+is(verdict($node, 'plain'), 'intact|0', 'and its verifier finds nothing');
 $node->safe_psql('plain', q{INSERT INTO acts VALUES (100, 1, 'by the extension')});
-is(recompute('plain'), 'agrees', 'the chain goes on');
-$node->safe_psql('plain', script('leave_extension', @parts, 'enter_plain'));
+is(recompute($node, 'plain'), 'agrees', 'the chain goes on');
+$node->safe_psql('plain', plain_script('leave_extension', @parts, 'enter_plain'));
 $node->safe_psql('plain', q{INSERT INTO acts VALUES (101, 1, 'by plain SQL')});
-is(recompute('plain'), 'agrees', 'and on, in plain SQL again');
-is(verdict('plain'), 'intact|0', 'whose verifier finds nothing');
+is(recompute($node, 'plain'), 'agrees', 'and on, in plain SQL again');
+is(verdict($node, 'plain'), 'intact|0', 'whose verifier finds nothing');
 is($node->safe_psql('plain', q{SELECT count(*) FROM tally.log WHERE chain = 'tally:log'}),
 	$node->safe_psql('plain', q{SELECT count(*) + 1 FROM tally.epochs()}),
 	'without a new epoch');

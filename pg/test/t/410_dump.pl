@@ -162,6 +162,10 @@ $there->safe_psql('odd', q{
 	CREATE TABLE renamed (id int PRIMARY KEY, a text);
 	CREATE TABLE dropped (id int PRIMARY KEY);
 	CREATE TABLE fine (id int PRIMARY KEY);
+	CREATE TABLE watched (id int, a text);
+	CREATE TABLE bare (id int);
+	SELECT tally.track('watched', label => 'seen');
+	SELECT tally.track('bare');
 	SELECT tally.attach('renamed');
 	SELECT tally.attach('dropped');
 	SELECT tally.attach('fine');
@@ -170,6 +174,7 @@ $there->safe_psql('odd', q{
 	ALTER EVENT TRIGGER tally_ddl_end DISABLE;
 	ALTER EVENT TRIGGER tally_ddl_drop DISABLE;
 	ALTER TABLE renamed RENAME a TO b;
+	ALTER TABLE watched RENAME a TO b;
 	DROP TABLE dropped CASCADE;
 	ALTER EVENT TRIGGER tally_ddl_end ENABLE ALWAYS;
 	ALTER EVENT TRIGGER tally_ddl_drop ENABLE ALWAYS;
@@ -177,14 +182,25 @@ $there->safe_psql('odd', q{
 $there->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/odd.dump", '-d', $there->connstr('odd') ], 'pg_dump');
 $here->safe_psql('postgres', 'CREATE DATABASE odd');
 restore_archive($here, 'odd', "$dir/odd.dump");
+$here->safe_psql('odd', q{DROP TRIGGER "!tally_track_insert" ON bare;
+	DROP TRIGGER "!tally_track_update" ON bare; DROP TRIGGER "!tally_track_delete" ON bare});
 my ($result, $out, $err) = $here->psql('odd', q{SELECT tally.restored('odd')});
-like($err, qr/^psql:<stdin>:1: WARNING:  table "\d+" was attached as "dropped", and is not taken over: it is gone\nHINT:  Writing to it fails until it was detached and attached: SELECT tally\.detach\(\d+::regclass\)\npsql:<stdin>:1: WARNING:  table "public\.renamed" was attached as "renamed", and is not taken over: it has no column "a"\nHINT:  Writing to it fails until it was detached and attached: SELECT tally\.detach\(\d+::regclass\)$/,
+like($err, qr/^psql:<stdin>:1: WARNING:  table "\d+" was attached as "dropped", and is not taken over: it is gone\nHINT:  Writing to it fails until it was detached and attached: SELECT tally\.detach\(\d+::regclass\)\npsql:<stdin>:1: WARNING:  table "public\.renamed" was attached as "renamed", and is not taken over: it has no column "a"\nHINT:  Writing to it fails until it was detached and attached: SELECT tally\.detach\(\d+::regclass\)\npsql:<stdin>:1: WARNING:  table "public\.watched" was tracked as "seen", and is not taken over: it has no column "a"\nHINT:  Changing it fails until that was ended and begun anew: SELECT tally\.untrack\(\d+::regclass\)$/,
 	'tables that cannot be taken over are named');
 like(query_error($here, 'odd', q{INSERT INTO renamed VALUES (2, 'b')}),
 	qr/ERROR:  the configuration of table "renamed" cannot be read/, 'such a table is not written to unsealed');
 $here->safe_psql('odd', q{
 	SELECT tally.detach('renamed'); SELECT tally.attach('renamed');
 	INSERT INTO renamed VALUES (2, 'b'); INSERT INTO fine VALUES (2)});
+like(query_error($here, 'odd', q{INSERT INTO watched VALUES (2, 'b')}),
+	qr/ERROR:  the configuration of table "watched" cannot be read/, 'nor is such a tracked one changed unseen');
+$here->safe_psql('odd', q{
+	SELECT tally.untrack('watched'); SELECT tally.track('watched', label => 'seen');
+	INSERT INTO watched VALUES (2, 'b'); INSERT INTO bare VALUES (1)});
+is($here->safe_psql('odd', q{SELECT count(*) FROM tally.verify() WHERE source IN ('seen', 'bare')}), 0,
+	'a tracked one goes on, and has all its triggers');
+is($here->safe_psql('odd', q{SELECT string_agg(source, ' ' ORDER BY source) FROM tally.log WHERE source IN ('seen', 'bare')}),
+	'bare seen', 'what is done then is sealed');
 is($here->safe_psql('odd', q{SELECT count(*) FROM tally.verify() WHERE source = 'fine'}), 0,
 	'the others go on');
 

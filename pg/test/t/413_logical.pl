@@ -84,11 +84,15 @@ my $RECORDS = 'SELECT * FROM tally.record ORDER BY chain_id, seq';
 fill($publisher, 'source');
 $publisher->safe_psql('source', q{
 	CREATE TABLE other (id int PRIMARY KEY);
+	CREATE TABLE twice (id int PRIMARY KEY, n int);
+	SELECT tally.track('twice');
 	CREATE PUBLICATION whole FOR ALL TABLES});
 copy_schema('source', 'replica');
 $subscriber->safe_psql('postgres', 'ALTER DATABASE replica SET tally.mode = replica');
-# Also one that fires always seals nothing twice.
-$subscriber->safe_psql('replica', 'ALTER TABLE audit ENABLE ALWAYS TRIGGER "!tally_capture"');
+# Also those that fire always seal nothing twice.
+$subscriber->safe_psql('replica', q{ALTER TABLE audit ENABLE ALWAYS TRIGGER "!tally_capture";
+	ALTER TABLE stock ENABLE ALWAYS TRIGGER "!tally_track_insert";
+	ALTER TABLE twice ENABLE ALWAYS TRIGGER "!tally_track_truncate"});
 subscribe('source', 'replica', 'whole', 'two_phase = true');
 arrived('source', 'replica', 'whole');
 $publisher->safe_psql('source', q{
@@ -99,6 +103,12 @@ $publisher->safe_psql('source', q{
 	SELECT tally.detach('picked');
 	SELECT tally.attach('picked', only_when => $$kind = 'security'$$);
 	INSERT INTO picked VALUES (50, 'security');
+	INSERT INTO twice VALUES (1, 1);
+	UPDATE twice SET n = 2;
+	TRUNCATE twice;
+	INSERT INTO twice VALUES (2, 2);
+	SELECT tally.untrack('twice');
+	SELECT tally.track('twice');
 	BEGIN; INSERT INTO other VALUES (1); PREPARE TRANSACTION 'two phases'});
 is($publisher->safe_psql('source', 'SELECT count(*) FROM other'), 0, 'a transaction is prepared');
 $publisher->safe_psql('source', q{COMMIT PREPARED 'two phases'});
@@ -107,7 +117,7 @@ is($subscriber->safe_psql('replica', $RECORDS), $publisher->safe_psql('source', 
 	'the whole log: every record arrives, and none is added');
 is($subscriber->safe_psql('replica', 'SELECT count(*) FROM other'), 1, 'the whole log: two_phase works');
 is($subscriber->safe_psql('replica', q{SELECT string_agg(relation::text || ' ' || label, ', ' ORDER BY label) FROM tally.attachment}),
-	'audit audit, changes changes, parted parted, picked picked, salted salted, kept the "kept"',
+	'audit audit, changes changes, parted parted, picked picked, salted salted, stock stock, kept the "kept", twice twice',
 	'the whole log: attachments arrive by the names of tables');
 is(heads($subscriber, 'replica'), heads($publisher, 'source'), 'the whole log: the heads are the same');
 is(says($subscriber, 'replica'), '', 'the whole log: tally.verify finds nothing');
@@ -119,13 +129,16 @@ like($subscriber->safe_psql('replica', 'SELECT unnest(not_covered) FROM tally.ve
 is($subscriber->safe_psql('replica', q{SELECT state FROM tally.status WHERE subject = 'tally.mode'}),
 	'replica', 'the whole log: tally.status says so');
 for my $sql ('INSERT INTO audit (id, org) VALUES (60, 1)', q{SELECT tally.append('app', '{}')},
+	'UPDATE stock SET n = 1', 'TRUNCATE twice', q{SELECT tally.untrack('stock')},
 	q{SELECT tally.detach('audit')}, q{SELECT tally.restored('x')})
 {
 	is(query_error($subscriber, 'replica', $sql),
 		qq{ERROR:  nothing is sealed in database "replica": tally.mode is "replica"\nHINT:  Its records arrive by logical replication.  If it is to seal by itself, end the subscription and set tally.mode to "primary".},
 		"the whole log: refused is $sql");
 }
-$subscriber->safe_psql('replica', 'ALTER TABLE audit ENABLE TRIGGER "!tally_capture"');
+is($subscriber->safe_psql('replica', q{SELECT count(*) FROM stock}), 9, 'the whole log: rows of a tracked table are there');
+$subscriber->safe_psql('replica', q{ALTER TABLE audit ENABLE TRIGGER "!tally_capture";
+	ALTER TABLE stock ENABLE TRIGGER "!tally_track_insert"; ALTER TABLE twice ENABLE TRIGGER "!tally_track_truncate"});
 $subscriber->safe_psql('replica', q{SET session_replication_role = replica; UPDATE audit SET body = 'forged' WHERE id = 4});
 is(says($subscriber, 'replica'), 'content-altered audit/1 2 audit 4 the row is another than was sealed',
 	'the whole log: a change of a row is found there too');

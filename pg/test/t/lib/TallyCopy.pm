@@ -31,12 +31,15 @@ ALTER TABLE picked DROP COLUMN gone;
 CREATE TABLE parted (id int, org int, PRIMARY KEY (id, org)) PARTITION BY LIST (org);
 CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1);
 CREATE TABLE parted_2 PARTITION OF parted FOR VALUES IN (2);
+CREATE TABLE stock (gone int, id int, n int, shelf text);
+ALTER TABLE stock DROP COLUMN gone;
 SELECT tally.attach('audit', chain_by => 'org');
 SELECT tally.attach('changes', append_only => false, prefix => 'ch');
 SELECT tally.attach('kept', keep_event => true, append_only => false, label => 'the "kept"', prefix => 'kept');
 SELECT tally.attach('salted', salted => true);
 SELECT tally.attach('picked', only_when => $$kind = 'security'$$);
 SELECT tally.attach('parted', append_only => false);
+SELECT tally.track('stock', chain_by => 'shelf', only_when => 'n >= 0', actor => true);
 INSERT INTO audit (org, body, more) SELECT g % 3, 'row ' || g, 'x' FROM generate_series(1, 30) g;
 INSERT INTO changes SELECT g, 'row ' || g FROM generate_series(1, 10) g;
 UPDATE changes SET what = 'changed' WHERE id < 4;
@@ -48,6 +51,9 @@ INSERT INTO salted SELECT g, 'row ' || g FROM generate_series(1, 10) g;
 INSERT INTO picked SELECT g, CASE WHEN g % 2 = 0 THEN 'security' ELSE 'noise' END FROM generate_series(1, 10) g;
 INSERT INTO parted SELECT g, g % 2 + 1 FROM generate_series(1, 10) g;
 UPDATE parted SET org = 3 - org WHERE id < 3;
+INSERT INTO stock SELECT g, g, 'shelf ' || g % 2 FROM generate_series(1, 10) g;
+UPDATE stock SET n = n + 1, shelf = CASE id WHEN 4 THEN 'shelf 1' ELSE shelf END;
+DELETE FROM stock WHERE id = 5;
 SELECT count(*) FROM generate_series(1, 5) g, tally.append('app', json_build_object('n', g), 'id ' || g);
 SQL
 
@@ -65,16 +71,32 @@ INSERT INTO picked VALUES (101, 'security'), (102, 'noise');
 INSERT INTO parted VALUES (101, 1), (102, 2);
 UPDATE parted SET org = 3 - org WHERE id IN (4, 101);
 DELETE FROM parted WHERE id = 5;
+INSERT INTO stock VALUES (101, 1, 'shelf 1'), (102, -1, 'shelf 1');
+UPDATE stock SET n = n - 3, shelf = 'shelf 0' WHERE id < 5;
+DELETE FROM stock WHERE id = 6;
+TRUNCATE stock;
 SELECT tally.append('app', '{"n": 6}', 'id 6');
 SQL
 
+# The statements of it, in the chains of the tracked table.
+my $STATEMENTS = q{
+SELECT string_agg(chain || ' ' || seq || ' ' || (event::json ->> 'op') || ' '
+	|| coalesce(json_array_length(event::json -> 'rows'), 0), E'\n' ORDER BY chain, seq)
+FROM tally.log JOIN tally.record r USING (seq, hash) JOIN tally.event e ON e.id = r.event_id
+WHERE source = 'stock'};
+my $GOES_ON = join "\n", 'stock 1 truncate 0', 'stock/shelf 0 1 insert 5', 'stock/shelf 0 2 update 5',
+  'stock/shelf 0 3 update 3', 'stock/shelf 0 4 delete 1', 'stock/shelf 1 1 insert 5', 'stock/shelf 1 2 update 6',
+  'stock/shelf 1 3 delete 1', 'stock/shelf 1 4 insert 1', 'stock/shelf 1 5 update 3';
+
+# In a new database; with a version of the extension, if one is given.
 sub fill
 {
-	my ($node, $dbname) = @_;
+	my ($node, $dbname, $version) = @_;
+	my $of = $version ? "EXTENSION tally VERSION '$version'" : 'EXTENSION tally';
 
 	$node->safe_psql('postgres', "CREATE DATABASE $dbname")
 	  if $dbname ne 'postgres';
-	$node->safe_psql($dbname, $FILL);
+	$node->safe_psql($dbname, $FILL =~ s/EXTENSION tally/$of/r);
 	return;
 }
 
@@ -133,6 +155,10 @@ sub refuses_to_seal
 
 	like(query_error($node, $dbname, q{INSERT INTO audit (id, org) VALUES (999, 1)}),
 		$expected, "$what: no row is sealed, and it says why");
+	like(query_error($node, $dbname, 'UPDATE stock SET n = 0'),
+		$expected, "$what: no statement is sealed");
+	like(query_error($node, $dbname, 'TRUNCATE stock'),
+		$expected, "$what: nothing is truncated");
 	like(query_error($node, $dbname, q{SELECT tally.append('app', '{}')}),
 		$expected, "$what: no event is sealed");
 	like(query_error($node, $dbname,
@@ -156,6 +182,7 @@ sub goes_on_sealing
 	$node->safe_psql($dbname, $GO_ON);
 	is($node->safe_psql($dbname, $seq), $before + 2,
 		"$what: rows go on in their chain");
+	is($node->safe_psql($dbname, $STATEMENTS), $GOES_ON, "$what: statements go on in their chains");
 	is(broken_chains($node, $dbname), '', "$what: the chains are whole");
 	is(says($node, $dbname, 'true'), '', "$what: tally.verify finds nothing");
 	is($node->safe_psql($dbname, 'SELECT verdict FROM tally.verify_summary()'),

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the stories share.
+set -euo pipefail
+export LC_ALL=C.UTF-8
+
+if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
+  bold=$'\033[1m' plain=$'\033[0m'
+else
+  bold='' plain=''
+fi
+
+tally() { "$TALLY" "$@"; }
+
+say() { printf '\n%s\n' "$*"; }
+
+fail() {
+  echo "story: $*" >&2
+  exit 1
+}
+
+# Prints a command as a person would type it, then runs it.
+show() {
+  printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"
+  "$@"
+}
+
+# The same, and the exit status must be this one.
+gives() { # STATUS COMMAND ...
+  local want=$1 status=0
+
+  shift
+  show "$@" || status=$?
+  echo "(exit status $status)"
+  [ "$status" -eq "$want" ] || fail "expected exit status $want: $*"
+}
+
+sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
+
+# SQL from a file of the example.
+play() { # FILE
+  printf '\n%s$ psql -f %s%s\n' "$bold" "$1" "$plain"
+  sql -f "$EXAMPLE/$1"
+}
+
+# Sessions that run a pgbench script at once; what it counted.
+load() { # SESSIONS TRANSACTIONS FILE
+  printf '\n%s$ pgbench -c %s -t %s -f %s%s\n' "$bold" "$1" "$2" "$3" "$plain"
+  pgbench -n -c "$1" -j 2 -t "$2" -f "$EXAMPLE/$3" 2>pgbench.log |
+    grep -E 'actually|^tps' || { cat pgbench.log >&2; fail "pgbench failed"; }
+}
+
+# A table as JSON Lines, by the query of its profile.
+export_by() { # PROFILE FILE
+  sql -c "SET timezone = 'UTC'" -c "SELECT row_to_json(q) FROM ($(
+    jq -r .query "$TALLY_PROFILES/$1.json")) q" >"$2"
+}
+
+# How many findings of a kind the last --json verdict in verdict.json has.
+findings() { # KIND
+  jq --arg kind "$1" '[.findings[] | select(.kind == $kind)] | length' verdict.json
+}

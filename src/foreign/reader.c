@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes of a source, and lines of JSON in them. */
+#include <string.h>
+
+#include "core/fail.h"
+#include "foreign/judge.h"
+#include "foreign/reader.h"
+#include "log/sys.h"
+
+#define READ_BYTES ((size_t)1 << 18)
+
+void
+tally_reader_init(struct tally_reader *reader,
+    const struct tally_profile *profile,
+    const struct tally_profile_source *source, struct tally_error *error)
+{
+	memset(reader, 0, sizeof(*reader));
+	reader->profile = profile;
+	reader->source = source;
+	reader->error = error;
+}
+
+void
+tally_reader_wipe(struct tally_reader *reader)
+{
+	tally_sys_free(reader->buffer);
+	tally_sys_free(reader->header);
+	tally_sys_free(reader->line.at);
+}
+
+static int
+make_room(struct tally_reader *reader)
+{
+	size_t unread = reader->end - reader->begin, wanted;
+	char *grown;
+
+	if (reader->begin > 0) {
+		memmove(reader->buffer, reader->buffer + reader->begin, unread);
+		reader->begin = 0;
+		reader->end = unread;
+	}
+	if (reader->capacity - reader->end >= READ_BYTES)
+		return 0;
+	if (unread > TALLY_LINE_MAX)
+		return tally_fail(reader->error, TALLY_E_LIMIT,
+		    "a record is longer than %zu bytes", TALLY_LINE_MAX);
+	wanted = 2 * reader->capacity + READ_BYTES;
+	grown = tally_sys_realloc(reader->buffer, wanted);
+	if (grown == NULL)
+		return tally_fail(reader->error, TALLY_E_MEMORY,
+		    "out of memory");
+	reader->buffer = grown;
+	reader->capacity = wanted;
+	return 0;
+}
+
+int
+tally_reader_fill(struct tally_reader *reader)
+{
+	int64_t n;
+	int r;
+
+	if (reader->at_end)
+		return TALLY_END;
+	r = make_room(reader);
+	if (r != 0)
+		return r;
+	n = reader->source->read(reader->source->arg,
+	    reader->buffer + reader->end, READ_BYTES);
+	if (n < 0)
+		return tally_fail(reader->error, (int)n,
+		    "\"%s\" cannot be read", reader->source->name);
+	reader->end += (size_t)n;
+	reader->at_end = n == 0;
+	return n == 0 ? TALLY_END : 0;
+}
+
+static bool
+is_blank(const char *line, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
+			return false;
+	}
+	return true;
+}
+
+/* One line, without its feed. */
+static int
+next_line(struct tally_reader *reader, struct tally_reading *out)
+{
+	size_t scanned = 0;
+
+	for (;;) {
+		char *line = reader->buffer + reader->begin, *feed = NULL;
+		size_t len = reader->end - reader->begin;
+		int r;
+
+		if (len > scanned)
+			feed = memchr(line + scanned, '\n', len - scanned);
+		if (feed == NULL && !reader->at_end) {
+			scanned = len;
+			r = tally_reader_fill(reader);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (feed == NULL && len == 0)
+			return TALLY_END;
+		out->line = line;
+		out->len = feed != NULL ? (size_t)(feed - line) : len;
+		out->offset = reader->offset;
+		out->whole = feed != NULL;
+		tally_reader_skip(reader, out->len + (feed != NULL));
+		return 0;
+	}
+}
+
+static int
+next_record(struct tally_reader *reader, struct tally_reading *out)
+{
+	const struct tally_profile_source *source = reader->source;
+	int r = source->record(source->arg, &out->line, &out->len,
+	    reader->error);
+
+	out->whole = true;
+	out->offset = 0;
+	return r;
+}
+
+int
+tally_reader_next(struct tally_reader *reader, struct tally_reading *out)
+{
+	int r;
+
+	if (reader->source->record != NULL)
+		return next_record(reader, out);
+	if (reader->source->format == TALLY_PROFILE_CSV)
+		return tally_reader_csv(reader, out);
+	do
+		r = next_line(reader, out);
+	while (r == 0 && is_blank(out->line, out->len));
+	return r;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Walking through a source: each record is judged alone by its own link, its
+ * link is held against the record before it; what is loose is judged at the
+ * end.
+ *
+ * 1. One altered record makes one finding: a record is hashed with the link
+ *    that it stores, not with the one that it ought to have.
+ * 2. If no record holds, the profile is what does not fit, and that is said
+ *    instead of everything else.
+ */
+#ifndef TALLY_FOREIGN_WALK_H
+#define TALLY_FOREIGN_WALK_H
+
+#include "foreign/chain.h"
+#include "foreign/graph.h"
+#include "foreign/judge.h"
+#include "foreign/reader.h"
+
+struct tally_walk {
+	const struct tally_profile *profile;
+	const struct tally_profile_source *source;
+	const struct tally_verify_options *options;
+	struct tally_error *error;
+	struct tally_judging judging;
+	struct tally_canon_room room;
+	struct tally_chain_table chains;
+	struct tally_links links;
+	struct tally_reader reader;
+	struct tally_row row;
+	struct tally_graph *graph; /* NULL: nobody wants one */
+	uint64_t records;
+	uint64_t chained;
+	uint64_t holds;
+	uint64_t bytes;
+	int64_t start_us;
+};
+
+/* Reads all, judges all.  0, TALLY_PARTIAL (interrupted) or an error with a
+ * message; to be closed in either case. */
+TALLY_MUST_CHECK int
+tally_walk(struct tally_walk *w, const struct tally_profile *profile,
+    const struct tally_profile_source *source,
+    const struct tally_verify_options *options, struct tally_graph *graph,
+    struct tally_error *error);
+
+void
+tally_walk_close(struct tally_walk *w);
+
+/* The sentence for what was found; room for size bytes. */
+void
+tally_walk_detail(const struct tally_walk *w, const struct tally_found *found,
+    char *out, size_t size);
+
+/* As the caller of a verification sees it; detail and chain are borrowed. */
+void
+tally_walk_finding(const struct tally_walk *w, const struct tally_found *found,
+    const char *detail, struct tally_finding *out);
+
+/* The one finding of a source in which nothing holds; false: something does. */
+bool
+tally_walk_is_strange(const struct tally_walk *w, struct tally_found *out);
+
+/* Counts what was told, and at the end what that means. */
+void
+tally_walk_count(struct tally_verdict *verdict, enum tally_finding_kind kind);
+void
+tally_walk_conclude(const struct tally_walk *w, struct tally_verdict *verdict);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bringing the tree over the heads up to the log, and sealing its root. */
+#include <string.h>
+
+#include "core/heads.h"
+#include "core/record.h"
+#include "log/fail.h"
+#include "log/headtree.h"
+#include "log/key.h"
+#include "log/order.h"
+#include "log/seal.h"
+#include "log/sync.h"
+
+#define HEADS_LEN (sizeof(TALLY_HEADS_CHAIN) - 1)
+
+/* So many changed heads are hashed under the order lock, and no more; unless
+ * the log grows faster than this many rounds can follow. */
+#define LAST_MAX 256
+#define ROUNDS_MAX 4
+
+/* A head that is not in the tree yet. */
+struct changed {
+	uint64_t position, seq;
+	struct tally_hash hash;
+	const char *name; /* in the state's arena */
+	uint32_t name_len;
+};
+
+struct changes {
+	struct changed *item;
+	struct tally_headtree_leaf *leaf; /* as many; what item becomes */
+	size_t len, capacity;
+	struct tally_state *state; /* whose arena the names are in */
+	uint64_t chains, size;
+};
+
+/* ---- what changed ----------------------------------------------------- */
+
+static struct tally_chain *
+heads_slot(const struct tally_log *log)
+{
+	return tally_state_chain(log->state,
+	    tally_key_chain(&log->state->shared->seed, TALLY_HEADS_CHAIN,
+		HEADS_LEN),
+	    TALLY_HEADS_CHAIN, HEADS_LEN);
+}
+
+static int
+changes_reserve(struct changes *changes, uint64_t chains,
+    struct tally_error *error)
+{
+	void *items, *leaves;
+
+	if (chains <= changes->capacity)
+		return TALLY_OK;
+	items = tally_sys_realloc(changes->item,
+	    (size_t)chains * sizeof(*changes->item));
+	if (items == NULL)
+		return tally_fail_memory(error);
+	changes->item = items;
+	leaves = tally_sys_realloc(changes->leaf,
+	    (size_t)chains * sizeof(*changes->leaf));
+	if (leaves == NULL)
+		return tally_fail_memory(error);
+	changes->leaf = leaves;
+	changes->capacity = (size_t)chains;
+	return TALLY_OK;
+}
+
+static void
+changes_wipe(struct changes *changes)
+{
+	tally_state_unref(changes->state);
+	tally_sys_free(changes->item);
+	tally_sys_free(changes->leaf);
+}
+
+/* Order lock held: every head that the tree does not have. */
+static int
+collect(struct tally_log *log, const struct tally_headtree *tree,
+    struct changes *changes, struct tally_error *error)
+{
+	struct tally_state *state = log->state;
+	uint64_t chains = tally_state_last(state)->chains;
+	const struct tally_chain *heads = heads_slot(log);
+	uint64_t position = 0;
+	int result = changes_reserve(changes, chains, error);
+
+	if (result != 0)
+		return result;
+	changes->len = 0;
+	for (uint64_t i = 0; i < chains; i++) {
+		const struct tally_chain
+		    *chain = &state->chains[state->order[i]];
+		const struct tally_chain_head *head;
+		struct changed *c;
+
+		if (chain == heads)
+			continue;
+		head = tally_state_head(state, chain);
+		if (head == NULL)
+			return tally_fail(error, TALLY_E_BUG,
+			    "the shared state has a chain without a head");
+		position++;
+		if (head->index < tree->size)
+			continue;
+		c = &changes->item[changes->len++];
+		c->position = position - 1;
+		c->seq = head->seq;
+		c->hash = head->hash;
+		c->name = state->arena + chain->name_at;
+		c->name_len = chain->name_len;
+	}
+	changes->chains = position;
+	changes->size = tally_state_tail(state).size;
+	tally_state_unref(changes->state);
+	changes->state = tally_state_ref(state);
+	return TALLY_OK;
+}
+
+/* Hashes the changes and puts them in.  As tally_headtree_put. */
+static int
+apply(struct tally_headtree *tree, struct tally_hasher *hasher,
+    struct changes *changes, struct tally_error *error)
+{
+	char text[TALLY_HEAD_LEAF_MAX];
+	int result;
+
+	for (size_t i = 0; i < changes->len; i++) {
+		const struct changed *c = &changes->item[i];
+		size_t len = tally_head_leaf_format(c->name, c->name_len,
+		    &c->hash, c->seq, text);
+
+		changes->leaf[i].position = c->position;
+		changes->leaf[i].hash = tally_hash_leaf(hasher, text, len);
+	}
+	result = tally_headtree_put(tree, hasher, changes->leaf, changes->len,
+	    changes->chains, error);
+	if (result == 0)
+		tree->size = changes->size;
+	return result;
+}
+
+/*
+ * Collects under the lock, and hashes without it once what was collected is
+ * durable.  *out_few: what is left to do is little.
+ */
+static int
+round_without_lock(struct tally_log *log, struct tally_headtree *tree,
+    struct tally_hasher *hasher, struct changes *changes, bool *out_few,
+    struct tally_error *error)
+{
+	struct tally_target target = { 0 };
+	int result = tally_order_begin(log, error);
+
+	if (result != 0)
+		return result;
+	/* A log that became shorter is another one than the tree knows. */
+	if (tally_state_tail(log->state).size < tree->size)
+		tally_headtree_wipe(tree);
+	result = collect(log, tree, changes, error);
+	if (result == 0)
+		tally_target_set(log, 1, &target);
+	tally_order_end(log);
+	if (result == 0)
+		result = tally_sync_wait(log, &target, error);
+	if (result == 0)
+		result = apply(tree, hasher, changes, error);
+	*out_few = changes->len <= LAST_MAX;
+	return result;
+}
+
+/* ---- the record ------------------------------------------------------- */
+
+/* Room for one record of the chain, in the state and in the segment. */
+static int
+make_room(struct tally_log *log, size_t bytes, struct tally_error *error)
+{
+	int result;
+
+	do {
+		result = tally_order_make_room(log, 1, HEADS_LEN, 0, error);
+		if (result == 0)
+			result = tally_order_roll(log, bytes, error);
+	} while (result == TALLY_PARTIAL);
+	return result;
+}
+
+/* Order lock held, tree up to date: one record more. */
+static int
+write_record(struct tally_log *log, struct tally_headtree *tree,
+    struct tally_hasher *hasher, struct tally_error *error)
+{
+	struct tally_tree_source source = tally_headtree_source(tree);
+	struct tally_heads_event heads = { .chains = tree->chains,
+		.size = tree->size };
+	struct tally_item item = { .chain = TALLY_HEADS_CHAIN,
+		.chain_len = HEADS_LEN };
+	char event[TALLY_HEADS_EVENT_MAX];
+	int result = tally_tree_root(hasher, &source, tree->chains,
+	    &heads.root);
+
+	if (result != 0 || tally_hasher_failed(hasher))
+		return tally_fail(error, TALLY_E_BUG,
+		    "the tree over the heads cannot be read");
+	item.event = event;
+	item.event_len = tally_heads_event_format(&heads, event);
+	item.digest = tally_hash_commitment(hasher, NULL, event,
+	    item.event_len);
+	item.chain_key = tally_key_chain(&log->state->shared->seed, item.chain,
+	    item.chain_len);
+	if (tally_item_resolve(log->state, &item) == NULL)
+		return tally_fail(error, TALLY_E_BUG,
+		    "no room in the shared state");
+	tally_batch_begin(log);
+	result = tally_batch_reserve(log->batch, 1, tally_item_bytes(&item),
+	    error);
+	if (result == 0)
+		result = tally_batch_add(log, &item, error);
+	if (result == 0)
+		result = tally_batch_write(log, error);
+	return result;
+}
+
+/* Order lock held. */
+static int
+seal_locked(struct tally_log *log, struct tally_headtree *tree,
+    struct tally_hasher *hasher, struct changes *changes, bool *out_sealed,
+    struct tally_error *error)
+{
+	const struct tally_chain *heads = heads_slot(log);
+	const struct tally_chain_head *last = heads == NULL
+	    ? NULL
+	    : tally_state_head(log->state, heads);
+	int result;
+
+	*out_sealed = false;
+	if (last != NULL &&
+	    last->index + 1 == tally_state_tail(log->state).size)
+		return TALLY_OK;
+	result = make_room(log, 1024 + TALLY_HEADER_MAX, error);
+	if (result == 0 && tally_state_tail(log->state).size < tree->size)
+		result = tally_fail(error, TALLY_E_BUSY,
+		    "the log was recovered meanwhile; try again");
+	if (result == 0)
+		result = collect(log, tree, changes, error);
+	if (result == 0)
+		result = apply(tree, hasher, changes, error);
+	if (result == 0)
+		result = write_record(log, tree, hasher, error);
+	if (result == 0)
+		tree->sealed = tree->size;
+	*out_sealed = result == 0;
+	return result;
+}
+
+/* TALLY_END as tally_headtree_put. */
+static int
+seal(struct tally_log *log, struct tally_headtree *tree,
+    struct tally_hasher *hasher, struct changes *changes, uint64_t *out_size,
+    bool *out_sealed, struct tally_error *error)
+{
+	struct tally_target target = { 0 };
+	bool few = false;
+	int result = TALLY_OK;
+
+	for (int i = 0; i < ROUNDS_MAX && !few && result == 0; i++)
+		result = round_without_lock(log, tree, hasher, changes, &few,
+		    error);
+	if (result == 0)
+		result = tally_order_begin(log, error);
+	if (result != 0)
+		return result;
+	result = seal_locked(log, tree, hasher, changes, out_sealed, error);
+	if (result == 0) {
+		*out_size = tally_state_tail(log->state).size;
+		tally_target_set(log, 1, &target);
+	}
+	tally_order_end(log);
+	if (result == 0)
+		result = tally_sync_wait(log, &target, error);
+	return result;
+}
+
+int
+tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
+    uint64_t *out_size, bool *out_sealed, struct tally_error *error)
+{
+	struct changes changes = { 0 };
+	struct tally_workspace *space;
+	int result;
+
+	result = tally_workspace_take(log, &space, error);
+	if (result != 0)
+		return result;
+	if (tree->size == 0)
+		tally_headtree_load(log, tree, &space->hasher);
+	result = seal(log, tree, &space->hasher, &changes, out_size, out_sealed,
+	    error);
+	if (result == TALLY_END) {
+		/* What was loaded does not hold: all of it anew. */
+		tally_headtree_wipe(tree);
+		result = seal(log, tree, &space->hasher, &changes, out_size,
+		    out_sealed, error);
+	}
+	/* What it holds may not have become durable. */
+	if (result != 0)
+		tally_headtree_wipe(tree);
+	tally_workspace_give(log, space);
+	changes_wipe(&changes);
+	return result;
+}
