@@ -72,7 +72,7 @@ struct tally_pg_state {
 	int server_version; /* 150000 and so on */
 	bool has_extension; /* else: tables alone, of the plain script */
 	char database[256];
-	uint64_t cluster;  /* PostgreSQL's system identifier */
+	uint64_t cluster; /* PostgreSQL's system identifier */
 	uint64_t chains;
 	uint64_t attached; /* tables in force */
 	uint64_t findings; /* in the catalog: triggers, columns, tables */
@@ -87,6 +87,38 @@ TALLY_API TALLY_MUST_CHECK int
 tally_pg_status(const char *conninfo,
     void (*finding)(void *arg, const struct tally_finding *finding), void *arg,
     struct tally_pg_state *out, struct tally_error *error);
+
+/*
+ * The rows of a query, for the verification of foreign chains
+ * (tally/profile.h): one read-only snapshot, one pass, in the order of the
+ * query.  Each row is a JSON object with a member for each column: numbers,
+ * truth values and JSON as they are, arrays and rows as to_json writes them,
+ * bytea in hexadecimal, timestamps in UTC with six digits and "Z", all else
+ * as its text.  Names without a schema are looked for as the role's sessions
+ * do.
+ */
+struct tally_pg_query;
+
+/*
+ * sql: one SELECT, without a semicolon.  interrupted (or NULL) is asked about
+ * ten times a second while the server lets wait; not 0 ends it.
+ * Returns 0 with one to be closed; TALLY_PARTIAL; TALLY_E_USAGE, _IO, _ACCESS,
+ * _LIMIT (more than 200 columns) or _MEMORY, with a message.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_query_open(const char *conninfo, const char *sql,
+    int (*interrupted)(void *arg), void *arg, struct tally_pg_query **out,
+    struct tally_error *error);
+
+/* The member "record" of a struct tally_profile_source, whose arg is the
+ * query. */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_query_record(void *arg, const char **out, size_t *out_len,
+    struct tally_error *error);
+
+/* NULL is left alone. */
+TALLY_API void
+tally_pg_query_close(struct tally_pg_query *query);
 
 #ifdef __cplusplus
 }

@@ -108,7 +108,19 @@ CREATE TABLE tally.origin (
 	CONSTRAINT origin_number PRIMARY KEY (number)
 ) USING heap;
 
--- A dump holds all of it.
+-- Where tally.backfill goes on.  Evidence of nothing: rows that it is led to
+-- leave out stay legacy.  No part of a dump: in a restored database nobody
+-- knows which rows were there before the first attach.
+CREATE TABLE tally.backfill (
+	relation regclass NOT NULL,
+	era bigint NOT NULL,
+	position text[] COLLATE "C" NOT NULL,
+	sealed bigint NOT NULL,
+	is_finished boolean NOT NULL,
+	CONSTRAINT backfill_relation PRIMARY KEY (relation)
+) USING heap;
+
+-- A dump holds all the rest.
 SELECT pg_catalog.pg_extension_config_dump('tally.chain', '');
 SELECT pg_catalog.pg_extension_config_dump('tally.chain_number', '');
 SELECT pg_catalog.pg_extension_config_dump('tally.event', '');
@@ -133,6 +145,8 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON tally.attachment FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON tally.origin FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON tally.backfill FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
 
 -- What logical replication brings fires no triggers but such.
 CREATE FUNCTION tally.arrival() RETURNS trigger
@@ -149,11 +163,14 @@ CREATE TRIGGER arrival BEFORE INSERT OR UPDATE OR DELETE
 	ON tally.attachment FOR EACH ROW EXECUTE FUNCTION tally.arrival();
 CREATE TRIGGER arrival BEFORE INSERT OR UPDATE OR DELETE
 	ON tally.origin FOR EACH ROW EXECUTE FUNCTION tally.arrival();
+CREATE TRIGGER arrival BEFORE INSERT OR UPDATE OR DELETE
+	ON tally.backfill FOR EACH ROW EXECUTE FUNCTION tally.arrival();
 ALTER TABLE tally.chain ENABLE ALWAYS TRIGGER arrival;
 ALTER TABLE tally.event ENABLE ALWAYS TRIGGER arrival;
 ALTER TABLE tally.record ENABLE ALWAYS TRIGGER arrival;
 ALTER TABLE tally.attachment ENABLE ALWAYS TRIGGER arrival;
 ALTER TABLE tally.origin ENABLE ALWAYS TRIGGER arrival;
+ALTER TABLE tally.backfill ENABLE ALWAYS TRIGGER arrival;
 
 -- Capture ---------------------------------------------------------------
 -- Found by tally.attach by name; nobody else may make triggers of them.
@@ -216,6 +233,23 @@ GRANT EXECUTE ON FUNCTION tally.alter(regclass, name, text, text, name[], name[]
 	text, boolean, boolean, boolean, name[]) TO tally_admin;
 GRANT EXECUTE ON FUNCTION tally.attach(regclass, name, text, text, name[], name[],
 	text, boolean, boolean, boolean), tally.detach(regclass) TO tally_admin;
+
+-- Old rows --------------------------------------------------------------
+-- Commits between batches, so it can have no SET clause.
+
+CREATE PROCEDURE tally.backfill(
+	tbl regclass,
+	order_by name[] DEFAULT NULL,
+	batch integer DEFAULT 500,
+	rest double precision DEFAULT 3
+)
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'tally_sql_backfill';
+
+REVOKE ALL ON PROCEDURE tally.backfill(regclass, name[], integer,
+	double precision) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE tally.backfill(regclass, name[], integer,
+	double precision) TO tally_admin;
 
 -- Track and untrack -----------------------------------------------------
 

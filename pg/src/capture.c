@@ -81,38 +81,48 @@ trim_buffers(void)
 	memset(&row_before, 0, sizeof(row_before));
 }
 
+void
+tally_capture_row(const struct tally_epoch *epoch,
+				  const struct tally_rendered *row, bool keep,
+				  struct tally_pending_request *request)
+{
+	struct tally_hash digest;
+	uint8		salt[TALLY_SALT_SIZE];
+
+	if (epoch->salted)
+	{
+		if (!pg_strong_random(salt, sizeof(salt)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not get random bytes for a salt")));
+		request->salt = salt;
+	}
+	digest = tally_hash_commitment(tally_hasher_get(), request->salt,
+								   row->event.data, row->event.len);
+	tally_hasher_check();
+	if (keep || epoch->keep_event)
+		request->event_id = tally_store_event(row->event.data,
+											  row->event.len);
+	request->digest = &digest;
+	request->chain = row->chain.data;
+	request->chain_len = row->chain.len;
+	request->epoch = epoch->id;
+	request->key = row->key.data;
+	request->key_len = row->key.len;
+	tally_pending_add(request);
+}
+
 /* Remembers a rendered row for the commit; when: pending_order.c. */
 static void
 remember(const struct tally_attachment *att, const struct tally_rendered *row,
 		 bool keep, CommandId made_by, CommandId before)
 {
 	struct tally_pending_request request = {0};
-	struct tally_hash digest;
-	uint8		salt[TALLY_SALT_SIZE];
 
 	tally_xact_begin(true);
-	if (att->epoch->salted)
-	{
-		if (!pg_strong_random(salt, sizeof(salt)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("could not get random bytes for a salt")));
-		request.salt = salt;
-	}
-	digest = tally_hash_commitment(tally_hasher_get(), request.salt,
-								   row->event.data, row->event.len);
-	tally_hasher_check();
-	if (keep || att->epoch->keep_event)
-		request.event_id = tally_store_event(row->event.data, row->event.len);
-	request.digest = &digest;
-	request.chain = row->chain.data;
-	request.chain_len = row->chain.len;
-	request.epoch = att->epoch->id;
-	request.key = row->key.data;
-	request.key_len = row->key.len;
 	request.made_by = made_by;
 	request.before = before;
-	tally_pending_add(&request);
+	tally_capture_row(att->epoch, row, keep, &request);
 }
 
 /* The command that wrote this version.  What COPY froze says no xmin. */

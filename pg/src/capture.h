@@ -25,4 +25,17 @@ extern int64 tally_capture_event(const char *chain, Size chain_len,
  */
 extern int64 tally_capture_log_event(const char *event);
 
+struct tally_epoch;
+struct tally_pending_request;
+struct tally_rendered;
+
+/*
+ * Remembers a rendered row for the commit, as the epoch has it; keep: with its
+ * event in any case.  The request says the rest (commands, version).
+ * tally_xact_begin was called.
+ */
+extern void tally_capture_row(const struct tally_epoch *epoch,
+							  const struct tally_rendered *row, bool keep,
+							  struct tally_pending_request *request);
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The events of attach and detach, track and untrack, written.  Of each there
- * is one spelling (RFC 8785), with the members in the order that the standard
- * asks for.
+ * The events of attach and detach, track and untrack, and of a backfill,
+ * written.  Of each there is one spelling (RFC 8785), with the members in the
+ * order that the standard asks for.
  */
 #include "postgres.h"
 
@@ -77,6 +77,35 @@ add_columns(StringInfo out, const struct tally_epoch *epoch)
 	}
 }
 
+/* Left out if there is none. */
+static void
+add_order(StringInfo out, const struct tally_epoch *epoch)
+{
+	int			i;
+
+	if (epoch->norder == 0)
+		return;
+	for (i = 0; i < epoch->norder; i++)
+		tally_text_add(out, i == 0 ? ",\"order_by\":[" : ",",
+				   epoch->order_by[i]);
+	appendStringInfoChar(out, ']');
+}
+
+/* The kind, and the first member of each. */
+static void
+add_kind(StringInfo out, const struct tally_epoch *epoch)
+{
+	if (epoch->is_tracked)
+		add_bool(out, "{\"track\":{\"actor\":", epoch->actor);
+	else if (epoch->is_backfill)
+		add_bool(out, "{\"backfill\":{\"append_only\":",
+				 epoch->append_only);
+	else
+		add_bool(out, epoch->is_alteration ?
+				 "{\"alter\":{\"append_only\":" :
+				 "{\"attach\":{\"append_only\":", epoch->append_only);
+}
+
 static void
 add_key(StringInfo out, const struct tally_epoch *epoch)
 {
@@ -107,12 +136,7 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 	StringInfoData out;
 
 	initStringInfo(&out);
-	if (epoch->is_tracked)
-		add_bool(&out, "{\"track\":{\"actor\":", epoch->actor);
-	else
-		add_bool(&out, epoch->is_alteration ?
-				 "{\"alter\":{\"append_only\":" :
-				 "{\"attach\":{\"append_only\":", epoch->append_only);
+	add_kind(&out, epoch);
 	if (epoch->chain_by >= 0)
 		tally_text_add(&out, ",\"chain_by\":",
 				   epoch->columns[epoch->chain_by].name);
@@ -130,6 +154,7 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 	tally_text_add(&out, ",\"label\":", epoch->label);
 	if (epoch->only_when != NULL)
 		tally_text_add(&out, ",\"only_when\":", epoch->only_when);
+	add_order(&out, epoch);
 	tally_text_add(&out, ",\"prefix\":", epoch->prefix);
 	appendStringInfo(&out, ",\"relation\":%u", epoch->relation);
 	add_running(&out, &epoch->moment);
@@ -137,6 +162,27 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 	tally_text_add(&out, ",\"table\":", epoch->table);
 	add_xids(&out, &epoch->moment);
 	return out.data;
+}
+
+bool
+tally_epoch_is_base(const struct tally_epoch *base,
+					const struct tally_epoch *era)
+{
+	struct tally_epoch same = *era;
+	char	   *a;
+	char	   *b;
+	bool		is_base;
+
+	same.is_backfill = false;
+	same.is_alteration = base->is_alteration;
+	same.norder = 0;
+	same.moment = base->moment;
+	a = tally_epoch_encode(&same);
+	b = tally_epoch_encode(base);
+	is_base = strcmp(a, b) == 0;
+	pfree(a);
+	pfree(b);
+	return is_base;
 }
 
 char *

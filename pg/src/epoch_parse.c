@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The events of attach and detach, track and untrack, read.
+ * The events of attach and detach, track and untrack, and of a backfill, read.
  *
  * They may be an adversary's, and the verifier has to go on whatever they
  * hold, so PostgreSQL's JSON functions, which raise errors, are out of the
@@ -205,9 +205,22 @@ read_kind(struct tally_text_reader *reader, struct tally_epoch *epoch)
 {
 	if (epoch->is_tracked)
 		return read_bool(reader, "{\"track\":{\"actor\":", &epoch->actor);
+	if (epoch->is_backfill)
+		return read_bool(reader, "{\"backfill\":{\"append_only\":",
+						 &epoch->append_only);
 	epoch->is_alteration = tally_text_skip(reader, "{\"alter\":{");
-	return (epoch->is_alteration || tally_text_skip(reader, "{\"attach\":{")) &&
+	return (epoch->is_alteration ||
+			tally_text_skip(reader, "{\"attach\":{")) &&
 		read_bool(reader, "\"append_only\":", &epoch->append_only);
+}
+
+/* What only a backfill has. */
+static bool
+read_order(struct tally_text_reader *reader, struct tally_epoch *epoch)
+{
+	return !epoch->is_backfill ||
+		(read_strings(reader, ",\"order_by\":[", &epoch->order_by,
+					  &epoch->norder) && epoch->norder > 0);
 }
 
 static bool
@@ -223,6 +236,7 @@ read_epoch(struct tally_text_reader *reader, struct tally_epoch *epoch)
 		!read_rows(reader, epoch) ||
 		!tally_text_string(reader, ",\"label\":", &epoch->label) ||
 		!read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
+		!read_order(reader, epoch) ||
 		!tally_text_string(reader, ",\"prefix\":", &epoch->prefix) ||
 		!tally_text_relation(reader, &epoch->relation) ||
 		!read_running(reader, &epoch->moment) ||
@@ -234,16 +248,15 @@ read_epoch(struct tally_text_reader *reader, struct tally_epoch *epoch)
 	return chain_by == NULL || epoch->chain_by >= 0;
 }
 
+/* epoch: zero but for its kind. */
 static struct tally_epoch *
-parse_epoch(int64 id, const char *event, bool is_tracked)
+parse_epoch(struct tally_epoch *epoch, int64 id, const char *event)
 {
-	struct tally_epoch *epoch = palloc0(sizeof(*epoch));
 	struct tally_text_reader reader;
 	char	   *again;
 	bool		same;
 
 	epoch->id = id;
-	epoch->is_tracked = is_tracked;
 	if (!tally_text_open(event, &reader) || !read_epoch(&reader, epoch))
 		return NULL;
 	again = tally_epoch_encode(epoch);
@@ -255,13 +268,25 @@ parse_epoch(int64 id, const char *event, bool is_tracked)
 struct tally_epoch *
 tally_epoch_parse(int64 id, const char *event)
 {
-	return parse_epoch(id, event, false);
+	return parse_epoch(palloc0(sizeof(struct tally_epoch)), id, event);
 }
 
 struct tally_epoch *
 tally_track_parse(int64 id, const char *event)
 {
-	return parse_epoch(id, event, true);
+	struct tally_epoch *epoch = palloc0(sizeof(*epoch));
+
+	epoch->is_tracked = true;
+	return parse_epoch(epoch, id, event);
+}
+
+struct tally_epoch *
+tally_backfill_parse(int64 id, const char *event)
+{
+	struct tally_epoch *epoch = palloc0(sizeof(*epoch));
+
+	epoch->is_backfill = true;
+	return parse_epoch(epoch, id, event);
 }
 
 static struct tally_detach *

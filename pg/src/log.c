@@ -67,7 +67,7 @@ is_of_log(const struct tally_pending *entry)
 {
 	uint32		count;
 	const struct tally_pending_chain *chain =
-		&tally_pending_chains(&count)[entry->chain];
+	&tally_pending_chains(&count)[entry->chain];
 
 	return chain->name_len == strlen(TALLY_LOG_CHAIN) &&
 		memcmp(chain->name, TALLY_LOG_CHAIN, chain->name_len) == 0;

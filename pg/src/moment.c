@@ -135,6 +135,17 @@ tally_moment_judge(const struct tally_moment *moment, uint64 xid)
 }
 
 bool
+tally_moment_equal(const struct tally_moment *a, const struct tally_moment *b)
+{
+	return U64FromFullTransactionId(a->xid) ==
+		U64FromFullTransactionId(b->xid) && a->unclear == b->unclear &&
+		a->nrunning == b->nrunning &&
+		(a->nrunning == 0 ||
+		 memcmp(a->running, b->running,
+				a->nrunning * sizeof(*a->running)) == 0);
+}
+
+bool
 tally_moment_is_behind(const struct tally_moment *moment, TransactionId xmin)
 {
 	uint64		next = U64FromFullTransactionId(moment->xid);

@@ -45,6 +45,10 @@ extern void tally_moment_take_bare(struct tally_moment *out);
 extern enum tally_order tally_moment_judge(const struct tally_moment *moment,
 										   uint64 xid);
 
+/* Do both say the same? */
+extern bool tally_moment_equal(const struct tally_moment *a,
+							   const struct tally_moment *b);
+
 /* Certainly behind it?  Of an xmin whose higher bits are not known. */
 extern bool tally_moment_is_behind(const struct tally_moment *moment,
 								   TransactionId xmin);

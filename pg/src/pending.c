@@ -252,7 +252,8 @@ tally_pending_add(const struct tally_pending_request *request)
 	if (context == NULL)
 		begin();
 	mark_level();
-	reserve(TALLY_SALT_SIZE + request->key_len + request->id_len);
+	reserve(TALLY_SALT_SIZE + request->key_len + request->id_len +
+			sizeof(*request->version));
 	entry = &entries[count];
 	memset(entry, 0, sizeof(*entry));
 	entry->chain = last_chain = find_chain(request->chain, request->chain_len);
@@ -267,12 +268,15 @@ tally_pending_add(const struct tally_pending_request *request)
 	entry->has_salt = request->salt != NULL;
 	entry->has_key = request->key != NULL;
 	entry->has_id = request->id != NULL;
+	entry->has_version = request->version != NULL;
 	entry->key_len = (uint16) request->key_len;
 	entry->id_len = (uint16) request->id_len;
 	if (entry->has_salt)
 		put_bytes(request->salt, TALLY_SALT_SIZE);
 	put_bytes(request->key, request->key_len);
 	put_bytes(request->id, request->id_len);
+	if (entry->has_version)
+		put_bytes(request->version, sizeof(*request->version));
 	note_command(request);
 	count++;
 }
@@ -305,7 +309,7 @@ tally_pending_count_chains(void)
 	for (i = 0; i < nchains; i++)
 		chains[i].count = 0;
 	for (i = 0; i < count; i++)
-		chains[entries[i].chain].count++;
+		chains[entries[i].chain].count += !entries[i].is_gone;
 }
 
 const uint8 *
@@ -329,6 +333,16 @@ tally_pending_id(const struct tally_pending *entry)
 
 	before += entry->key_len;
 	return entry->has_id ? (const char *) bytes + entry->bytes + before : NULL;
+}
+
+void
+tally_pending_version(const struct tally_pending *entry,
+					  struct tally_version *out)
+{
+	Size		before = entry->has_salt ? TALLY_SALT_SIZE : 0;
+
+	before += entry->key_len + entry->id_len;
+	memcpy(out, bytes + entry->bytes + before, sizeof(*out));
 }
 
 void

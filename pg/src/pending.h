@@ -13,6 +13,9 @@
 
 #include "core/text.h"
 
+#include "access/htup.h"
+#include "storage/itemptr.h"
+
 /* A chain that this transaction has captured something for. */
 struct tally_pending_chain
 {
@@ -28,6 +31,17 @@ struct tally_pending_chain
 	Size		escaped_len;
 };
 
+/*
+ * The version of a row that was there before (tally.backfill): sealed only if
+ * it still is the row when the chain is locked.
+ */
+struct tally_version
+{
+	Oid			relation;
+	ItemPointerData tid;
+	TransactionId xmin;
+};
+
 struct tally_pending
 {
 	uint32		chain;			/* position among the chains */
@@ -38,9 +52,12 @@ struct tally_pending
 	bool		has_salt;
 	bool		only_first;		/* dropped unless it is the chain's first */
 	bool		wants_receipt;
+	bool		has_version;
+	bool		is_gone;		/* not to be sealed: that version is gone */
 	int64		epoch;
 	int64		event_id;
-	uint64		bytes;			/* offset of salt, key and id, in this order */
+	uint64		bytes;			/* offset of salt, key, id and version, in this
+								 * order */
 	CommandId	made_by;		/* of a row: the command that changed it */
 	CommandId	before;			/* to be sealed before what came from here on */
 	struct tally_hash digest;
@@ -63,6 +80,7 @@ struct tally_pending_request
 	Size		id_len;
 	bool		only_first;
 	bool		wants_receipt;	/* which tally_seal_receipt will give */
+	const struct tally_version *version;	/* NULL: sealed in any case */
 };
 
 /*
@@ -82,12 +100,20 @@ extern struct tally_pending_chain *tally_pending_chains(uint32 *out_count);
 extern bool tally_pending_is_disordered(void);
 extern void tally_pending_put_in_order(void);
 
+/*
+ * With the chains' locks: leaves out what is of a version of a row that is no
+ * longer the row, and gives the number of these (pending_gone.c).
+ */
+extern uint64 tally_pending_leave_gone(void);
+
 /* Counts the entries of each chain anew (savepoints may have gone). */
 extern void tally_pending_count_chains(void);
 
 extern const uint8 *tally_pending_salt(const struct tally_pending *entry);
 extern const char *tally_pending_key(const struct tally_pending *entry);
 extern const char *tally_pending_id(const struct tally_pending *entry);
+extern void tally_pending_version(const struct tally_pending *entry,
+								  struct tally_version *out);
 
 /* The end of the subtransaction of this nesting level. */
 extern void tally_pending_commit_sub(int level);

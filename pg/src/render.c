@@ -112,6 +112,7 @@ write_event(void *arg)
 		[TALLY_OP_INSERT] = "{\"row\":{",
 		[TALLY_OP_UPDATE] = "{\"op\":\"update\",\"row\":{",
 		[TALLY_OP_DELETE] = "{\"op\":\"delete\",\"row\":{",
+		[TALLY_OP_BACKFILL] = "{\"op\":\"backfill\",\"row\":{",
 		[TALLY_OP_NONE] = "{",
 	};
 	struct job *job = arg;

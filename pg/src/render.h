@@ -25,6 +25,7 @@ enum tally_op
 	TALLY_OP_INSERT = 0,		/* {"row":…,"table":…} */
 	TALLY_OP_UPDATE,			/* {"op":"update","row":…,"table":…} */
 	TALLY_OP_DELETE,
+	TALLY_OP_BACKFILL,
 	TALLY_OP_NONE,				/* {…}: the columns alone, which is no event */
 };
 

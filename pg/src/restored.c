@@ -186,6 +186,7 @@ set_arrivals(void)
 	set_arrival(tables.record);
 	set_arrival(tables.attachment);
 	set_arrival(tables.origin);
+	set_arrival(tables.backfill);
 }
 
 /* ---- all of it -------------------------------------------------------- */

@@ -132,7 +132,7 @@ seal_ranges(const struct tally_retirement *whole)
 	for (i = 0; i < whole->nranges; i++)
 	{
 		bool		same = part.nranges > 0 &&
-			strcmp(whole->ranges[i - 1].chain, whole->ranges[i].chain) == 0;
+		strcmp(whole->ranges[i - 1].chain, whole->ranges[i].chain) == 0;
 
 		len += tally_retirement_measure(&whole->ranges[i], same);
 		if (len > TALLY_RETIRE_EVENT_MAX && part.nranges > 0)

@@ -53,11 +53,18 @@ static const bool is_unchained = false;
 #endif
 
 static struct tally_sealed receipt;
+static uint64 gone;
 
 const struct tally_sealed *
 tally_seal_receipt(void)
 {
 	return &receipt;
+}
+
+uint64
+tally_seal_gone(void)
+{
+	return gone;
 }
 
 static void
@@ -281,6 +288,8 @@ seal_entries(struct tally_pending_chain *chains,
 
 		if (i % INTERRUPT_EVERY == 0)
 			CHECK_FOR_INTERRUPTS();
+		if (entry->is_gone)
+			continue;
 		if (entry->has_id || entry->only_first)
 		{
 			/* This transaction may itself have written the id before. */
@@ -335,6 +344,7 @@ tally_seal(void)
 	prepare_chains(chains, nchains);
 	if (!is_unchained)
 		lock_chains(chains, nchains);
+	gone = tally_pending_leave_gone();
 	open_chains(chains, nchains, writer);
 	seal_entries(chains, writer);
 	tally_store_close(writer);

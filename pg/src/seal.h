@@ -33,4 +33,7 @@ struct tally_sealed
 
 extern const struct tally_sealed *tally_seal_receipt(void);
 
+/* How many rows it left out: those from before that had gone meanwhile. */
+extern uint64 tally_seal_gone(void);
+
 #endif

@@ -30,6 +30,8 @@ find_label(int64 epoch)
 		parsed = tally_epoch_parse(epoch, event);
 	if (event != NULL && parsed == NULL)
 		parsed = tally_track_parse(epoch, event);
+	if (event != NULL && parsed == NULL)
+		parsed = tally_backfill_parse(epoch, event);
 	return parsed == NULL ? NULL : cstring_to_text(parsed->label);
 }
 

@@ -51,7 +51,8 @@ on_relcache(Datum arg, Oid relation)
 {
 	if (relation == InvalidOid || relation == tables.record ||
 		relation == tables.chain || relation == tables.event ||
-		relation == tables.attachment || relation == tables.origin)
+		relation == tables.attachment || relation == tables.origin ||
+		relation == tables.backfill)
 	{
 		tables_known = false;
 		tally_store_judge_again();
@@ -90,6 +91,8 @@ find_relations(Oid schema, struct tally_tables *found)
 		{"attachment_label", &found->attachment_label},
 		{"origin", &found->origin},
 		{"origin_number", &found->origin_number},
+		{"backfill", &found->backfill},
+		{"backfill_relation", &found->backfill_relation},
 	};
 	int			i;
 

@@ -69,6 +69,16 @@ enum
 	TALLY_ORIGIN_COLUMNS = TALLY_ORIGIN_TIMELINE
 };
 
+enum
+{
+	TALLY_BACKFILL_RELATION = 1,
+	TALLY_BACKFILL_ERA,
+	TALLY_BACKFILL_POSITION,
+	TALLY_BACKFILL_SEALED,
+	TALLY_BACKFILL_IS_FINISHED,
+	TALLY_BACKFILL_COLUMNS = TALLY_BACKFILL_IS_FINISHED
+};
+
 /*
  * Somebody may have added columns and dropped them again, which leaves them in
  * the tuples, as nulls: up to so many.
@@ -92,6 +102,8 @@ struct tally_tables
 	Oid			attachment_label;	/* index (label) */
 	Oid			origin;
 	Oid			origin_number;	/* index (number) */
+	Oid			backfill;
+	Oid			backfill_relation;	/* index (relation) */
 };
 
 /* The head of a chain; seq 0 and a zero hash where it has no record yet. */
@@ -144,6 +156,13 @@ extern void tally_store_prepare(void);
  */
 extern void tally_store_judge(Relation rel);
 extern void tally_store_judge_again(void);
+
+/*
+ * Calls take, for each record of tally:log as SnapshotSelf shows them, in
+ * their order, with its seq and the id of its event; until it returns false.
+ */
+extern void tally_store_walk_log(bool (*take) (int64 seq, int64 event_id,
+											   void *arg), void *arg);
 
 /* Inserts a row, of which no value is null, with its indexes. */
 extern void tally_store_insert(Oid table, const Datum *columns, int ncolumns);

@@ -20,8 +20,8 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
-#define TABLES 5
-#define INDEXES 8
+#define TABLES 6
+#define INDEXES 9
 
 /* An index as the script made it, over columns by number. */
 struct own_index
@@ -97,6 +97,8 @@ judge_columns(Relation rel)
 		{REGCLASSOID, INT8OID, TEXTOID}},
 		{tables->origin, TALLY_ORIGIN_COLUMNS,
 		{INT8OID, TEXTOID, OIDOID, TEXTOID, OIDOID, INT8OID}},
+		{tables->backfill, TALLY_BACKFILL_COLUMNS,
+		{REGCLASSOID, INT8OID, TEXTARRAYOID, INT8OID, BOOLOID}},
 	};
 	int			i;
 
@@ -120,6 +122,7 @@ list_indexes(struct own_index indexes[INDEXES])
 		{tables->attachment_relation, 1, {TALLY_ATTACHMENT_RELATION}},
 		{tables->attachment_label, 1, {TALLY_ATTACHMENT_LABEL}},
 		{tables->origin_number, 1, {TALLY_ORIGIN_NUMBER}},
+		{tables->backfill_relation, 1, {TALLY_BACKFILL_RELATION}},
 	};
 
 	memcpy(indexes, list, sizeof(list));

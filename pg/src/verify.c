@@ -20,6 +20,7 @@
 #include "store.h"
 #include "verify.h"
 #include "verify_accused.h"
+#include "verify_backfill.h"
 #include "verify_chains.h"
 #include "verify_index.h"
 #include "verify_kept.h"
@@ -203,6 +204,7 @@ static bool
 is_sum_right(const struct tally_source *source)
 {
 	struct tally_sum records = {0};
+	struct tally_sum old = tally_backfill_sum(source);
 	ListCell   *cell;
 
 	foreach(cell, source->uses)
@@ -212,7 +214,8 @@ is_sum_right(const struct tally_source *source)
 		records.total += use->sum.total;
 		records.count += use->sum.count;
 	}
-	return tally_sum_equal(&records, &source->rows);
+	return tally_sum_equal(&records, &source->rows) &&
+		(old.count == 0 || tally_sum_equal(&old, &source->old_rows));
 }
 
 /* They will be counted again. */
@@ -268,7 +271,8 @@ sum_sources(struct tally_verifier *v)
 			if (source->is_sorted)
 				forget_narrowed(source);
 			else
-				source->legacy = source->old_rows.count;
+				source->legacy = source->old_rows.count -
+					tally_backfill_sum(source).count;
 		}
 		sorted |= source->is_sorted;
 	}

@@ -95,6 +95,7 @@ struct tally_verifier
 	struct List *rewritten;		/* of verify_rewritten.c */
 	struct tally_retired *retired;	/* NULL: no partition was */
 	struct tally_retiring *retiring;	/* NULL: nobody asks for it */
+	struct List *eras;			/* of struct tally_use */
 };
 
 /* What a finding is about; zero is "not known" in every member. */

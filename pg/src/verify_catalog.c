@@ -100,11 +100,22 @@ static const struct table origin_table = {
 	1, {{"origin_number", 1, {TALLY_ORIGIN_NUMBER}}},
 };
 
+/* Where backfills stopped, which is evidence of nothing. */
+static const struct table backfill_table = {
+	"backfill",
+	TALLY_BACKFILL_COLUMNS, {
+		{"relation", REGCLASSOID}, {"era", INT8OID},
+		{"position", TEXTARRAYOID}, {"sealed", INT8OID},
+		{"is_finished", BOOLOID},
+	},
+	1, {{"backfill_relation", 1, {TALLY_BACKFILL_RELATION}}},
+};
+
 /* By which something is captured or refused. */
 static const char *const functions[] = {
 	"capture", "capture_statement", "refuse_truncate", "guard", "arrival",
-	"append", "append_now", "restored", "retire", "refuse_retired",
-	"ddl_start", "ddl_end", "ddl_drop", "ddl_rewrite",
+	"append", "append_now", "restored", "backfill", "retire",
+	"refuse_retired", "ddl_start", "ddl_end", "ddl_drop", "ddl_rewrite",
 };
 
 /* Why rel cannot be read as the table, or NULL. */
@@ -378,9 +389,17 @@ judge_functions(struct tally_verifier *v, Oid self)
 		judge_function(v, functions[i], library);
 }
 
+static void
+close_table(Relation rel)
+{
+	if (rel != NULL)
+		relation_close(rel, NoLock);
+}
+
 bool
 tally_catalog_open(struct tally_verifier *v, Oid self)
 {
+	close_table(open_table(v, &backfill_table));
 	v->chain = open_table(v, &chain_table);
 	v->event = open_table(v, &event_table);
 	v->record = open_table(v, &record_table);
@@ -390,13 +409,6 @@ tally_catalog_open(struct tally_verifier *v, Oid self)
 	tally_ddl_triggers_judge(v);
 	return v->chain != NULL && v->event != NULL && v->record != NULL &&
 		v->attachment != NULL && v->origin != NULL;
-}
-
-static void
-close_table(Relation rel)
-{
-	if (rel != NULL)
-		relation_close(rel, NoLock);
 }
 
 void

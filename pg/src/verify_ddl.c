@@ -32,6 +32,7 @@ static const struct event_trigger
 	const char *event;
 	const char *tags[TAGS_MAX]; /* in the order of the script */
 }			triggers[] = {
+
 	{"tally_ddl_start", "ddl_start", "ddl_command_start",
 		{"ALTER TABLE", "DROP INDEX", "DROP EXTENSION", "DROP OWNED"},
 	},

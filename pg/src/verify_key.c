@@ -17,40 +17,19 @@
  */
 #include "postgres.h"
 
-#include "hasher.h"
 #include "verify_key.h"
 #include "verify_retired.h"
 
 #include "utils/builtins.h"
 
-bool
-tally_match_holds(const struct tally_hash *digest, const uint8 *salt,
-				  const struct tally_match_row *row)
+/* Does it hold in the way of its use, and of no other? */
+static bool
+holds(const struct tally_match_record *record,
+	  const struct tally_match_row *row)
 {
-	static const char head[] = "{\"op\":\"update\",";
-	struct tally_hasher *hasher = tally_hasher_get();
-	static const uint8 domain = 0x02;
-	struct tally_hash hash;
-
-	/* What was not made of the row is zero, and no digest is. */
-	if (tally_hash_is_zero(digest))
-		return false;
-	if (salt == NULL)
-		return tally_hash_equal(digest, &row->digest) ||
-			tally_hash_equal(digest, &row->update);
-	if (row->event == NULL)
-		return false;
-	hash = tally_hash_commitment(hasher, salt, row->event, row->event_len);
-	if (tally_hash_equal(digest, &hash))
-		return true;
-	/* An update is written like an insertion, but for one member before. */
-	tally_hash_begin(hasher);
-	tally_hash_add(hasher, &domain, 1);
-	tally_hash_add(hasher, salt, TALLY_SALT_SIZE);
-	tally_hash_add(hasher, head, sizeof(head) - 1);
-	tally_hash_add(hasher, row->event + 1, row->event_len - 1);
-	hash = tally_hash_end(hasher);
-	return tally_hash_equal(digest, &hash);
+	if (record->use->base != NULL)
+		return tally_match_holds_old(&record->digest, record->salt, row);
+	return tally_match_holds(&record->digest, record->salt, row);
 }
 
 static struct tally_subject
@@ -82,7 +61,7 @@ find_row(struct tally_key_group *key, const struct tally_match_record *record)
 
 		if (row->form == record->use->form &&
 			has_key(row, record->key, record->key_len) &&
-			tally_match_holds(&record->digest, record->salt, row))
+			holds(record, row))
 			return &key->rows[i];
 	}
 	return NULL;
@@ -463,6 +442,39 @@ judge_place(struct tally_verifier *v, const struct tally_key_record *this)
 }
 
 /*
+ * Does it seal a row as an old one that is not?  Of rows that were written in
+ * a later epoch it is not asked: they are as they were sealed before.
+ */
+static bool
+is_too_young(const struct tally_key_record *this)
+{
+	const struct tally_match_row *row = &this->row->row;
+
+	return this->record.use->base != NULL &&
+		(row->age == TALLY_AGE_SEALED || row->age == TALLY_AGE_BETWEEN) &&
+		row->use->attach_seq <= this->record.use->attach_seq;
+}
+
+/* Then it proves nothing; but perhaps another record does. */
+static void
+judge_age(struct tally_verifier *v, struct tally_key_group *key,
+		  const struct tally_key_record *this)
+{
+	struct tally_subject subject = subject_of(&this->record);
+
+	if (!is_too_young(this) || this->row->is_proven || this->row->is_named)
+		return;
+	tally_report_tell(v, TALLY_UNSEALED, &subject,
+					  "it seals its row as one from before the attach, but the row was written after tally:log/%lld had %s the table",
+					  (long long) (this->row->row.age == TALLY_AGE_SEALED ?
+								   this->row->row.use->attach_seq :
+								   this->row->row.use->detach_seq),
+					  this->row->row.age == TALLY_AGE_SEALED ? "attached" :
+					  "detached");
+	name_row(key, this->row);
+}
+
+/*
  * A record that was named already stands for nothing, but some row may be its
  * own, and that is not missed: the one that it holds for, or one of its key,
  * or, if its key is what was changed, one that is left over elsewhere.
@@ -493,7 +505,7 @@ tell_records(struct tally_verifier *v, struct tally_key_group *key)
 
 	for (i = 0; i < key->nrecords; i++)
 	{
-		if (key->records[i].row != NULL)
+		if (key->records[i].row != NULL && !is_too_young(&key->records[i]))
 			prove_row(key, key->records[i].row);
 	}
 	for (i = 0; i < key->nrecords; i++)
@@ -507,6 +519,7 @@ tell_records(struct tally_verifier *v, struct tally_key_group *key)
 			judge_place(v, this);
 			tally_retiring_take_record(v, &this->record,
 									   this->row->row.relation);
+			judge_age(v, key, this);
 			continue;
 		}
 		other = find_other_row(key, &this->record, false);

@@ -29,6 +29,7 @@ enum
 	MATCH_TID,
 	MATCH_DIGEST,
 	MATCH_OTHER,				/* of a row its update, of a record its salt */
+	MATCH_BACKFILL,
 	MATCH_KEY,
 	MATCH_EVENT,
 	MATCH_COLUMNS,
@@ -49,7 +50,7 @@ struct tally_match
 
 static const Oid types[MATCH_COLUMNS] = {
 	INT8OID, INT8OID, INT8OID, INT4OID, INT4OID, INT8OID, OIDOID, TIDOID,
-	BYTEAOID, BYTEAOID, TEXTOID, TEXTOID,
+	BYTEAOID, BYTEAOID, BYTEAOID, TEXTOID, TEXTOID,
 };
 
 /* ---- putting ---------------------------------------------------------- */
@@ -129,6 +130,7 @@ tally_match_put_record(struct tally_verifier *v,
 	if (record->salt != NULL)
 		values[MATCH_OTHER] = tally_sorter_bytes(&room[1], record->salt,
 												 TALLY_SALT_SIZE);
+	nulls[MATCH_BACKFILL] = true;
 	values[MATCH_KEY] = text_datum(record->key, record->key_len);
 	nulls[MATCH_EVENT] = true;
 	tally_sorter_put(v->match->sorter, values, nulls);
@@ -139,7 +141,7 @@ put_row(struct tally_sorter *sorter, int64 first, int64 second,
 		const struct tally_match_row *row)
 {
 	ItemPointerData tid = row->tid;
-	struct tally_short_bytes room[2];
+	struct tally_short_bytes room[3];
 	bool		nulls[MATCH_COLUMNS] = {false};
 	Datum		values[MATCH_COLUMNS];
 
@@ -158,6 +160,10 @@ put_row(struct tally_sorter *sorter, int64 first, int64 second,
 											  TALLY_HASH_SIZE);
 	values[MATCH_OTHER] = tally_sorter_bytes(&room[1], row->update.b,
 											 TALLY_HASH_SIZE);
+	nulls[MATCH_BACKFILL] = !row->form->has_backfill;
+	if (row->form->has_backfill)
+		values[MATCH_BACKFILL] = tally_sorter_bytes(&room[2], row->backfill.b,
+													TALLY_HASH_SIZE);
 	values[MATCH_KEY] = text_datum(row->key, row->key_len);
 	nulls[MATCH_EVENT] = row->event == NULL;
 	if (row->event != NULL)
@@ -200,6 +206,8 @@ get_row(struct tally_verifier *v, const Datum *values, const bool *nulls,
 	row->chain_id = DatumGetInt64(values[MATCH_SEQ]);
 	row->digest = tally_sorter_hash(values[MATCH_DIGEST]);
 	row->update = tally_sorter_hash(values[MATCH_OTHER]);
+	if (!nulls[MATCH_BACKFILL])
+		row->backfill = tally_sorter_hash(values[MATCH_BACKFILL]);
 	get_text(values[MATCH_KEY], &row->key, &row->key_len);
 	if (!nulls[MATCH_EVENT])
 		get_text(values[MATCH_EVENT], &row->event, &row->event_len);

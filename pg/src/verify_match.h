@@ -40,6 +40,7 @@ struct tally_match_row
 	int64		chain_id;		/* that it belongs to; 0: there is none */
 	struct tally_hash digest;	/* without salt, as an insertion */
 	struct tally_hash update;	/* likewise, as an update */
+	struct tally_hash backfill; /* likewise, as an old row */
 	const char *key;
 	Size		key_len;
 	const char *event;			/* NULL unless the form is salted */
@@ -60,10 +61,29 @@ extern void tally_match_put_row(struct tally_verifier *v,
 /* All were put: judges them key by key. */
 extern void tally_match_judge(struct tally_verifier *v);
 
-/* Does the record's digest hold for the row? */
+/* ---- verify_holds.c ---- */
+
+/* What stands before the rest of a row's event. */
+#define TALLY_MATCH_UPDATE "{\"op\":\"update\","
+#define TALLY_MATCH_BACKFILL "{\"op\":\"backfill\","
+
+/*
+ * The commitment to a row with this before, whose event as a row that came is
+ * given; salt may be NULL.
+ */
+extern struct tally_hash tally_match_hash(const char *op, const uint8 *salt,
+										  const char *event, Size len);
+
+/*
+ * Does the record's digest hold for the row, as for one that came or was
+ * changed; or as for an old one?
+ */
 extern bool tally_match_holds(const struct tally_hash *digest,
 							  const uint8 *salt,
 							  const struct tally_match_row *row);
+extern bool tally_match_holds_old(const struct tally_hash *digest,
+								  const uint8 *salt,
+								  const struct tally_match_row *row);
 
 /* ---- verify_pairs.c ---- */
 

@@ -116,7 +116,9 @@ tell_row(struct tally_verifier *v, const struct tally_match_row *row)
 		subject.chain = tally_chains_get(v, row->chain_id)->seen.name;
 	subject.source = row->form->epoch->label;
 	subject.key = pnstrdup(row->key, row->key_len);
-	if (row->age == TALLY_AGE_UNKNOWN)
+	if (row->age == TALLY_AGE_LEGACY)
+		source->legacy += tally_chains_only(v) == NULL;
+	else if (row->age == TALLY_AGE_UNKNOWN)
 		source->unknown_age++;
 	else if (row->age == TALLY_AGE_BETWEEN)
 		tally_report_tell(v, TALLY_UNSEALED, &subject,
@@ -195,14 +197,12 @@ is_missed(struct tally_verifier *v, const struct tally_match_row *row)
 	if (only != NULL && (row->chain_id != only->seen.id || v->scope.from > 1 ||
 						 v->scope.to < PG_INT64_MAX))
 		return false;
-	if (row->age == TALLY_AGE_LEGACY && only == NULL)
-		row->form->source->legacy++;
 	if (row->age == TALLY_AGE_NARROWED)
 		row->use->narrowed++;
 	if (row->age == TALLY_AGE_REWRITTEN)
 		return tally_rewritten_take(v, row->relation);
-	return row->age == TALLY_AGE_SEALED || row->age == TALLY_AGE_BETWEEN ||
-		row->age == TALLY_AGE_UNKNOWN;
+	return row->age == TALLY_AGE_LEGACY || row->age == TALLY_AGE_SEALED ||
+		row->age == TALLY_AGE_BETWEEN || row->age == TALLY_AGE_UNKNOWN;
 }
 
 void
@@ -213,7 +213,11 @@ tally_pairs_add_row(struct tally_verifier *v,
 
 	if (!is_missed(v, row))
 		return;
+	/* Of old rows there may be many, which must not leave out the others. */
 	if (v->pairs->nrows == PAIRS_MAX ||
+		(row->age == TALLY_AGE_LEGACY &&
+		 (row->form->source->eras == NIL ||
+		  v->pairs->nrows >= PAIRS_MAX / 2)) ||
 		(row->event != NULL && row->event_len > EVENT_MAX))
 	{
 		tell_row(v, row);
@@ -253,7 +257,9 @@ find_row(struct tally_verifier *v, const struct tally_match_record *record)
 		struct row *row = &v->pairs->rows[i];
 
 		if (row->claim == NULL && record->has_digest &&
-			tally_match_holds(&record->digest, record->salt, &row->row))
+			(tally_match_holds(&record->digest, record->salt, &row->row) ||
+			 tally_match_holds_old(&record->digest, record->salt,
+								   &row->row)))
 			return row;
 	}
 	return NULL;

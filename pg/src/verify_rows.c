@@ -219,6 +219,10 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 		heap_freetuple(tuple);
 	if (age == TALLY_AGE_UNKNOWN && !was_covered(walk, NULL, slot))
 		return TALLY_AGE_LEFT_OUT;
+	/* Where old rows are sealed it leaves out some of them as well. */
+	if (age == TALLY_AGE_LEGACY && walk->source->eras != NIL &&
+		!was_covered(walk, NULL, slot))
+		return TALLY_AGE_LEFT_OUT;
 	if (age == TALLY_AGE_SEALED && is_cover_lost(walk, *out_use))
 		return TALLY_AGE_UNKNOWN;
 	if (age == TALLY_AGE_SEALED && is_rewritten &&
@@ -230,24 +234,11 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 		TALLY_AGE_LEFT_OUT;
 }
 
-static struct tally_hash
-hash_update(const StringInfoData *event)
-{
-	static const char head[] = "{\"op\":\"update\",";
-	static const uint8 before[1 + TALLY_SALT_SIZE] = {0x02};
-	struct tally_hasher *hasher = tally_hasher_get();
-
-	tally_hash_begin(hasher);
-	tally_hash_add(hasher, before, sizeof(before));
-	tally_hash_add(hasher, head, sizeof(head) - 1);
-	tally_hash_add(hasher, event->data + 1, event->len - 1);
-	return tally_hash_end(hasher);
-}
-
 static void
 add_up(struct walk *walk, const struct tally_match_row *row)
 {
 	struct tally_sum *sum = &walk->source->rows;
+	const struct tally_hash *digest = &row->digest;
 
 	if (row->age == TALLY_AGE_NARROWED)
 		row->use->narrowed++;
@@ -255,10 +246,32 @@ add_up(struct walk *walk, const struct tally_match_row *row)
 		row->age == TALLY_AGE_AFTER)
 		return;
 	if (row->age == TALLY_AGE_LEGACY)
+	{
 		sum = &walk->source->old_rows;
-	tally_sum_add(sum, tally_sources_hash(walk->v, row->chain_id,
-										  &row->digest, row->key,
-										  row->key_len));
+		digest = &row->backfill;
+	}
+	tally_sum_add(sum, tally_sources_hash(walk->v, row->chain_id, digest,
+										  row->key, row->key_len));
+}
+
+/* What the digest of its record can be, unless that has a salt. */
+static void
+make_digests(const struct walk *walk, const struct tally_form *form,
+			 const StringInfoData *event, struct tally_match_row *row)
+{
+	bool		is_old = walk->is_sum && row->age == TALLY_AGE_LEGACY;
+
+	if (!form->is_unsalted)
+		return;
+	if (!is_old)
+		row->digest = tally_hash_commitment(tally_hasher_get(), NULL,
+											event->data, event->len);
+	if (form->has_updates)
+		row->update = tally_match_hash(TALLY_MATCH_UPDATE, NULL, event->data,
+									   event->len);
+	if (form->has_backfill && (is_old || !walk->is_sum))
+		row->backfill = tally_match_hash(TALLY_MATCH_BACKFILL, NULL,
+										 event->data, event->len);
 }
 
 static void
@@ -278,12 +291,7 @@ take_row(struct walk *walk, const struct view *view, TupleTableSlot *slot,
 	row->event_len = rendered->event.len;
 	if (view->form->is_salted)
 		row->event = rendered->event.data;
-	if (view->form->is_unsalted)
-		row->digest = tally_hash_commitment(tally_hasher_get(), NULL,
-											rendered->event.data,
-											rendered->event.len);
-	if (view->form->is_unsalted && view->form->has_updates)
-		row->update = hash_update(&rendered->event);
+	make_digests(walk, view->form, &rendered->event, row);
 	if (walk->is_sum)
 		add_up(walk, row);
 	else

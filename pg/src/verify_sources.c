@@ -6,6 +6,7 @@
 
 #include "shape.h"
 #include "store.h"
+#include "verify_backfill.h"
 #include "verify_entries.h"
 #include "verify_moves.h"
 #include "verify_origin.h"
@@ -48,8 +49,8 @@ tally_sources_open(struct tally_verifier *v)
 
 /* ---- while records pass ----------------------------------------------- */
 
-static struct tally_use *
-get_use(struct tally_verifier *v, int64 id)
+struct tally_use *
+tally_sources_get(struct tally_verifier *v, int64 id)
 {
 	struct tally_sources *sources = v->sources;
 	struct tally_use *use;
@@ -89,7 +90,7 @@ tally_sources_take(struct tally_verifier *v, const struct tally_sealed *record)
 
 	if (record->epoch == 0)
 		return;
-	use = get_use(v, record->epoch);
+	use = tally_sources_get(v, record->epoch);
 	use->total++;
 	use->records++;
 	/* Where sums are compared no record has a salt: one spoils the sum. */
@@ -215,7 +216,7 @@ static void
 begin_epoch(struct tally_verifier *v, const struct tally_entry *entry,
 			struct tally_epoch *epoch)
 {
-	struct tally_use *use = get_use(v, entry->event_id);
+	struct tally_use *use = tally_sources_get(v, entry->event_id);
 	struct tally_source *source;
 
 	if (use->epoch != NULL)
@@ -270,7 +271,8 @@ replay(struct tally_verifier *v)
 		detach = tally_detach_parse(entry->event);
 		if (detach != NULL)
 			end_epoch(v, entry, detach);
-		else if (!tally_tracked_replay(v, entry) &&
+		else if (!tally_backfill_replay(v, entry) &&
+				 !tally_tracked_replay(v, entry) &&
 				 !tally_retired_replay(v, entry))
 			(void) tally_rewritten_replay(v, entry);
 	}
@@ -287,7 +289,11 @@ read_log(struct tally_verifier *v)
 
 	tally_entries_order(v);
 	for (i = 0; i < tally_entries_count(v); i++)
-		get_use(v, tally_entries_get(v, i)->event_id)->is_named = true;
+	{
+		int64		id = tally_entries_get(v, i)->event_id;
+
+		tally_sources_get(v, id)->is_named = true;
+	}
 	if (tally_entries_read(v))
 		return;
 	foreach(cell, v->sources->attached)
@@ -458,6 +464,7 @@ tally_sources_load(struct tally_verifier *v)
 		source->number = number++;
 		finish_source(v, source);
 	}
+	tally_backfill_finish(v);
 	MemoryContextSwitchTo(saved);
 }
 

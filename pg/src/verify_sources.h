@@ -30,6 +30,7 @@ struct tally_form
 	bool		is_salted;		/* some of them are */
 	bool		is_unsalted;	/* some are not */
 	bool		has_updates;	/* some are not append-only */
+	bool		has_backfill;	/* some have eras */
 	bool		is_told;		/* some are, as below */
 	bool		is_rendered;	/* on some root */
 	int			key_class;		/* forms with the same key share it */
@@ -38,7 +39,7 @@ struct tally_form
 	int64		kept;			/* likewise, but their events are kept */
 };
 
-/* An epoch that tally:log seals or a record names. */
+/* An epoch, or era, that tally:log seals or a record names. */
 struct tally_use
 {
 	int64		id;				/* tally.event.id, the key */
@@ -55,6 +56,8 @@ struct tally_use
 	bool		is_named;		/* by a record of tally:log */
 	bool		is_here;		/* began here: oids and xids mean something */
 	bool		is_told;		/* columns and shapes are those of here */
+	struct tally_use *base;		/* of an era: the epoch that it is of */
+	int64		backfill_seq;	/* likewise: in tally:log */
 	struct tally_sum sum;		/* of these */
 };
 
@@ -76,6 +79,7 @@ struct tally_source
 	int			number;
 	const char *label;			/* of its last epoch */
 	List	   *uses;			/* of struct tally_use, in the log's order */
+	List	   *eras;			/* likewise (verify_backfill.h) */
 	List	   *forms;			/* of struct tally_form */
 	List	   *roots;			/* oids */
 	int			nclasses;		/* different keys of its forms */
@@ -110,6 +114,9 @@ extern void tally_sources_take(struct tally_verifier *v,
 extern void tally_sources_load(struct tally_verifier *v);
 
 extern List *tally_sources_all(struct tally_verifier *v);
+
+/* The use of this number, made if it is not known. */
+extern struct tally_use *tally_sources_get(struct tally_verifier *v, int64 id);
 extern struct tally_use *tally_sources_find(struct tally_verifier *v,
 											int64 epoch);
 extern struct tally_form *tally_sources_form(struct tally_verifier *v,

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "store.h"
+#include "verify_backfill.h"
 #include "verify_chains.h"
 #include "verify_outside.h"
 #include "verify_verdict.h"
@@ -19,7 +20,7 @@ count_records(const struct tally_source *source)
 
 	foreach(cell, source->uses)
 		count += ((struct tally_use *) lfirst(cell))->records;
-	return count;
+	return count + tally_backfill_sum(source).count;
 }
 
 void
@@ -127,6 +128,7 @@ tell_uncovered_source(struct tally_verifier *v,
 									 form->why != NULL ? form->why :
 									 "its table is gone");
 	}
+	tally_backfill_tell_uncovered(v, source);
 	if (source->retired > 0)
 		tally_report_not_covered(v,
 								 "the rows of %lld records of \"%s\", which went with partitions that were retired",

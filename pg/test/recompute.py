@@ -21,8 +21,8 @@ import sys
 import uuid
 
 from recompute_format import (
-    ID_MAX, LOG, NAME_MAX, NO_HASH, NO_SALT, SEQ_MAX, Epoch, Malformed, Moment,
-    Tracking, check_members, commitment, decimal, header, is_name, jcs, parse,
+    ID_MAX, LOG, NAME_MAX, NO_HASH, NO_SALT, SEQ_MAX, Epoch, Era, Malformed,
+    Moment, Tracking, check_members, commitment, decimal, header, is_name, jcs, parse,
     sha256,
 )
 
@@ -261,6 +261,7 @@ class Judge:
         self.records = [Record(values, self.chains) for values in
                         sorted(server.rows(RECORDS), key=lambda v: v[:2])]
         self.epochs = {}
+        self.eras = {}
         self.trackings = {}
 
     def differs(self, what, place, detail):
@@ -351,6 +352,8 @@ class Judge:
                 raise Malformed("alters what is not attached")
             before.end = epoch.begin
             self.begin_epoch(epoch)
+        elif kind == "backfill":
+            self.begin_era(record.event_id, members)
         elif kind == "detach":
             self.end_epoch(members)
         elif kind == "track":
@@ -371,6 +374,17 @@ class Judge:
         if self.epoch_of(epoch.relation):
             raise Malformed("attaches what is attached")
         self.epochs[epoch.number] = epoch
+
+    def begin_era(self, number, members):
+        relation = members.get("relation")
+        first = [e for e in self.epochs.values() if e.relation == relation][:1]
+        self.eras[number] = Era(number, members, self.epoch_of(relation),
+                                *first or [None])
+
+    def base_of(self, record):
+        """The epoch of a record, or None; that of an era is its base."""
+        era = self.eras.get(record.epoch)
+        return era.base if era else self.epochs.get(record.epoch)
 
     def end_epoch(self, members):
         check_members(members, {"label": str, "relation": int, "table": str,
@@ -433,14 +447,16 @@ class Judge:
             self.differs("event", record.place(), str(error))
 
     def judge_kept_row(self, record, text, value):
-        epoch = self.epochs.get(record.epoch)
+        epoch = self.base_of(record)
         if epoch is None:
             return
         row, operation = row_of(value)
         names = {column["name"] for column in epoch.columns}
         if set(row) - names or set(epoch.key) - set(row):
             raise Malformed("has other columns than its epoch")
-        if operation and epoch.append_only:
+        if (operation == "backfill") != (record.epoch in self.eras):
+            raise Malformed("is of an old row, or not, against its epoch")
+        if operation in ("update", "delete") and epoch.append_only:
             raise Malformed("is more than a row that came")
         if text != epoch.event(row, operation):
             raise Malformed("is not in the form of its epoch")
@@ -486,6 +502,8 @@ class Judge:
         """The records of a table by key and chain, in their order."""
         places = {}
         numbers = {epoch.number for epoch in epochs}
+        numbers |= {era.number for era in self.eras.values()
+                    if era.base in epochs}
         for record in self.records:
             if record.epoch in numbers:
                 chains = places.setdefault(record.key, {})
@@ -500,7 +518,7 @@ class Judge:
             chains = places.get(then.key, {})
             for chain in list(chains):
                 last = chains[chain][-1]
-                if last.epoch == epoch.number and not self.is_deletion(last):
+                if self.base_of(last) is epoch and not self.is_deletion(last):
                     found.append((epoch, then, chains.pop(chain)))
         return found
 
@@ -536,15 +554,18 @@ class Judge:
         if (last.event_id is not None) != epoch.keep_event:
             self.differs("event", last.place(), "is kept, or not, against "
                          "what its epoch says")
-        operations = [None] if epoch.append_only else [None, "update"]
-        events = [epoch.event(row.row, op) for op in operations]
+        era = self.eras.get(last.epoch)
+        if era and not era.is_of(row.xmin):
+            self.differs("row", last.place(), f"{row.key!r} is sealed as an "
+                         "old row, and is none")
         for record in records:
-            if (record.salt is not None) != self.epochs[record.epoch].salted:
+            if (record.salt is not None) != self.base_of(record).salted:
                 self.differs("row", record.place(), "is salted, or not, "
                              "against what its epoch says")
             # What stands in an append-only chain twice is the same twice.
             if record is last or (epoch.append_only and
-                                  record.epoch == epoch.number):
+                                  self.base_of(record) is epoch):
+                events = self.events_of(record, row)
                 if record.digest not in [
                     commitment(event, record.salt) for event in events
                 ]:
@@ -553,10 +574,19 @@ class Judge:
             else:
                 self.unjudged += record.event_id is None
 
+    def events_of(self, record, row):
+        """What the record can have sealed, of which the row is left."""
+        epoch = self.base_of(record)
+        if record.epoch in self.eras:
+            operations = ["backfill"]
+        else:
+            operations = [None] if epoch.append_only else [None, "update"]
+        return [epoch.event(row.row, op) for op in operations]
+
     def judge_gone(self, records):
         """No row answers to these."""
         last = records[-1]
-        if not self.is_deletion(last) and self.epochs[last.epoch].end is None:
+        if not self.is_deletion(last) and self.base_of(last).end is None:
             self.differs("row", last.place(), f"no row {last.key!r} is there")
         self.unjudged += sum(r.event_id is None for r in records)
 
@@ -567,8 +597,7 @@ class Judge:
         shown = [tuple(row) for row in self.server.rows(VIEW)]
         meant = []
         for record in self.records:
-            epoch = self.epochs.get(record.epoch,
-                                    self.trackings.get(record.epoch))
+            epoch = self.base_of(record) or self.trackings.get(record.epoch)
             if record.epoch is not None and epoch is None:
                 self.differs("epoch", record.place(), "is not in the log")
             meant.append(record.shown(epoch.label if epoch else None))
@@ -600,7 +629,7 @@ def row_of(value):
         isinstance(text, str) for text in row.values()
     ):
         raise Malformed("has no row of texts")
-    if "op" in value and value["op"] not in ("update", "delete"):
+    if "op" in value and value["op"] not in ("update", "delete", "backfill"):
         raise Malformed("does what is unknown")
     return row, value.get("op")
 

@@ -288,6 +288,34 @@ class Epoch:
         return chain_name(self.prefix, row.get(self.chain_by))
 
 
+class Era(Epoch):
+    """What a backfill event says: an epoch for rows from before the attach."""
+
+    TYPES = {**Epoch.TYPES, "order_by": list}
+    OWN = {"order_by", "end", "number", "begin", *Moment.TYPES}
+
+    def __init__(self, number, members, base, first):
+        super().__init__(number, members)
+        self.base = base
+        if base is None:
+            raise Malformed("backfills what is not attached")
+        if not self.order_by or not all(
+            isinstance(name, str) for name in self.order_by
+        ):
+            raise Malformed("its order is no list of names")
+        if any(getattr(self, name) != getattr(base, name)
+               for name in set(Epoch.TYPES) - self.OWN):
+            raise Malformed("backfills in another way than it is attached")
+        if any(getattr(self, name) != getattr(first, name)
+               for name in Moment.TYPES):
+            raise Malformed("backfills from another moment than the first")
+
+    def is_of(self, xid):
+        """Is what this transaction wrote old, or of a later epoch?"""
+        return not self.begin.is_before(xid) or bool(
+            self.base.end and self.base.end.is_before(xid))
+
+
 def check_members(value, types, optional):
     for name in set(types) - set(optional) - set(value):
         raise Malformed(f"it has no {name}")

@@ -18,7 +18,7 @@
 
 #define LINE_BYTES ((size_t)16 << 20)
 
-struct foreign {
+struct appending {
 	struct tally_profile *profile;
 	const char *path;
 	bool json;
@@ -29,7 +29,7 @@ struct foreign {
 };
 
 static void
-print_receipts(const struct foreign *f, size_t count)
+print_receipts(const struct appending *f, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		fputs(f->json ? "{\"hash\":\"" : "", stdout);
@@ -39,7 +39,7 @@ print_receipts(const struct foreign *f, size_t count)
 }
 
 static enum status
-refused(const struct foreign *f, uint64_t line, int result,
+refused(const struct appending *f, uint64_t line, int result,
     const struct tally_error *error)
 {
 	if (f->line > 0)
@@ -54,7 +54,7 @@ refused(const struct foreign *f, uint64_t line, int result,
 }
 
 static int
-append_some(struct foreign *f, size_t count, struct tally_error *error)
+append_some(struct appending *f, size_t count, struct tally_error *error)
 {
 	uint64_t torn;
 	int result = tally_profile_append(f->profile, f->path, f->event, count,
@@ -69,7 +69,7 @@ append_some(struct foreign *f, size_t count, struct tally_error *error)
 
 /* Appends event[0, count), or those before one that is refused. */
 static enum status
-append(struct foreign *f, size_t count)
+append(struct appending *f, size_t count)
 {
 	struct tally_error error = { 0 }, again = { 0 };
 	int result = append_some(f, count, &error);
@@ -93,7 +93,7 @@ append(struct foreign *f, size_t count)
 }
 
 static enum status
-append_lines(struct foreign *f)
+append_lines(struct appending *f)
 {
 	struct lines *lines = &f->lines;
 	enum status status = STATUS_DONE;
@@ -129,7 +129,7 @@ enum status
 append_foreign(const char *profile, const char *path, const char *event,
     bool json)
 {
-	struct foreign *f = calloc(1, sizeof(*f));
+	struct appending *f = calloc(1, sizeof(*f));
 	struct tally_error error = { 0 };
 	enum status status;
 	int result;
@@ -142,7 +142,7 @@ append_foreign(const char *profile, const char *path, const char *event,
 	f->json = json;
 	(void)signal(SIGPIPE, SIG_IGN);
 	signals_catch();
-	result = profile_load(profile, &f->profile, &error);
+	result = profile_load(profile, NULL, &f->profile, &error);
 	if (result != 0) {
 		status = output_failure(result, &error, false);
 	} else if (event != NULL) {

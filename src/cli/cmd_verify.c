@@ -17,7 +17,7 @@ struct settings {
 	struct option_root root;
 	const char *heads;
 	const char *resume;
-	const char *profile;
+	struct foreign_options foreign;
 	bool quiet;
 	bool json;
 };
@@ -35,14 +35,42 @@ static const struct option options[] = {
 	    "heads that were kept outside" },
 	{ "resume", "FILE", OPTION_TEXT, offsetof(struct settings, resume),
 	    "go on from FILE, keep the state there" },
-	{ "profile", "NAME", OPTION_TEXT, offsetof(struct settings, profile),
+	{ "profile", "NAME", OPTION_TEXT,
+	    offsetof(struct settings, foreign.profile),
 	    "a foreign chain: FILE in place of DIR" },
+	{ "pg", "CONNINFO", OPTION_TEXT, offsetof(struct settings, foreign.pg),
+	    "with --profile: in a database, no FILE" },
+	{ "query", "SQL", OPTION_TEXT, offsetof(struct settings, foreign.query),
+	    "with --pg: in place of the profile's" },
+	{ "csv", NULL, OPTION_FLAG, offsetof(struct settings, foreign.csv),
+	    "with --profile: FILE is CSV" },
+	{ "set", "NAME=VALUE", OPTION_TEXT,
+	    offsetof(struct settings, foreign.set),
+	    "parameters of the profile" },
 	{ "quiet", NULL, OPTION_FLAG, offsetof(struct settings, quiet),
 	    "print nothing if the log is intact" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
 	    "one JSON object" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
 };
+
+static int
+verify_foreign(const struct settings *settings, const char *path,
+    const struct tally_verify_options *how, struct tally_verdict *verdict,
+    struct tally_error *error)
+{
+	struct foreign_options where = settings->foreign;
+	struct foreign foreign;
+	int result;
+
+	where.path = path;
+	result = foreign_open(&foreign, &where, error);
+	if (result == 0)
+		result = tally_profile_verify(foreign.profile, &foreign.source,
+		    how, verdict, error);
+	foreign_close(&foreign);
+	return result;
+}
 
 static enum status
 verify(const struct settings *settings, const char *dir,
@@ -79,13 +107,13 @@ verify(const struct settings *settings, const char *dir,
 	if (settings->chain != NULL)
 		how.chain_len = strlen(settings->chain);
 	verifying_begin(&verifying, &how);
-	if (settings->profile != NULL)
-		result = profile_verify(settings->profile, dir, &how, &verdict,
-		    &error);
+	if (settings->foreign.profile != NULL)
+		result = verify_foreign(settings, dir, &how, &verdict, &error);
 	else
 		result = tally_verify(dir, &how, &verdict, &error);
 	return verifying_end(&verifying, result, &verdict,
-	    settings->profile != NULL ? VERDICT_FOREIGN : VERDICT_LOG, &error);
+	    settings->foreign.profile != NULL ? VERDICT_FOREIGN : VERDICT_LOG,
+	    &error);
 }
 
 /* Is there an option that only a log of ours has a use for? */
@@ -95,6 +123,28 @@ takes_a_log(const struct settings *settings)
 	return settings->chain != NULL || settings->jobs.given ||
 	    settings->ids || settings->root.given || settings->heads != NULL ||
 	    settings->resume != NULL;
+}
+
+/* Is there one that only a foreign chain has a use for? */
+static bool
+takes_foreign(const struct settings *settings)
+{
+	return settings->foreign.pg != NULL ||
+	    settings->foreign.query != NULL || settings->foreign.set != NULL ||
+	    settings->foreign.csv;
+}
+
+static enum status
+check_foreign(const struct settings *settings, const char *path)
+{
+	struct foreign_options where = settings->foreign;
+
+	where.path = path;
+	if (takes_a_log(settings))
+		return options_refuse(&command_verify,
+		    "\"--profile\" goes with \"--pg\", \"--query\", \"--csv\","
+		    " \"--set\", \"--quiet\" and \"--json\" only");
+	return foreign_check(&command_verify, &where);
 }
 
 static enum status
@@ -111,9 +161,12 @@ run(const void *data, char *const *operand)
 	    (settings->jobs.value == 0 || settings->jobs.value > 1024))
 		return options_refuse(&command_verify,
 		    "\"--jobs\" needs 1 to 1024");
-	if (settings->profile != NULL && takes_a_log(settings))
-		return options_refuse(&command_verify,
-		    "\"--profile\" goes with \"--quiet\" and \"--json\" only");
+	if (settings->foreign.profile != NULL || takes_foreign(settings))
+		status = check_foreign(settings, operand[0]);
+	else if (operand[0] == NULL)
+		status = options_refuse(&command_verify, "DIR is missing");
+	if (status != STATUS_DONE)
+		return status;
 	if (settings->heads != NULL)
 		status = heads_read(&heads, settings->heads);
 	if (status != STATUS_DONE)
@@ -129,7 +182,9 @@ const struct command command_verify = {
 	.synopsis = "verify DIR [--chain NAME] [--jobs N] [--json] [--ids]\n"
 		    "                    [--root SIZE:HEX] [--heads FILE]"
 		    " [--resume FILE] [--quiet]\n"
-		    "       tally verify FILE --profile NAME [--json]"
+		    "       tally verify (FILE | --pg CONNINFO) --profile NAME"
+		    " [--query SQL]\n"
+		    "                    [--csv] [--set NAME=VALUE] [--json]"
 		    " [--quiet]",
 	.about = "Reads the whole log, beside its writers, prints every finding"
 		 " and the verdict,\nand says what it did not cover.  Roots and"
@@ -141,7 +196,7 @@ const struct command command_verify = {
 	    "  0 intact  1 tampering found  3 could not verify  4 no such"
 	    " log\n  5 input or output error  130 interrupted",
 	.operands = { "DIR" },
-	.needed = 1,
+	.needed = 0,
 	.settings_size = sizeof(struct settings),
 	.run = run,
 };

@@ -7,8 +7,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "output.h"
+#include "options.h"
 #include "profile.h"
+#include "signals.h"
 
 #define PROFILE_MAX ((size_t)1 << 20)
 
@@ -61,8 +62,54 @@ slurp(const char *path, size_t *out_len)
 	return text;
 }
 
+#define SETTINGS_MAX 16
+
+/* Cuts "NAME=VALUE,..." up, in place; how many, or -1. */
+static int
+cut_settings(char *text, struct tally_profile_setting *out)
+{
+	char *next = text, *value;
+	int count = 0;
+
+	while (next != NULL) {
+		char *name = next;
+
+		next = strchr(name, ',');
+		if (next != NULL)
+			*next++ = '\0';
+		value = strchr(name, '=');
+		if (value == NULL || count == SETTINGS_MAX)
+			return -1;
+		*value++ = '\0';
+		out[count].name = name;
+		out[count++].value = value;
+	}
+	return count;
+}
+
+static int
+parse(const char *text, size_t len, const char *set, struct tally_profile **out,
+    struct tally_error *error)
+{
+	struct tally_profile_setting settings[SETTINGS_MAX];
+	char *copy = set != NULL ? strdup(set) : NULL;
+	int count = copy != NULL ? cut_settings(copy, settings) : 0;
+	int result;
+
+	if (count < 0)
+		result = fail(error, TALLY_E_USAGE,
+		    "\"--set\" needs NAME=VALUE: ", set,
+		    "a name, \"=\" and a value, or several with commas");
+	else
+		result = tally_profile_parse(text, len, settings, (size_t)count,
+		    out, error);
+	free(copy);
+	/* A profile that is wrong is a call that is wrong. */
+	return result == TALLY_E_FORMAT ? TALLY_E_USAGE : result;
+}
+
 int
-profile_load(const char *name, struct tally_profile **out,
+profile_load(const char *name, const char *set, struct tally_profile **out,
     struct tally_error *error)
 {
 	const char *folder = getenv("TALLY_PROFILES");
@@ -80,36 +127,100 @@ profile_load(const char *name, struct tally_profile **out,
 	if (text == NULL)
 		return fail(error, errno == ENOENT ? TALLY_END : TALLY_E_IO,
 		    "no profile ", path, output_reason(errno));
-	result = tally_profile_parse(text, len, NULL, 0, out, error);
+	result = parse(text, len, set, out, error);
 	free(text);
-	/* A profile that is wrong is a call that is wrong. */
-	return result == TALLY_E_FORMAT ? TALLY_E_USAGE : result;
+	return result;
+}
+
+static int
+open_file(struct foreign *foreign, const struct foreign_options *options,
+    struct tally_error *error)
+{
+	const char *path = options->path;
+	size_t len = strlen(path);
+
+	foreign->source.read = read_some;
+	foreign->source.arg = &foreign->fd;
+	foreign->source.name = path;
+	if (options->csv || (len > 4 && strcmp(path + len - 4, ".csv") == 0))
+		foreign->source.format = TALLY_PROFILE_CSV;
+	foreign->fd = STDIN_FILENO;
+	if (strcmp(path, "-") != 0)
+		foreign->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (foreign->fd < 0)
+		return fail(error, errno == ENOENT ? TALLY_END : TALLY_E_IO,
+		    "cannot open ", path, output_reason(errno));
+	return 0;
+}
+
+static int
+is_interrupted(void *arg)
+{
+	(void)arg;
+	return signals_caught();
+}
+
+static int
+open_query(struct foreign *foreign, const struct foreign_options *options,
+    struct tally_error *error)
+{
+	struct tally_profile_about about;
+	const char *sql = options->query;
+	int result;
+
+	tally_profile_describe(foreign->profile, &about);
+	if (sql == NULL)
+		sql = about.query;
+	if (sql == NULL)
+		return fail(error, TALLY_E_USAGE, "the profile ",
+		    options->profile, "has no query; \"--query\" gives one");
+	result = tally_pg_query_open(options->pg, sql, is_interrupted, NULL,
+	    &foreign->query, error);
+	foreign->source.record = tally_pg_query_record;
+	foreign->source.arg = foreign->query;
+	return result;
 }
 
 int
-profile_verify(const char *profile, const char *path,
-    const struct tally_verify_options *options, struct tally_verdict *verdict,
+foreign_open(struct foreign *foreign, const struct foreign_options *options,
     struct tally_error *error)
 {
-	struct tally_profile *parsed = NULL;
-	struct tally_profile_source source = { .read = read_some,
-		.name = path };
-	int fd = STDIN_FILENO;
-	int result = profile_load(profile, &parsed, error);
+	int result;
 
+	memset(foreign, 0, sizeof(*foreign));
+	foreign->fd = -1;
+	result = profile_load(options->profile, options->set, &foreign->profile,
+	    error);
 	if (result != 0)
 		return result;
-	if (strcmp(path, "-") != 0)
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	source.arg = &fd;
-	if (fd < 0)
-		result = fail(error, errno == ENOENT ? TALLY_END : TALLY_E_IO,
-		    "cannot open ", path, output_reason(errno));
-	else
-		result = tally_profile_verify(parsed, &source, options, verdict,
-		    error);
-	if (fd > STDERR_FILENO)
-		(void)close(fd);
-	tally_profile_free(parsed);
-	return result;
+	if (options->pg != NULL)
+		return open_query(foreign, options, error);
+	return open_file(foreign, options, error);
+}
+
+void
+foreign_close(struct foreign *foreign)
+{
+	tally_pg_query_close(foreign->query);
+	if (foreign->fd > STDERR_FILENO)
+		(void)close(foreign->fd);
+	tally_profile_free(foreign->profile);
+}
+
+enum status
+foreign_check(const struct command *command,
+    const struct foreign_options *options)
+{
+	if (options->profile == NULL)
+		return options_refuse(command, "\"--profile\" is missing");
+	if ((options->path == NULL) == (options->pg == NULL))
+		return options_refuse(command,
+		    "\"--profile\" needs either FILE or \"--pg CONNINFO\"");
+	if (options->query != NULL && options->pg == NULL)
+		return options_refuse(command,
+		    "\"--query\" goes with \"--pg\" only");
+	if (options->csv && options->pg != NULL)
+		return options_refuse(command,
+		    "\"--csv\" goes with a file only");
+	return STATUS_DONE;
 }

@@ -1,26 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Foreign chains for the command: finding a profile, reading a file. */
+/* Foreign chains for the command: finding a profile, opening a source. */
 #ifndef TALLY_CLI_PROFILE_H
 #define TALLY_CLI_PROFILE_H
 
+#include <stdbool.h>
+
+#include <tally/pg.h>
 #include <tally/profile.h>
 
+#include "output.h"
+
 /*
- * Reads a profile: the path of one, or the name of one that is installed.
+ * Reads a profile: the path of one, or the name of one that is installed; set,
+ * or NULL, are its parameters, "NAME=VALUE,...".
  * Returns 0 with one to free; TALLY_END if there is none, TALLY_E_USAGE if it
  * is wrong, or another error.
  */
 int
-profile_load(const char *name, struct tally_profile **out,
+profile_load(const char *name, const char *set, struct tally_profile **out,
     struct tally_error *error);
 
+/* Where a foreign chain is, and what it is, as options have it. */
+struct foreign_options {
+	const char *profile;
+	const char *path;  /* "-" is standard input; or: */
+	const char *pg;    /* a string or URI of libpq */
+	const char *query; /* in place of the profile's */
+	const char *set;   /* parameters: "NAME=VALUE,..." */
+	bool csv;          /* the file is CSV, whatever its name is */
+};
+
+/* That, opened. */
+struct foreign {
+	struct tally_profile *profile;
+	struct tally_profile_source source;
+	struct tally_pg_query *query;
+	int fd;
+};
+
 /*
- * Verifies path ("-" is standard input) by a profile, as
- * profile_load takes it.  Results as those of tally_profile_verify.
+ * Returns 0; TALLY_END, TALLY_E_USAGE as profile_load; or what opening gives.
+ * To be closed in either case.
  */
 int
-profile_verify(const char *profile, const char *path,
-    const struct tally_verify_options *options, struct tally_verdict *verdict,
+foreign_open(struct foreign *foreign, const struct foreign_options *options,
     struct tally_error *error);
+
+void
+foreign_close(struct foreign *foreign);
+
+/* The options that belong together, or a refusal of command. */
+struct command;
+enum status
+foreign_check(const struct command *command,
+    const struct foreign_options *options);
 
 #endif

@@ -189,7 +189,7 @@ put_json(struct tally_judging *judging, const struct tally_step *step,
 }
 
 static int
-put_field(struct tally_judging *judging, const struct tally_step *step,
+put_value(struct tally_judging *judging, const struct tally_step *step,
     const struct tally_row *row)
 {
 	struct tally_canon_text text = tally_row_text(row, step->field);
@@ -215,6 +215,24 @@ put_field(struct tally_judging *judging, const struct tally_step *step,
 	}
 }
 
+static int
+put_field(struct tally_judging *judging, const struct tally_step *step,
+    const struct tally_row *row)
+{
+	int r;
+
+	if (tally_row_is_null(row, step->field)) {
+		put(&judging->out, &step->text);
+		return 0;
+	}
+	if (step->quoted)
+		tally_canon_put_char(&judging->out, '"');
+	r = put_value(judging, step, row);
+	if (step->quoted)
+		tally_canon_put_char(&judging->out, '"');
+	return r;
+}
+
 int
 tally_judge_step(struct tally_judging *judging, const struct tally_step *step,
     const struct tally_row *row, const struct tally_canon_text *basis)
@@ -237,10 +255,7 @@ tally_judge_step(struct tally_judging *judging, const struct tally_step *step,
 		return tally_canon_write(row->line, row->room, 0, &step->style,
 		    out, NULL);
 	default:
-		if (!tally_row_is_null(row, step->field))
-			return put_field(judging, step, row);
-		put(out, &step->text);
-		return 0;
+		return put_field(judging, step, row);
 	}
 }
 

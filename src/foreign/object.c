@@ -61,6 +61,28 @@ add_name(struct tally_parser *p, struct tally_input *input,
 	tally_parse_literal(p, input, tally_parse_keep(p, text, out.len));
 }
 
+/* {"field": NAME, "as": FILTER} of a member: its text is a JSON string. */
+static void
+add_filtered(struct tally_parser *p, json_t *value, struct tally_input *input)
+{
+	struct tally_step *step;
+
+	tally_parse_field_step(p, value, input);
+	if (p->result != 0)
+		return;
+	step = &input->steps[input->steps_len - 1];
+	if (step->kind == TALLY_STEP_INT64 || step->kind == TALLY_STEP_INT32 ||
+	    step->kind == TALLY_STEP_HEX || step->kind == TALLY_STEP_BASE64 ||
+	    step->kind == TALLY_STEP_TEXT) {
+		tally_parse_refuse(p,
+		    "a member takes a time, an epoch or a form of JSON");
+		return;
+	}
+	step->quoted = step->kind == TALLY_STEP_TIME;
+	if (step->text.len == 0)
+		step->text = (struct tally_canon_text){ "null", 4 };
+}
+
 static void
 add_member(struct tally_parser *p, struct tally_input *input,
     const struct tally_canon_style *style, const char *name, json_t *value)
@@ -69,6 +91,11 @@ add_member(struct tally_parser *p, struct tally_input *input,
 	struct tally_step *step;
 
 	add_name(p, input, style->form, name);
+	if (json_object_get(value, "field") != NULL) {
+		add_filtered(p, value, input);
+		tally_parse_leave(p, before);
+		return;
+	}
 	step = tally_parse_step(p, input, TALLY_STEP_JSON);
 	if (step != NULL) {
 		step->style = *style;

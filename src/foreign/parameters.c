@@ -111,10 +111,8 @@ tally_parameters_apply(struct tally_parser *p,
 			tally_parse_refuse(p, "there is no parameter \"%s\"",
 			    settings[i].name);
 	}
-	if (all == NULL)
-		return;
 	before = tally_parse_enter(p, "parameters", 0);
-	if (!json_is_object(all))
+	if (all != NULL && !json_is_object(all))
 		tally_parse_refuse(p, "expected an object");
 	chosen = json_object();
 	json_object_foreach(all, name, parameter) {

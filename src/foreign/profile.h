@@ -53,6 +53,7 @@ struct tally_step {
 	/* Members that were there when it was hashed, without a value. */
 	const struct tally_canon_text *undefined;
 	size_t undefined_len;
+	bool quoted;      /* but for null, between quotation marks */
 	const char *path; /* of the step in the profile, for whoever asks */
 };
 

@@ -107,8 +107,9 @@ parse_filter(struct tally_parser *p, const char *filter, bool has_null,
 }
 
 /* {"field": NAME, "as": FILTER, "null": TEXT, "undefined": [NAME, ...]} */
-static void
-parse_field(struct tally_parser *p, json_t *json, struct tally_input *input)
+void
+tally_parse_field_step(struct tally_parser *p, json_t *json,
+    struct tally_input *input)
 {
 	static const char *const known[] = { "field", "as", "null", "undefined",
 		NULL };
@@ -190,7 +191,7 @@ parse_step(struct tally_parser *p, json_t *json, struct tally_input *input)
 	else if (json_object_get(json, "prev") != NULL)
 		parse_prev(p, json, input);
 	else if (json_object_get(json, "field") != NULL)
-		parse_field(p, json, input);
+		tally_parse_field_step(p, json, input);
 	else if (json_object_get(json, "record") != NULL)
 		parse_record(p, json, input);
 	else if (json_object_get(json, "object") != NULL)

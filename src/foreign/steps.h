@@ -18,6 +18,11 @@ void
 tally_parse_input(struct tally_parser *p, json_t *array,
     struct tally_input *input);
 
+/* A "field" step. */
+void
+tally_parse_field_step(struct tally_parser *p, json_t *json,
+    struct tally_input *input);
+
 /* An "object" step: its members in the order of its form. */
 void
 tally_parse_object(struct tally_parser *p, json_t *json,

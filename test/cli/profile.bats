@@ -18,11 +18,13 @@ lines() { # SYSTEM FILTER
 }
 
 # Verifying "chain" gives this status, count and findings ("kind seq").
-judged() { # STATUS PROFILE RECORDS [FINDING ...]
-  local want=$1 profile=$2 records=$3 have
+judged() { # STATUS PROFILE[,NAME=VALUE] RECORDS [FINDING ...]
+  local want=$1 profile=${2%%,*} records=$3 have with=()
 
+  [ "$profile" = "$2" ] || with=(--set "${2#*,}")
   shift 3
-  run --separate-stderr tally verify chain --profile "$profile" --json
+  run --separate-stderr tally verify chain --profile "$profile" "${with[@]}" \
+    --json
   expect "$want"
   [ "$(jq .records <<<"$output")" -eq "$records" ]
   have=$(jq -r '.findings[] | "\(.kind) \(.seq)"' <<<"$output")
@@ -144,6 +146,28 @@ not covered
   judged 1 claudemesh 4 'content-altered 1' 'inserted 1'
 }
 
+@test "claudemesh: a member that was undefined is a trap with a name" {
+  records claudemesh '.writer_side_undefined_bug | {id: 1, mesh_id: "m",
+    event_type: "state_set", actor_member_id: "a", payload: {key: "k"},
+    prev_hash: "genesis", hash: .writer_hash,
+    created_at: "2026-01-01T00:00:00.000Z"}' >chain
+  judged 3 claudemesh 1 'unverifiable 1'
+  [[ $(detail) == 'undefined-value: '* ]]
+  sed -i 's/"k"}/"j"}/' chain
+  judged 3 claudemesh 1 'unverifiable null'
+}
+
+@test "claudemesh: what its joins cannot tell apart, no verifier can" {
+  records claudemesh '.separator_collision[] | {id: 1, mesh_id, event_type,
+    actor_member_id, payload: (.payload // {}), prev_hash: "genesis", hash,
+    created_at: "2026-01-01T00:00:00.000Z"}' >both
+  for n in 1 2; do
+    sed -n "${n}p" both >chain
+    judged 0 claudemesh 1
+  done
+  [ "$(jq -r .hash both | sort -u | wc -l)" -eq 1 ]
+}
+
 # ---- breeze -----------------------------------------------------------------
 
 # jsonb as its text, which is what an export has.
@@ -186,6 +210,19 @@ breeze2() { # CHAIN
   [ "$(detail)" = "the record holds, but not the digest of its content" ]
 }
 
+@test "breeze: hashed in the session's time zone, which is found" {
+  jq -c '.v1_in_row.timezone_trap.checksums_same_rows' \
+    "$FOREIGN/breeze.json" >sums
+  breeze '.v1_in_row.rows[]' | jq -sc --slurpfile s sums 'to_entries[] |
+    .value + {checksum: $s[0][.key],
+      prev_checksum: (if .key == 0 then null else $s[0][.key - 1] end)}' >chain
+  # All of them by the trap: they hold, and it is not said that they do not.
+  judged 3 breeze-v1 3 'unverifiable 1' 'unverifiable 2' 'unverifiable 3'
+  [[ $(detail) == 'session-time-zone: '*' (UTC-06:00)' ]]
+  sed -i '2s/success/failure/' chain
+  judged 1 breeze-v1 3 'unverifiable 1' 'content-altered 2' 'unverifiable 3'
+}
+
 # ---- PageSpace --------------------------------------------------------------
 
 @test "PageSpace activity_logs: sound, forked, hashed over nothing" {
@@ -198,6 +235,28 @@ breeze2() { # CHAIN
   { cat sound; records pagespace '.activity_v2.weak_fallback_row'; } >chain
   judged 1 pagespace-activity 4 'link-altered 4'
   [[ $(detail) == 'weak-empty-basis: '* ]]
+}
+
+@test "PageSpace activity_logs: a seed where a predecessor is begins nothing" {
+  seed=$(times 64 7)
+  records pagespace '.activity_v2.chain[]' >sound
+  # Nothing is hashed anew: the seed is the row's own link.
+  jq -c 'if .chainSeq == 2 then .chainSeed = .previousLogHash else . end' \
+    sound >chain
+  judged 1 pagespace-activity 3 'link-altered 2'
+  [[ $(detail) == 're-seeded: '* ]]
+  # Hashed over the seed.
+  sed 's/.*/&/' sound | jq -c --arg s "$seed" 'if .chainSeq == 2 then
+    .chainSeed = $s else . end' >chain
+  text=$(sed -n 2p sound | jq -r ._serialized)
+  sum=$(printf %s "$seed$text" | sha256sum | cut -c 1-64)
+  jq -c --arg h "$sum" 'if .chainSeq == 2 then .logHash = $h elif
+    .chainSeq == 3 then .previousLogHash = $h else . end' chain >moved
+  mv moved chain
+  run --separate-stderr tally verify chain --profile pagespace-activity --json
+  expect 1
+  [ "$(jq -r '[.findings[] | select(.seq == 2) | .kind] | join(" ")' \
+    <<<"$output")" = 'link-altered' ]
 }
 
 @test "PageSpace activity_logs: the eras, and none that was over" {
@@ -222,14 +281,21 @@ breeze2() { # CHAIN
 
 # ---- SciDEX -----------------------------------------------------------------
 
-@test "SciDEX: both candidates, each by its own profile only" {
+@test "SciDEX: both candidates, each by its own value of the parameter only" {
   records scidex '.candidate_int8_be[]' >chain
-  judged 0 scidex-int64 3
-  judged 3 scidex-decimal 3 'unverifiable null'
+  judged 0 scidex 3
+  judged 3 scidex,seq=decimal 3 'unverifiable null'
   records scidex '.candidate_decimal_ascii[]' >chain
-  judged 0 scidex-decimal 3
+  judged 3 scidex 3 'unverifiable null'
+  judged 0 scidex,seq=decimal 3
   sed -i 2d chain
-  judged 1 scidex-decimal 2 'missing 2'
+  judged 1 scidex,seq=decimal 2 'missing 2'
+  refused 2 'profile: there is no parameter "sq"' verify chain \
+    --profile scidex --set sq=decimal
+  refused 2 'profile: parameters.seq: there is no value "hex"' verify chain \
+    --profile scidex --set seq=hex
+  refused 2 "\"--set\" needs NAME=VALUE: \"seq\": a name, \"=\" and a value,"`
+    `" or several with commas" verify chain --profile scidex --set seq
 }
 
 # ---- the call ---------------------------------------------------------------
@@ -248,6 +314,42 @@ breeze2() { # CHAIN
   wrong '.digest = "md4"' 'digest: unknown digest "md4"; there are sha256, sha1, sha384, sha512, sha3-256, md5'
   wrong 'del(.hash)' '"hash" is missing'
   wrong '.hash = ""' 'the name of a field is empty'
+  wrong '.encoding = "octal"' "encoding: unknown encoding \"octal\"; there are"`
+    `" hex, base64, base64url"
+  wrong '.encoding = {as: "hex", prefix: 1}' 'encoding.prefix: expected text'
+  wrong '.types = {payload: "xml"}' 'types.payload: expected "text" or "json"'
+  wrong '.types = {pay: "json"}' 'types.pay: no field has this name'
+  wrong '.hash = "/a/b/c/d/e"' 'a field inside of more than 3 others'
+  wrong '.parameters = {p: {default: "a", values: {a: 1}}}' \
+    'parameters.p: "says" is missing'
+  wrong '.parameters = {p: {says: "s", default: "b", values: {a: 1}}}' \
+    'parameters.p: "values" lack the default "b"'
+  wrong '.eras[0].input[1] = {parameter: "p"}' \
+    '{"parameter": NAME} names none of "parameters"'
+  wrong '.eras[0].input[1] = {digest: []}' \
+    'eras[0].input[1].digest: expected an array that is not empty'
+  wrong '.eras[0].input[1] = {digest: ["x", {field: "f", as: "hexx"}]}' \
+    "eras[0].input[1].digest[1].as: unknown filter \"hexx\"; there are text,"`
+    `" hex, base64, int64, int32, time-s, time-ms, time-us, epoch-s, epoch-ms,"`
+    `" epoch-us, js-property, js-utf16, python, jsonb"
+  wrong '.eras[0].input[1] = {digest: ["x"], as: "raw"}' \
+    'eras[0].input[1]: "as" is "hex" or "bytes"'
+  wrong '.eras[0].input[1] = {digest: [{digest: [{digest: [{digest:
+    [{digest: ["x"]}]}]}]}]}' "eras[0].input[1].digest[0].digest[0].digest[0]"`
+    `".digest[0]: more than 4 digests deep"
+  wrong '.eras[0].input[1] = {object: {}, as: "python"}' \
+    'eras[0].input[1]: "object" must be an object of 1 to 64 members'
+  wrong '.eras[0].input[1] = {object: {a: 1}, as: "python"}' "eras[0].input[1]"`
+    `".a: expected the name of a field, or {\"prev\": true}"
+  wrong '.eras[0].input[1] = {object: {a: {field: "f", as: "hex"}},
+    as: "python"}' \
+    'eras[0].input[1].a: a member takes a time, an epoch or a form of JSON'
+  wrong '.eras[0].input[1] = {field: "f", undefined: ["a"]}' \
+    'eras[0].input[1].undefined: goes with a form of JSON only'
+  wrong '.traps = [{name: "t", says: "s", input: ["x"], zone: "UTC"}]' \
+    'traps[0]: "kind" is missing'
+  wrong '.traps[0].zone = "UTC"' 'traps[0]: "zone" of a trap can only be "any"'
+  wrong '.eras[0].zone = "any"' 'eras[0]: "zone" of a trap can only be "any"'
   wrong '.start = 1' 'start: expected an object'
   wrong '.start.prev = 1' 'start: "prev" must be null or text'
   wrong 'del(.eras)' 'eras: expected an array that is not empty'
@@ -280,8 +382,18 @@ breeze2() { # CHAIN
   refused 4 'cannot open "chain": no such file or directory' \
     verify chain --profile vouch
   : >chain
-  refused 2 "\"--profile\" goes with \"--quiet\" and \"--json\" only; see"`
-    `" \"tally verify --help\"" verify chain --profile vouch --ids
+  refused 2 "\"--profile\" goes with \"--pg\", \"--query\", \"--csv\", \"--set\","`
+    `" \"--quiet\" and \"--json\" only; see \"tally verify --help\"" \
+    verify chain --profile vouch --ids
+  refused 2 "\"--profile\" is missing; see \"tally verify --help\"" \
+    verify chain --csv
+  refused 2 "\"--profile\" needs either FILE or \"--pg CONNINFO\"; see"`
+    `" \"tally verify --help\"" verify --profile vouch
+  refused 2 "\"--profile\" needs either FILE or \"--pg CONNINFO\"; see"`
+    `" \"tally verify --help\"" verify chain --pg x --profile vouch
+  refused 2 "\"--query\" goes with \"--pg\" only; see \"tally verify --help\"" \
+    verify chain --profile vouch --query 'SELECT 1'
+  refused 2 'DIR is missing; see "tally verify --help"' verify
 }
 
 @test "the profile that doc/profiles.md writes, on what its program writes" {

@@ -8,6 +8,12 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'tally') THEN
 		RAISE EXCEPTION 'the extension tally is not installed in this database';
 	END IF;
+	FOR t IN SELECT a.relation AS name FROM tally.attachment a JOIN tally.event e ON e.id = a.epoch
+		WHERE e.event LIKE '{"track":%' LIMIT 1
+	LOOP
+		RAISE EXCEPTION 'table "%" is tracked, which plain SQL cannot go on with', t.name
+			USING HINT = format('End it: SELECT tally.untrack(%L).  Its events stay.', t.name);
+	END LOOP;
 	FOR t IN SELECT a.relation::text AS name FROM tally.attachment a
 		JOIN pg_class c ON c.oid = a.relation ORDER BY a.relation
 	LOOP
@@ -17,12 +23,15 @@ BEGIN
 	END LOOP;
 END
 $leave$;
-LOCK TABLE tally.chain, tally.event, tally.record, tally.attachment IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE tally.chain, tally.event, tally.record, tally.attachment, tally.origin
+	IN ACCESS EXCLUSIVE MODE;
 CREATE SCHEMA tally_kept;
 CREATE TABLE tally_kept.chain AS SELECT * FROM tally.chain;
 CREATE TABLE tally_kept.event AS SELECT * FROM tally.event;
 CREATE TABLE tally_kept.record AS SELECT * FROM tally.record;
 CREATE TABLE tally_kept.attachment AS SELECT * FROM tally.attachment;
+CREATE TABLE tally_kept.origin AS SELECT * FROM tally.origin;
+CREATE TABLE tally_kept.here AS SELECT 'tally.record'::regclass::oid AS record;
 DROP EXTENSION tally;
 DROP SCHEMA IF EXISTS tally;
 

@@ -85,6 +85,18 @@ CREATE TABLE tally.attachment (
 	CONSTRAINT attachment_label UNIQUE (label)
 ) USING heap;
 
+-- Where that is: the last row counts (origin.sql).  Written by the first commit,
+-- not here: a dump brings its own.
+CREATE TABLE tally.origin (
+	number bigint NOT NULL,
+	cluster text COLLATE "C" NOT NULL,
+	database oid NOT NULL,
+	name text COLLATE "C" NOT NULL,
+	record oid NOT NULL,
+	timeline bigint NOT NULL,
+	CONSTRAINT origin_number PRIMARY KEY (number)
+) USING heap;
+
 -- What transactions that are open have captured.  A table, because what a
 -- rolled-back savepoint captured has to go with it.  Unlogged: no crash leaves
 -- an open transaction.  Rows of others are not visible, own ones are deleted
@@ -138,6 +150,8 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON tally.record FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON tally.attachment FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON tally.origin FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON tally.pending FOR EACH STATEMENT EXECUTE FUNCTION tally.guard();
 

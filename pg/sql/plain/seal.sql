@@ -62,11 +62,6 @@ BEGIN
 	FOR epoch IN SELECT tally.config(e.event) FROM tally.event e
 		WHERE e.id IN (SELECT p.epoch FROM tally.pending p WHERE p.xid = me)
 	LOOP
-		IF epoch ->> 'cluster' <> (SELECT system_identifier::text FROM pg_control_system()) THEN
-			RAISE EXCEPTION 'table "%" was attached in another cluster', epoch ->> 'table'
-				USING ERRCODE = 'object_not_in_prerequisite_state',
-					HINT = 'This is a copy: tally.detach() and tally.attach() begin a new epoch in it.';
-		END IF;
 		fault := tally.columns_fault(epoch);
 		IF fault IS NOT NULL THEN
 			RAISE EXCEPTION '%', fault
@@ -204,8 +199,9 @@ BEGIN
 				DETAIL = 'Chains that a prepared transaction has locked would stay locked, also over a restart.';
 	END IF;
 	PERFORM tally.check_epochs(me);
-	PERFORM tally.lock_chains(me);
 	PERFORM tally.writing(true);
+	PERFORM tally.settle_origin();
+	PERFORM tally.lock_chains(me);
 	PERFORM tally.seal_all(me);
 	PERFORM tally.writing(false);
 	RETURN NULL;

@@ -20,8 +20,8 @@ BEGIN
 	END LOOP;
 END
 $move$;
-LOCK TABLE tally.chain, tally.event, tally.record, tally.attachment, tally.pending
-	IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE tally.chain, tally.event, tally.record, tally.attachment, tally.origin,
+	tally.pending IN ACCESS EXCLUSIVE MODE;
 ALTER SCHEMA tally RENAME TO tally_plain;
 CREATE EXTENSION tally;
 
@@ -31,12 +31,13 @@ INSERT INTO tally.chain SELECT * FROM tally_plain.chain;
 INSERT INTO tally.event SELECT * FROM tally_plain.event;
 INSERT INTO tally.record SELECT * FROM tally_plain.record;
 INSERT INTO tally.attachment SELECT * FROM tally_plain.attachment;
--- Where that is: the extension asks before it goes on with these chains.
-INSERT INTO tally.origin (number, cluster, database, name, record, timeline)
-	SELECT 1, s.system_identifier::text, d.oid, d.datname, 'tally.record'::regclass,
-		c.timeline_id
-	FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d
-	WHERE d.datname = current_database();
+-- The table of records is another one now.  Of a log that says itself where it
+-- was sealed, that has to be sealed, too: below.
+INSERT INTO tally.origin SELECT number, cluster, database, name,
+	CASE WHEN record = 'tally_plain.record'::regclass AND NOT EXISTS (
+			SELECT FROM tally_plain.event WHERE event LIKE '{"origin":%')
+		THEN 'tally.record'::regclass::oid ELSE record END, timeline
+	FROM tally_plain.origin;
 SET LOCAL session_replication_role = origin;
 SELECT setval('tally.chain_number', coalesce(max(id), 0) + 1, false) FROM tally.chain;
 SELECT setval('tally.event_number', coalesce(max(id), 0) + 1, false) FROM tally.event;
@@ -55,4 +56,7 @@ BEGIN
 	END LOOP;
 END
 $triggers$;
+SELECT tally.restored('given over from plain SQL to the extension')
+	WHERE 'tally_plain.record'::regclass = (
+		SELECT record FROM tally.origin ORDER BY number DESC LIMIT 1);
 DROP SCHEMA tally_plain CASCADE;

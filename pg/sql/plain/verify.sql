@@ -27,6 +27,7 @@ DECLARE
 BEGIN
 	PERFORM tally.check_range("only", from_seq, to_seq);
 	RETURN QUERY SELECT * FROM tally.verify_own();
+	RETURN QUERY SELECT * FROM tally.verify_origins();
 	RETURN QUERY SELECT * FROM tally.verify_attached(epochs);
 	named := ARRAY(SELECT f FROM tally.verify_links("only", first, last) AS f)
 		|| ARRAY(SELECT f FROM tally.verify_kept("only", first, last) AS f);
@@ -82,8 +83,15 @@ AS $$
 		SELECT 5, CASE WHEN next_seq IS NULL
 			THEN format('rows of "%s" that were written after tally:log/%s detached it', label, end_seq)
 			ELSE format('what was done to rows of "%s" while it was detached, from tally:log/%s to %s, and undone, or sealed as it was then', label, end_seq, next_seq) END
-			FROM (SELECT *, lead(seq) OVER (PARTITION BY root ORDER BY seq) AS next_seq
-				FROM tally.epochs()) AS e WHERE end_kind = 'detach'
+			FROM (SELECT *, lead(seq) OVER w AS next_seq,
+					lead(is_here) OVER w IS DISTINCT FROM is_here AS is_last_here
+				FROM tally.epochs() WINDOW w AS (PARTITION BY root ORDER BY seq)) AS e
+			-- tally.restored ends and begins epochs at one moment.
+			WHERE end_kind = 'detach' AND (next_seq IS NULL OR NOT is_last_here)
+		UNION ALL
+		SELECT 5, format('what database "%s" sealed and wrote after the state from which tally:log/%s goes on in database "%s", and what was changed in between and changed back',
+				body -> 'from' ->> 'database', seq, body -> 'to' ->> 'database')
+			FROM tally.log_events() WHERE kind = 'origin'
 		UNION ALL
 		SELECT 6, 'the functions of schema "tally" themselves: compare them with what "tally pg sql" prints, or verify from outside'
 	) AS s (n, said)

@@ -33,12 +33,10 @@ AS $$
 			WHEN 'object' THEN l.event END) LIMIT 1) AS m ON true
 $$;
 
--- Was this attached where we are?
-CREATE FUNCTION tally.is_home(config json) RETURNS boolean LANGUAGE sql STABLE
-	SET search_path = pg_catalog, pg_temp
+-- What stands in tally:log and is known here.
+CREATE FUNCTION tally.is_known(kind text) RETURNS boolean LANGUAGE sql IMMUTABLE
 AS $$
-	SELECT config ->> 'database' = current_database()
-		AND config ->> 'cluster' = (SELECT system_identifier::text FROM pg_control_system())
+	SELECT kind IN ('created', 'attach', 'alter', 'detach', 'origin', 'track', 'untrack')
 $$;
 
 -- An epoch: what was attached, from when to when, and where it is now.
@@ -57,16 +55,42 @@ CREATE TYPE tally.epoch AS (
 	shape_fault text
 );
 
+-- Where was sealed what stands at that place of tally:log?  The events "origin"
+-- divide it; if there are none, only the table says so, and if it does not, the
+-- event itself.
+CREATE FUNCTION tally.is_home(seq bigint, config json, moves json[], here tally.origin)
+	RETURNS boolean LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT config ->> 'cluster' = here.cluster AND CASE WHEN p IS NOT NULL
+		THEN p ->> 'oid' = here.database::text AND p ->> 'record' = here.record::text
+			AND p ->> 'cluster' = here.cluster
+		WHEN o.number IS NOT NULL THEN tally.origin_fault(o, here) IS NULL
+		ELSE config ->> 'database' = here.name END
+	FROM (SELECT coalesce(
+			(SELECT m -> 'from' FROM unnest(moves) AS m
+				WHERE tally.number(m ->> 'seq') > is_home.seq
+				ORDER BY tally.number(m ->> 'seq') LIMIT 1),
+			(SELECT m -> 'to' FROM unnest(moves) AS m
+				ORDER BY tally.number(m ->> 'seq') DESC LIMIT 1)) AS p) AS p
+		LEFT JOIN tally.last_origin() AS o ON true
+$$;
+
 CREATE FUNCTION tally.epochs() RETURNS SETOF tally.epoch LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH said AS (
+	WITH log AS MATERIALIZED (
+		SELECT * FROM tally.log_events()
+	), moves AS MATERIALIZED (
+		SELECT array_agg(json_build_object('seq', seq, 'from', body -> 'from', 'to', body -> 'to')
+			ORDER BY seq) AS all FROM log WHERE kind = 'origin'
+	), said AS (
 		SELECT seq, event_id, kind, body, tally.number(body ->> 'relation') AS relation,
 			tally.number(body ->> 'xid') AS xid, tally.number(body ->> 'unclear') AS unclear,
 			ARRAY(SELECT tally.number(x) FROM json_array_elements_text(
 				CASE json_typeof(body -> 'running') WHEN 'array' THEN body -> 'running' END)
 				AS x) AS running
-		FROM tally.log_events() WHERE kind IN ('attach', 'alter', 'detach')
+		FROM log WHERE kind IN ('attach', 'alter', 'detach')
 	), turns AS (
 		SELECT *, lead(seq) OVER w AS end_seq, lead(kind) OVER w AS end_kind,
 			lead(xid) OVER w AS end_xid, lead(running) OVER w AS end_running,
@@ -76,7 +100,8 @@ AS $$
 		SELECT t.*, h.is_here, CASE WHEN h.is_here THEN t.relation::oid
 			ELSE coalesce(a.relation, to_regclass(body ->> 'table'))::oid END AS root
 		FROM turns t LEFT JOIN tally.attachment a ON a.epoch = t.event_id
-			CROSS JOIN LATERAL (SELECT tally.is_home(body)) AS h (is_here)
+			CROSS JOIN moves CROSS JOIN tally.here() AS here
+			CROSS JOIN LATERAL (SELECT tally.is_home(seq, body, moves.all, here)) AS h (is_here)
 		WHERE kind <> 'detach' AND t.relation IS NOT NULL AND xid IS NOT NULL
 	)
 	SELECT event_id, seq, body, relation::oid, root, body ->> 'label', is_here, xid,
@@ -213,8 +238,44 @@ AS $$
 	SELECT 'unverifiable', 'tally:log', seq, NULL, NULL,
 			CASE WHEN kind IS NULL THEN 'its event is none of tally'
 			ELSE format('this verifier does not know events of kind "%s"', kind) END
-		FROM tally.log_events() WHERE kind IS NULL OR kind NOT IN ('created', 'attach',
-			'alter', 'detach', 'origin', 'track', 'untrack')
+		FROM tally.log_events() WHERE tally.is_known(kind) IS NOT true
+$$;
+
+-- What tally:log says is sealed, what tally.origin says is not: where they differ
+-- the log is right.
+CREATE FUNCTION tally.verify_origins() RETURNS SETOF tally.finding LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH places AS MATERIALIZED (
+		SELECT row_number() OVER (ORDER BY seq) AS n, body -> 'from' AS origin,
+			body -> 'to' AS place FROM tally.log_events() WHERE kind = 'origin'
+	), wanted AS (
+		SELECT 1 AS number, (SELECT origin FROM places WHERE n = 1) AS place
+		UNION ALL SELECT n + 1, place FROM places
+	), judged AS (
+		SELECT o.number AS stored, w.number, w.place, o IS NOT NULL AND (place IS NULL
+			OR (o.cluster, o.name, o.database::text, o.record::text, o.timeline::text)
+			= (place ->> 'cluster', place ->> 'database', place ->> 'oid', place ->> 'record',
+				place ->> 'timeline')) AS holds
+		FROM wanted w FULL JOIN tally.origin o ON o.number = w.number
+	)
+	SELECT 'content-altered', NULL::text, NULL::bigint, NULL::text, NULL::text,
+			CASE WHEN number IS NULL
+			THEN format('table "tally.origin" has a row %s that nothing in tally:log says', stored)
+			ELSE format('row %s of table "tally.origin" is not what tally:log says', stored) END
+		FROM judged WHERE stored IS NOT NULL AND (number IS NULL OR NOT holds)
+	UNION ALL
+	SELECT 'missing', NULL, NULL, NULL, NULL, format(
+			'table "tally.origin" has %s rows, and should have %s', count(stored), count(number))
+		FROM judged HAVING count(stored) < count(number)
+			AND (count(stored) > 0 OR EXISTS (SELECT FROM tally.record))
+	UNION ALL
+	SELECT 'unverifiable', NULL, NULL, NULL, NULL,
+			'the database is a copy, or was restored, and nobody has said so: ' || fault
+		FROM (SELECT tally.origin_fault(coalesce((SELECT (0, place ->> 'cluster',
+				(place ->> 'oid')::oid, place ->> 'database', (place ->> 'record')::oid, 0)::tally.origin
+				FROM places ORDER BY n DESC LIMIT 1), tally.last_origin()), tally.here())) AS f (fault)
+		WHERE fault IS NOT NULL
 $$;
 
 -- Our own tables: guards, the trigger that seals, the indexes that refuse forks.
@@ -223,7 +284,7 @@ CREATE FUNCTION tally.verify_own() RETURNS SETOF tally.finding LANGUAGE sql STAB
 AS $$
 	WITH wanted ("table", name, type) AS (
 		SELECT t, 'guard', 62::smallint FROM unnest(ARRAY['chain', 'event', 'record',
-			'attachment', 'pending']) AS t
+			'attachment', 'origin', 'pending']) AS t
 		UNION ALL SELECT 'pending', 'seal', 5::smallint
 	), found AS (
 		SELECT w.*, t.oid, t.tgenabled, t.tgtype, p.oid AS function
@@ -248,13 +309,13 @@ AS $$
 	SELECT 'content-altered', NULL, NULL, NULL, NULL,
 			format('index "%s" of tally is gone, or not the one that the script made', w)
 		FROM unnest(ARRAY['chain_id', 'chain_name', 'event_id', 'record_seq', 'record_id',
-			'attachment_relation', 'attachment_label']) AS w
+			'attachment_relation', 'attachment_label', 'origin_number']) AS w
 		WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = to_regclass('tally.' || w)
 			AND i.indisunique AND i.indisvalid AND i.indimmediate)
 	UNION ALL
 	SELECT 'content-altered', NULL, NULL, NULL, NULL,
 			format('table "tally.%s" is gone, or not as the script made it', w)
-		FROM unnest(ARRAY['chain', 'event', 'record', 'attachment']) AS w
+		FROM unnest(ARRAY['chain', 'event', 'record', 'attachment', 'origin']) AS w
 		WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('tally.' || w)
 			AND c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relhasrules)
 	UNION ALL

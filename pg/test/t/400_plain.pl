@@ -12,7 +12,8 @@ use Test::More;
 use TallyNode;
 use TallyPlain;
 
-my $node = tally_node('plain', preload => 1);
+# What PostgreSQL does by itself has a transaction id, too.
+my $node = tally_node('plain', preload => 1, conf => "autovacuum = off\n");
 
 $ENV{PG_ABS_SRCDIR} = "$FindBin::RealBin/..";
 
@@ -55,6 +56,8 @@ is( $node->safe_psql('plain', q{SELECT count(*) FROM value_vectors v WHERE NOT E
 	0, 'and the digests of the vectors');
 is(configurations($node, 'plain'), configurations($node, 'twin'),
 	'and the configurations');
+$node->append_conf('postgresql.conf', 'autovacuum = on');
+$node->reload;
 is(recompute($node, 'plain'), 'agrees', 'a stranger to both recomputes all records');
 is(verdict($node, 'plain'), 'intact|0', 'and so does its own verifier');
 
@@ -156,25 +159,71 @@ for (@deeds)
 # ---- to the extension and back --------------------------------------------
 
 my $head = "SELECT seq, hash FROM tally.head('acts/1')";
-my $before = $node->safe_psql('plain', $head);
-$node->safe_psql('plain', plain_script('to_extension'));
-is($node->safe_psql('plain', $head), $before, 'the extension has the same head');
-is(verdict($node, 'plain'), 'intact|0', 'and its verifier finds nothing');
-$node->safe_psql('plain', q{INSERT INTO acts VALUES (100, 1, 'by the extension')});
-is(recompute($node, 'plain'), 'agrees', 'the chain goes on');
-$node->safe_psql('plain', plain_script('leave_extension', @parts, 'enter_plain'));
-$node->safe_psql('plain', q{INSERT INTO acts VALUES (101, 1, 'by plain SQL')});
-is(recompute($node, 'plain'), 'agrees', 'and on, in plain SQL again');
-is(verdict($node, 'plain'), 'intact|0', 'whose verifier finds nothing');
-is($node->safe_psql('plain', q{SELECT count(*) FROM tally.log WHERE chain = 'tally:log'}),
-	$node->safe_psql('plain', q{SELECT count(*) + 1 FROM tally.epochs()}),
-	'without a new epoch');
+my $log = q{SELECT count(*) FROM tally.log WHERE chain = 'tally:log'};
+my $number = 100;
+
+# The chain goes on, whoever seals, and nobody finds anything.
+sub carries_on
+{
+	my ($by, $before, $heads) = @_;
+
+	is($node->safe_psql('plain', $head), $before, "$by: the same head");
+	$node->safe_psql('plain', "INSERT INTO acts VALUES ($number, 1, 'by $by');"
+		  . "UPDATE acts SET v = 'changed by $by' WHERE id = 4");
+	$number++;
+	is($node->safe_psql('plain', q{SELECT seq FROM tally.head('acts/1')}),
+		(split /\|/, $before)[0] + 1, "$by: it goes on");
+	is(verdict($node, 'plain'), 'intact|0', "$by: the verifier finds nothing");
+	is($node->safe_psql('plain', "SELECT count(*) FROM tally.verify_against('$heads')"),
+		0, "$by: heads of before hold");
+	return;
+}
+
+my $heads = $node->safe_psql('plain', 'SELECT json_agg(h) FROM tally.heads h');
+my $events_of_log = $node->safe_psql('plain', $log);
+for my $round (1, 2)
+{
+	my $before = $node->safe_psql('plain', $head);
+	$node->safe_psql('plain', plain_script('to_extension'));
+	carries_on('the extension', $before, $heads);
+	$before = $node->safe_psql('plain', $head);
+	$node->safe_psql('plain', plain_script('leave_extension', @parts, 'enter_plain'));
+	carries_on('plain SQL', $before, $heads);
+}
+is(recompute($node, 'plain'), 'agrees', 'a stranger recomputes all that both have sealed');
+is($node->safe_psql('plain', $log), $events_of_log, 'the log has no new event');
+
+# Of a log that names its places that has to be said.
+$node->safe_psql('postgres', 'CREATE DATABASE named TEMPLATE plain');
+$node->safe_psql('named', q{SELECT tally.restored('a clone')});
+is(verdict($node, 'named'), 'intact|0', 'a clone that was told so');
+$node->safe_psql('named', plain_script('to_extension'));
+$node->safe_psql('named', q{INSERT INTO acts VALUES (500, 1, 'x')});
+is(verdict($node, 'named'), 'intact|0', 'goes over to the extension');
+$node->safe_psql('named', plain_script('leave_extension', @parts, 'enter_plain'));
+$node->safe_psql('named', q{INSERT INTO acts VALUES (501, 1, 'x')});
+is(verdict($node, 'named'), 'intact|0', 'and back');
+is($node->safe_psql('named', q[SELECT string_agg(event::json -> 'origin' ->> 'note', ', ' ORDER BY id)
+		FROM tally.event WHERE event LIKE '{"origin":%']),
+	'a clone, given over from plain SQL to the extension, given over from the extension to plain SQL',
+	'which its log says');
+
+# What the extension does and plain SQL does not.
+$node->safe_psql('named', plain_script('to_extension'));
+$node->safe_psql('named', q{CREATE TABLE watched (id int); SELECT tally.track('watched');
+	INSERT INTO watched VALUES (1)});
+($status, $out, $err) = $node->psql('named', plain_script('leave_extension', @parts, 'enter_plain'));
+like($err, qr/ERROR:  table "public\.watched" is tracked, which plain SQL cannot go on with\n.*HINT:  End it: SELECT tally\.untrack\('public\.watched'\)\.  Its events stay\./s,
+	'a tracked table is not given over');
+$node->safe_psql('named', q{SELECT tally.untrack('watched')});
+$node->safe_psql('named', plain_script('leave_extension', @parts, 'enter_plain'));
+is(verdict($node, 'named'), 'intact|0', 'the events of one that was tracked stay');
 
 # ---- prepared transactions ------------------------------------------------
 
 $node->append_conf('postgresql.conf', 'max_prepared_transactions = 5');
 $node->restart;
-($status, $out, $err) = $node->psql('plain', q{INSERT INTO acts VALUES (102, 1, 'x')});
+($status, $out, $err) = $node->psql('plain', q{INSERT INTO acts VALUES (900, 1, 'x')});
 like($err, qr/max_prepared_transactions is 5, and has to be 0/,
 	'nothing is sealed where transactions can be prepared');
 $node->safe_psql('postgres', 'CREATE DATABASE another');
