@@ -42,7 +42,7 @@ extern struct tally_condition *tally_condition_new(const struct tally_epoch *,
  * The same, of a table that may have lost columns of the epoch; NULL if the
  * condition is over one of these.
  */
-extern struct tally_condition *tally_condition_new_if(const struct tally_epoch *,
+extern struct tally_condition *tally_condition_new_if(const struct tally_epoch *epoch,
 													  Relation rel);
 
 /*

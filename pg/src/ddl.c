@@ -51,7 +51,7 @@
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
-/* ---- whether -------------------------------------------------------------- */
+/* ---- whether ------------------------------------------------------- */
 
 static EventTriggerData *
 get_data(FunctionCallInfo fcinfo)
@@ -66,9 +66,9 @@ get_data(FunctionCallInfo fcinfo)
 /*
  * Is nothing sealed here, or not yet again?  Where somebody has taken the
  * extension's own tables to pieces nothing can be sealed, and whoever wants to
- * put them together again must not be kept from it.  A dump that comes back makes tables, keys and
- * triggers one by one, after tally.attachment was filled; what it left is
- * judged by tally.restored().
+ * put them together again must not be kept from it.  A dump that comes back
+ * makes tables, keys and triggers one by one, after tally.attachment was
+ * filled; what it left is judged by tally.restored().
  */
 static bool
 is_idle(void)
@@ -78,7 +78,7 @@ is_idle(void)
 		tally_origin_is_foreign();
 }
 
-/* ---- what PostgreSQL tells ------------------------------------------------ */
+/* ---- what PostgreSQL tells ----------------------------------------- */
 
 /*
  * The rows of pg_event_trigger_ddl_commands() or ..._dropped_objects(), which
@@ -112,7 +112,7 @@ get(TupleTableSlot *slot, int column)
 	return isnull ? (Datum) 0 : value;
 }
 
-/* ---- ddl_command_end -------------------------------------------------------- */
+/* ---- ddl_command_end ----------------------------------------------- */
 
 /* What there is to do when all commands were looked at. */
 struct work
@@ -254,7 +254,7 @@ tally_sql_ddl_end(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* ---- sql_drop --------------------------------------------------------------- */
+/* ---- sql_drop ------------------------------------------------------ */
 
 /* The table that a trigger was of, if it is still there. */
 static Oid
@@ -331,7 +331,7 @@ tally_sql_ddl_drop(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* ---- ddl_command_start ------------------------------------------------------ */
+/* ---- ddl_command_start --------------------------------------------- */
 
 static void
 look_at_detach(const AlterTableStmt *stmt, const PartitionCmd *cmd)
@@ -440,20 +440,21 @@ tally_sql_ddl_start(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* ---- table_rewrite ---------------------------------------------------------- */
+/* ---- table_rewrite ------------------------------------------------- */
 
 PG_FUNCTION_INFO_V1(tally_sql_ddl_rewrite);
 
 Datum
 tally_sql_ddl_rewrite(PG_FUNCTION_ARGS)
 {
+	const Oid	ask = F_PG_EVENT_TRIGGER_TABLE_REWRITE_OID;
 	Oid			table;
 	ListCell   *cell;
 
 	(void) get_data(fcinfo);
 	if (is_idle())
 		return PointerGetDatum(NULL);
-	table = DatumGetObjectId(OidFunctionCall0(F_PG_EVENT_TRIGGER_TABLE_REWRITE_OID));
+	table = DatumGetObjectId(OidFunctionCall0(ask));
 	foreach(cell, tally_ddl_roots_above(table))
 		tally_ddl_settle_rewrite(lfirst_oid(cell), table);
 	return PointerGetDatum(NULL);

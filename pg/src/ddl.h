@@ -16,7 +16,7 @@
 #include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 
-/* ---- ddl_find.c: which tables ------------------------------------------- */
+/* ---- ddl_find.c: which tables -------------------------------------- */
 
 /* Those that hold the relation's rows: itself, its ancestors. */
 extern List *tally_ddl_roots_above(Oid relation);
@@ -39,7 +39,7 @@ extern Oid	tally_ddl_lost_root(Oid relation);
 /* The epoch in force; NULL: there is none that can be read. */
 extern struct tally_epoch *tally_ddl_epoch(Oid root);
 
-/* ---- ddl_judge.c: what became of them ----------------------------------- */
+/* ---- ddl_judge.c: what became of them ------------------------------ */
 
 enum tally_ddl_change
 {
@@ -53,7 +53,7 @@ enum tally_ddl_change
 extern enum tally_ddl_change tally_ddl_judge(const struct tally_epoch *epoch,
 											 char **out_why);
 
-/* ---- ddl_act.c: refused or sealed --------------------------------------- */
+/* ---- ddl_act.c: refused or sealed ---------------------------------- */
 
 /* The catalog of the root may have changed: refuses that, or seals it. */
 extern void tally_ddl_settle(Oid root);
@@ -78,7 +78,7 @@ extern void tally_ddl_note_column(Oid root, const Node *def);
 extern void tally_ddl_refuse_concurrently(Oid root, const char *what,
 										  const char *hint);
 
-/* ---- ddl_rewrite.c ------------------------------------------------------ */
+/* ---- ddl_rewrite.c ------------------------------------------------- */
 
 /* The rows of a table of the root are about to be written anew. */
 extern void tally_ddl_settle_rewrite(Oid root, Oid relation);

@@ -36,7 +36,7 @@ state_of(const struct tally_epoch *epoch)
 	return epoch->is_tracked ? "tracked by tally" : "attached to tally";
 }
 
-/* ---- columns, triggers, the table --------------------------------------- */
+/* ---- columns, triggers, the table ---------------------------------- */
 
 static void
 refuse_broken(const struct tally_epoch *epoch, const char *why)
@@ -134,6 +134,7 @@ tally_ddl_note_column(Oid root, const Node *def)
 {
 	const struct tally_epoch *epoch = tally_ddl_epoch(root);
 	const char *name = castNode(ColumnDef, def)->colname;
+	const char *list = psprintf("{%s}", quote_identifier(name));
 
 	if (epoch == NULL)
 		return;
@@ -148,11 +149,10 @@ tally_ddl_note_column(Oid root, const Node *def)
 						tally_attach_name(root)),
 				 errhint("It joins the sealed columns by tally.alter(%s, include => %s)",
 						 quote_literal_cstr(tally_attach_name(root)),
-						 quote_literal_cstr(psprintf("{%s}",
-													 quote_identifier(name))))));
+						 quote_literal_cstr(list))));
 }
 
-/* ---- tables that go ----------------------------------------------------- */
+/* ---- tables that go ------------------------------------------------ */
 
 void
 tally_ddl_settle_gone(Oid root)
@@ -188,7 +188,7 @@ tally_ddl_settle_extension(void)
 			 errhint("End that first with tally.detach() and tally.untrack(); tally.status lists the tables.  Or say that you mean it: SET LOCAL tally.ddl = 'seal'")));
 }
 
-/* ---- partitions --------------------------------------------------------- */
+/* ---- partitions ---------------------------------------------------- */
 
 static bool
 has_rows_itself(Oid relation)

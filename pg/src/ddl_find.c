@@ -27,17 +27,20 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* ---- up and down -------------------------------------------------------- */
+/* ---- up and down --------------------------------------------------- */
 
 /* A link that was there, and this transaction has cut it. */
 static bool
 is_cut_by_us(HeapTuple tuple)
 {
 	HeapTupleHeader header = tuple->t_data;
+	TransactionId cut_by;
 
-	return (header->t_infomask & HEAP_XMAX_INVALID) == 0 &&
-		!HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) &&
-		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
+	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
+		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
+		return false;
+	cut_by = HeapTupleHeaderGetUpdateXid(header);
+	return TransactionIdIsCurrentTransactionId(cut_by);
 }
 
 /* The parents; with_cut: also those that this transaction parted it from. */
@@ -159,7 +162,7 @@ tally_ddl_all_roots(void)
 	return roots;
 }
 
-/* ---- row types ---------------------------------------------------------- */
+/* ---- row types ----------------------------------------------------- */
 
 /* Does anything depend on the type, but for what it is made of? */
 static bool
@@ -197,7 +200,7 @@ tally_ddl_has_row_type_user(Oid relation)
 	return has_user(type) || (OidIsValid(array) && has_user(array));
 }
 
-/* ---- the epoch ---------------------------------------------------------- */
+/* ---- the epoch ----------------------------------------------------- */
 
 struct tally_epoch *
 tally_ddl_epoch(Oid root)

@@ -18,7 +18,7 @@
 #include "commands/trigger.h"
 #include "utils/rel.h"
 
-/* ---- the triggers ------------------------------------------------------- */
+/* ---- the triggers -------------------------------------------------- */
 
 /* Why it would not do what it is for, or NULL. */
 static char *
@@ -65,7 +65,7 @@ tracking_fault(Relation rel)
 	return why;
 }
 
-/* ---- the table ---------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------- */
 
 static char *
 partition_fault(Oid relation)
@@ -120,7 +120,7 @@ table_fault(Relation rel, const struct tally_epoch *epoch)
 	return epoch->is_tracked ? tracking_fault(rel) : attached_fault(rel);
 }
 
-/* ---- the columns -------------------------------------------------------- */
+/* ---- the columns --------------------------------------------------- */
 
 static char *
 sentence(char *why)

@@ -116,7 +116,7 @@ refuse(const struct tally_rewrite *rewrite)
 					rewrite->table),
 			 errdetail("Nobody could tell any more that up to %lld of them need no record, since they are older than the attachment or only_when left them out.",
 					   (long long) rewrite->rows),
-			 errhint("Change the table without that, as by a new column without a default that is computed; or have it sealed, after which these rows are unverifiable: SET LOCAL tally.ddl = 'seal'")));
+			 errhint("Change the table without that, as by a new column without a default that is computed; or have it sealed, after which those that tally.backfill() has not sealed are unverifiable: SET LOCAL tally.ddl = 'seal'")));
 }
 
 void

@@ -87,7 +87,7 @@ add_order(StringInfo out, const struct tally_epoch *epoch)
 		return;
 	for (i = 0; i < epoch->norder; i++)
 		tally_text_add(out, i == 0 ? ",\"order_by\":[" : ",",
-				   epoch->order_by[i]);
+					   epoch->order_by[i]);
 	appendStringInfoChar(out, ']');
 }
 
@@ -113,7 +113,7 @@ add_key(StringInfo out, const struct tally_epoch *epoch)
 
 	for (i = 0; i < epoch->nkeys; i++)
 		tally_text_add(out, i == 0 ? "" : ",",
-				   epoch->columns[epoch->keys[i]].name);
+					   epoch->columns[epoch->keys[i]].name);
 }
 
 bool
@@ -139,7 +139,7 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 	add_kind(&out, epoch);
 	if (epoch->chain_by >= 0)
 		tally_text_add(&out, ",\"chain_by\":",
-				   epoch->columns[epoch->chain_by].name);
+					   epoch->columns[epoch->chain_by].name);
 	appendStringInfo(&out, ",\"cluster\":\"" UINT64_FORMAT "\",\"columns\":[",
 					 epoch->cluster);
 	add_columns(&out, epoch);
@@ -192,7 +192,7 @@ tally_detach_encode(const struct tally_detach *detach)
 
 	initStringInfo(&out);
 	tally_text_add(&out, detach->is_tracked ? "{\"untrack\":{\"label\":" :
-			   "{\"detach\":{\"label\":", detach->label);
+				   "{\"detach\":{\"label\":", detach->label);
 	appendStringInfo(&out, ",\"relation\":%u", detach->relation);
 	add_running(&out, &detach->moment);
 	tally_text_add(&out, ",\"table\":", detach->table);

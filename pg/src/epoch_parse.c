@@ -129,7 +129,7 @@ read_column(struct tally_text_reader *reader, struct tally_column *column)
 
 	if (!tally_text_string(reader, "{\"name\":", &column->name) ||
 		!tally_text_number(reader, ",\"number\":", MaxHeapAttributeNumber,
-					 &number) ||
+						   &number) ||
 		number < 1 ||
 		!read_strings(reader, ",\"shape\":[", &column->shapes,
 					  &column->nshapes) ||
@@ -299,7 +299,7 @@ parse_detach(const char *event, bool is_tracked)
 
 	if (!tally_text_open(event, &reader) ||
 		!tally_text_string(&reader, is_tracked ? "{\"untrack\":{\"label\":" :
-					 "{\"detach\":{\"label\":", &detach->label) ||
+						   "{\"detach\":{\"label\":", &detach->label) ||
 		!tally_text_relation(&reader, &detach->relation) ||
 		!read_running(&reader, &detach->moment) ||
 		!tally_text_string(&reader, ",\"table\":", &detach->table) ||

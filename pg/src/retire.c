@@ -35,7 +35,7 @@
 #define TRIGGER_ROW "!tally_retired"
 #define TRIGGER_TRUNCATE "!tally_retired_truncate"
 
-/* ---- tally:log ---------------------------------------------------------- */
+/* ---- tally:log ----------------------------------------------------- */
 
 struct search
 {
@@ -63,7 +63,7 @@ tally_retire_has(Oid partition)
 	return search.found;
 }
 
-/* ---- what can be retired -------------------------------------------------- */
+/* ---- what can be retired ------------------------------------------- */
 
 static void
 refuse(Oid partition, const char *detail, const char *hint)
@@ -109,7 +109,7 @@ require_beginning(Oid partition)
 			   "Commit first.");
 }
 
-/* ---- sealing -------------------------------------------------------------- */
+/* ---- sealing ------------------------------------------------------- */
 
 static void
 seal_part(struct tally_retirement *part)

@@ -67,7 +67,7 @@ tally_retirement_measure(const struct tally_retired_range *range,
 		tally_jcs_measure(range->chain, strlen(range->chain));
 }
 
-/* ---- reading ------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------- */
 
 struct ranges
 {

@@ -26,7 +26,7 @@ struct tally_retired
 	struct retired *all;
 };
 
-/* ---- verifying ------------------------------------------------------------ */
+/* ---- verifying ----------------------------------------------------- */
 
 static void
 add(struct tally_verifier *v, int64 chain_id,
@@ -132,7 +132,7 @@ tally_retired_has(struct tally_verifier *v, const struct tally_chain *chain,
 		retired->all[begin].first <= seq && seq <= retired->all[begin].last;
 }
 
-/* ---- retiring ------------------------------------------------------------- */
+/* ---- retiring ------------------------------------------------------ */
 
 /* A record that a row of this relation proves. */
 struct tally_retiring_record

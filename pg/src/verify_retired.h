@@ -16,7 +16,7 @@ struct tally_match_record;
 struct tally_chain;
 struct tally_retiring_record;
 
-/* ---- verifying ------------------------------------------------------------ */
+/* ---- verifying ----------------------------------------------------- */
 
 /* An event of tally:log; false if it is not of this kind. */
 extern bool tally_retired_replay(struct tally_verifier *v,
@@ -26,7 +26,7 @@ extern bool tally_retired_replay(struct tally_verifier *v,
 extern bool tally_retired_has(struct tally_verifier *v,
 							  const struct tally_chain *chain, int64 seq);
 
-/* ---- retiring ------------------------------------------------------------- */
+/* ---- retiring ------------------------------------------------------ */
 
 /* A verification that looks for the records of a partition's rows. */
 struct tally_retiring

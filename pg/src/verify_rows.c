@@ -212,8 +212,8 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 	enum tally_age age = tally_age_judge(walk->source, walk->root, tuple,
 										 out_use);
 	bool		is_rewritten = age == TALLY_AGE_SEALED &&
-		tally_rewritten_is(walk->v, RelationGetRelid(walk->rel), *out_use,
-						   tuple);
+	tally_rewritten_is(walk->v, RelationGetRelid(walk->rel), *out_use,
+					   tuple);
 
 	if (should_free)
 		heap_freetuple(tuple);
