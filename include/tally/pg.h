@@ -4,10 +4,14 @@
  *
  * Nothing that runs in the server is trusted but PostgreSQL itself: records
  * and rows are read with COPY under one snapshot, and hashed and judged here.
- * No call writes to the database.
+ * No call but tally_pg_adopt writes to the database.
  */
 #ifndef TALLY_PG_H
 #define TALLY_PG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <tally/error.h>
 #include <tally/verify.h>
@@ -119,6 +123,39 @@ tally_pg_query_record(void *arg, const char **out, size_t *out_len,
 /* NULL is left alone. */
 TALLY_API void
 tally_pg_query_close(struct tally_pg_query *query);
+
+/* A table that holds somebody else's chain (tally/profile.h), to be adopted. */
+struct tally_pg_adoption {
+	const char *table;    /* as SQL names it */
+	const char *chain_by; /* the column that says the chain, or NULL */
+	/* What was found in the old chain, JSON; NULL: nothing is written. */
+	const char *event;
+	/* Asked about ten times a second, or NULL; not 0: give up. */
+	int (*interrupted)(void *arg);
+	void *arg;
+};
+
+struct tally_pg_adopted {
+	bool attached;   /* the table is */
+	bool sealed;     /* its rows of before are */
+	bool told;       /* what was found is */
+	char label[256]; /* of the attachment */
+	char chain[320]; /* where what was found is told: "adopted/<label>" */
+};
+
+/*
+ * Attaches the table, seals what was found in the chain "adopted/<label>", and
+ * has tally.backfill seal its rows of before; what was done before is not done
+ * again.  Without an event it only says what was done.  The session needs
+ * tally_admin, and to own the table.
+ *
+ * Returns 0; TALLY_PARTIAL if it was interrupted, and then goes on when called
+ * again; TALLY_E_NO_LOG if the extension is not there; TALLY_E_ACCESS; or
+ * TALLY_E_IO with the server's words.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_adopt(const char *conninfo, const struct tally_pg_adoption *adoption,
+    struct tally_pg_adopted *out, struct tally_error *error);
 
 #ifdef __cplusplus
 }

@@ -50,6 +50,7 @@ struct tally_profile_about {
 	const char *confidence; /* "unconfirmed" if the rule is a guess */
 	const char *query;
 	const char *digest;
+	const char *chain; /* the field that says a record's chain */
 };
 
 TALLY_API void

@@ -59,6 +59,24 @@ tally_signer_load(const char *path, const char *passphrase,
 TALLY_API void
 tally_signer_free(struct tally_signer *signer);
 
+enum tally_key_change {
+	TALLY_KEY_ADD = 0, /* vkey may sign from here on */
+	TALLY_KEY_ROTATE,  /* the same, and the signer signs no more */
+	TALLY_KEY_RETIRE,  /* vkey signs no more */
+};
+
+/*
+ * Seals an order about a key of the log in tally:log, signed by signer, which
+ * a verifier must know for it to count.  Durable when it returns; out may be
+ * NULL.
+ * Errors: TALLY_E_USAGE (a key of another name; one that was retired, is there
+ * already, or is not known to the log's orders), and those of an append.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_key_order(struct tally_log *log, const struct tally_signer *signer,
+    enum tally_key_change change, const char *vkey, struct tally_receipt *out,
+    struct tally_error *error);
+
 /* ---- checkpoints ------------------------------------------------------ */
 
 enum tally_publish_verdict {
@@ -126,6 +144,43 @@ tally_publisher_publish(struct tally_publisher *publisher,
 /* NULL is left alone. */
 TALLY_API void
 tally_publisher_close(struct tally_publisher *publisher);
+
+/* ---- a log that was put back ------------------------------------------ */
+
+struct tally_restore_options {
+	const char *dir;    /* the log as it was found; it is only read */
+	const char *into;   /* the new log: not there, or begun by this call */
+	const char *origin; /* the new one */
+	const struct tally_signer *signer; /* under the new origin */
+	const char *register_dir; /* of the old log; NULL: in its directory */
+	const char *outside;      /* the last checkpoint outside; NULL: what the
+				register holds */
+	size_t outside_len;
+	const char *reason; /* UTF-8, not empty */
+};
+
+struct tally_restored {
+	uint64_t size; /* records that the old log has left */
+	struct tally_hash root;
+	uint64_t outside_size; /* what went out */
+	struct tally_hash outside_root;
+	struct tally_receipt receipt; /* of the order in the new log */
+};
+
+/*
+ * Ends the origin of a log that was cut or put back, and begins a new log: its
+ * first order names the old log, what is left of it, and the last checkpoint
+ * that went out.  The register ends the old origin first, so nothing is signed
+ * under it any more; killed anywhere, the same call goes on.
+ *
+ * Errors: TALLY_E_USAGE (the log is what went out; the register knows a later
+ * checkpoint than that which is given; names; the origin goes on as another),
+ * _EXISTS (something else is in into), _FORMAT (no checkpoint), and those of
+ * opening and making a log.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_restore(const struct tally_restore_options *options,
+    struct tally_restored *out, struct tally_error *error);
 
 #ifdef __cplusplus
 }

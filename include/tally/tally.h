@@ -3,7 +3,9 @@
 #ifndef TALLY_TALLY_H
 #define TALLY_TALLY_H
 
+#include <tally/adopt.h>
 #include <tally/bundle.h>
+#include <tally/diagnose.h>
 #include <tally/error.h>
 #include <tally/log.h>
 #include <tally/profile.h>

@@ -48,25 +48,26 @@ enum tally_finding_kind {
 
 /* What a verification did not cover: bits of tally_verdict.not_covered. */
 enum {
-	TALLY_UNCOVERED_ORDER = 1,  /* the order between chains */
-	TALLY_UNCOVERED_LAST = 2,   /* the last record of each chain */
-	TALLY_UNCOVERED_CHAINS = 4, /* whole chains */
-	TALLY_UNCOVERED_IDS = 8,    /* that ids are unique */
+	TALLY_UNCOVERED_ORDER = 1,         /* the order between chains */
+	TALLY_UNCOVERED_LAST = 2,          /* the last record of each chain */
+	TALLY_UNCOVERED_CHAINS = 4,        /* whole chains */
+	TALLY_UNCOVERED_IDS = 8,           /* that ids are unique */
 	TALLY_UNCOVERED_OTHER_CHAINS = 16, /* chains that were not asked for */
-	TALLY_UNCOVERED_TAIL = 32,  /* what is not durable yet, or was
+	TALLY_UNCOVERED_TAIL = 32,         /* what is not durable yet, or was
 				       appended since it began */
 	TALLY_UNCOVERED_DETACHED = 64, /* in a database: what was done to rows
 					  while their table was detached */
+	TALLY_UNCOVERED_ORDERS = 128,  /* who signed the orders in tally:log */
 };
 
 struct tally_finding {
 	enum tally_finding_kind kind;
-	const char *chain; /* plain name, or NULL if it is not known */
-	uint64_t seq;      /* first seq; 0 if it is not known */
-	uint64_t seq_end;  /* last seq + 1, where the finding is a range */
-	uint64_t index;    /* UINT64_MAX if it has none (a missing record) */
-	const char *file;  /* "log/00000000000000000000.jsonl", or NULL */
-	uint64_t offset;   /* byte offset in the file */
+	const char *chain;  /* plain name, or NULL if it is not known */
+	uint64_t seq;       /* first seq; 0 if it is not known */
+	uint64_t seq_end;   /* last seq + 1, where the finding is a range */
+	uint64_t index;     /* UINT64_MAX if it has none (a missing record) */
+	const char *file;   /* "log/00000000000000000000.jsonl", or NULL */
+	uint64_t offset;    /* byte offset in the file */
 	const char *detail; /* one sentence, no full stop */
 	/* In a database (tally/pg.h), else NULL: */
 	const char *source; /* label of the table whose row it is about */
@@ -88,17 +89,20 @@ struct tally_progress {
 };
 
 struct tally_verify_options {
-	unsigned jobs;      /* 0: as many as there are processors */
-	const char *chain;  /* NULL: all; else only this chain is judged */
+	unsigned jobs;     /* 0: as many as there are processors */
+	const char *chain; /* NULL: all; else only this chain is judged */
 	size_t chain_len;
-	bool ids;           /* also that no id stands twice in its chain */
-	bool has_root;      /* an outside root: size and root */
+	bool ids;      /* also that no id stands twice in its chain */
+	bool has_root; /* an outside root: size and root */
 	uint64_t root_size;
 	struct tally_hash root;
 	const struct tally_outside_head *heads;
 	size_t heads_len;
 	bool heads_complete; /* heads are all chains as of one size: a chain
 				beside them that began before is inserted */
+	const char *const *vkeys; /* keys of the log, known from outside: orders
+				     in tally:log are judged by them */
+	size_t vkeys_len;
 	const char *resume; /* file: go on from what it holds, keep it there
 			       when interrupted; NULL: none */
 	/* Called for every finding, in order, from one thread at a time. */
@@ -112,7 +116,7 @@ struct tally_verdict {
 	enum tally_verdict_code verdict;
 	uint64_t records;
 	uint64_t chains;
-	uint64_t size; /* of the log, as far as it was covered */
+	uint64_t size;          /* of the log, as far as it was covered */
 	struct tally_hash root; /* RFC 6962, over the stored order */
 	double seconds;
 	uint64_t findings;

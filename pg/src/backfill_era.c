@@ -25,6 +25,7 @@ struct search
 {
 	const struct tally_epoch *epoch;	/* in force */
 	struct tally_epoch *first;	/* of the same table, or NULL */
+	bool		is_begun;		/* some epoch of its source was seen */
 	bool		is_moved;		/* some of them began in another place */
 };
 
@@ -48,6 +49,7 @@ take_event(int64 seq, int64 event_id, void *arg)
 	epoch = tally_epoch_parse(event_id, event);
 	if (epoch != NULL && is_same_source(epoch, search->epoch))
 	{
+		search->is_begun = true;
 		if (epoch->cluster != search->epoch->cluster)
 			search->is_moved = true;
 		if (search->first == NULL &&
@@ -55,7 +57,7 @@ take_event(int64 seq, int64 event_id, void *arg)
 			search->first = epoch;
 	}
 	origin = epoch != NULL ? NULL : tally_origin_event_parse(event);
-	if (origin != NULL && search->first != NULL &&
+	if (origin != NULL && search->is_begun &&
 		!tally_origin_is_place(&origin->from, &origin->to))
 		search->is_moved = true;
 	return true;

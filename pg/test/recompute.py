@@ -22,7 +22,8 @@ import uuid
 
 from recompute_format import (
     ID_MAX, LOG, NAME_MAX, NO_HASH, NO_SALT, SEQ_MAX, Epoch, Era, Malformed,
-    Moment, Tracking, check_members, commitment, decimal, header, is_name, jcs, parse,
+    Moment, Origin, Tracking, check_members, commitment, decimal, header,
+    is_name, jcs, parse,
     sha256,
 )
 
@@ -64,6 +65,12 @@ EVENTS = "SELECT pg_catalog.json_build_array(id, event) FROM tally.event"
 ATTACHMENTS = """
 SELECT pg_catalog.json_build_array(relation::oid::bigint, epoch, label)
 FROM tally.attachment
+"""
+HAS_ORIGINS = "SELECT pg_catalog.to_regclass('tally.origin') IS NOT NULL;"
+ORIGINS = """
+SELECT pg_catalog.json_build_array(number, cluster, database::bigint,
+  record::bigint, timeline, name)
+FROM tally.origin ORDER BY number
 """
 COLUMNS = """
 SELECT pg_catalog.json_build_array(attnum, attname, atttypid::bigint,
@@ -263,6 +270,8 @@ class Judge:
         self.epochs = {}
         self.eras = {}
         self.trackings = {}
+        self.origins = []
+        self.place = 0
 
     def differs(self, what, place, detail):
         self.differences.append(f"{what}  {place}  {detail}")
@@ -270,12 +279,19 @@ class Judge:
     def run(self):
         self.judge_chains()
         self.judge_log()
+        self.judge_origins()
         self.judge_attachments()
+        self.take_over()
         for record in self.records:
             self.judge_kept(record)
         tables = Tables(self.server)
-        for relation in sorted({e.relation for e in self.epochs.values()}):
+        for relation in sorted({e.relation for e in self.epochs.values()
+                                if e.place == self.place}):
             self.judge_table(relation, tables)
+        for record in self.records:
+            base = self.base_of(record)
+            self.unjudged += bool(base and base.place != self.place and
+                                  record.event_id is None)
         self.judge_shown()
 
     # Chains: names, links, hashes.
@@ -347,7 +363,7 @@ class Judge:
             self.begin_epoch(Epoch(record.event_id, members))
         elif kind == "alter":
             epoch = Epoch(record.event_id, members)
-            before = self.epoch_of(epoch.relation)
+            before = self.epoch_of(epoch.relation, self.place)
             if before is None:
                 raise Malformed("alters what is not attached")
             before.end = epoch.begin
@@ -360,26 +376,31 @@ class Judge:
             self.begin_tracking(Tracking(record.event_id, members))
         elif kind == "untrack":
             self.end_tracking(members)
+        elif kind == "origin":
+            self.move(record, Origin(members))
         else:
             raise Malformed(f"{kind} is unknown")
 
-    def epoch_of(self, relation):
+    def epoch_of(self, relation, place):
         """The one that is in force."""
         for epoch in self.epochs.values():
-            if epoch.relation == relation and epoch.end is None:
+            if (epoch.relation, epoch.place) == (relation, place) and \
+                    epoch.end is None:
                 return epoch
         return None
 
     def begin_epoch(self, epoch):
-        if self.epoch_of(epoch.relation):
+        if self.epoch_of(epoch.relation, self.place):
             raise Malformed("attaches what is attached")
+        epoch.place = self.place
         self.epochs[epoch.number] = epoch
 
     def begin_era(self, number, members):
         relation = members.get("relation")
-        first = [e for e in self.epochs.values() if e.relation == relation][:1]
-        self.eras[number] = Era(number, members, self.epoch_of(relation),
-                                *first or [None])
+        first = [e for e in self.epochs.values()
+                 if (e.relation, e.place) == (relation, self.place)][:1]
+        base = self.epoch_of(relation, self.place)
+        self.eras[number] = Era(number, members, base, *first or [None])
 
     def base_of(self, record):
         """The epoch of a record, or None; that of an era is its base."""
@@ -389,15 +410,20 @@ class Judge:
     def end_epoch(self, members):
         check_members(members, {"label": str, "relation": int, "table": str,
                                 **Moment.TYPES}, Moment.OPTIONAL)
-        epoch = self.epoch_of(members["relation"])
-        if epoch is None or epoch.label != members["label"]:
+        ended = [e for e in self.epochs.values() if e.end is None and
+                 (e.relation, e.label) == (members["relation"],
+                                           members["label"])]
+        if not ended:
             raise Malformed("detaches what is not attached")
-        epoch.end = Moment(members)
+        # Where it is ended in another place, its end is of that place.
+        ended[0].end = Moment(members)
+        ended[0].is_handed_over = ended[0].place == self.place - 1
 
     def begin_tracking(self, tracking):
-        if any(t.relation == tracking.relation and not t.ended
-               for t in self.trackings.values()):
+        if any(t.relation == tracking.relation and not t.ended and
+               t.place == self.place for t in self.trackings.values()):
             raise Malformed("tracks what is tracked")
+        tracking.place = self.place
         self.trackings[tracking.number] = tracking
 
     def end_tracking(self, members):
@@ -410,14 +436,75 @@ class Judge:
             raise Malformed("untracks what is not tracked")
         ended[0].ended = True
 
+    # Places: where it was sealed, and what is taken over from there.
+
+    def move(self, record, origin):
+        """The log goes on in another place, or after it was cut."""
+        if self.origins and self.origins[-1].places[1] != origin.places[0]:
+            raise Malformed("comes from where the log was not")
+        self.origins.append(origin)
+        self.place += origin.is_move()
+        there = {(r.chain, r.seq): r.hash.hex() for r in self.records}
+        for head in origin.heads or []:
+            if there.get((head["chain"], head["seq"])) != head["hash"] or \
+                    (head["chain"] == LOG and head["seq"] >= record.seq):
+                self.differs("head", record.place(),
+                             f'of chain "{head["chain"]}" is not its record')
+
+    def judge_origins(self):
+        """The table of places says what the log says.  Plain SQL has none."""
+        if self.server.ask(HAS_ORIGINS) != ["t"]:
+            return
+        stored = [tuple(row) for row in self.server.rows(ORIGINS)]
+        if not self.origins:
+            if len(stored) > 1 or (self.records and not stored):
+                self.differs("origin", "tally.origin", "has not one row")
+            return
+        places = [self.origins[0].places[0]]
+        places += [origin.places[1] for origin in self.origins]
+        meant = [(number, str(place[0]), *place[1:])
+                 for number, place in enumerate(places, 1)]
+        if stored != meant:
+            self.differs("origin", "tally.origin", "is not what the log says")
+
+    def take_over(self):
+        """What was sealed in other places, of tables that are here now: a
+        label goes on, and its columns are found by name."""
+        for epoch in reversed(list(self.epochs.values())):
+            if epoch.place == self.place or not epoch.is_handed_over:
+                continue
+            after = next((e for e in self.epochs.values()
+                          if e.label == epoch.label
+                          and e.number > epoch.number), None)
+            if after is None or after.place != self.place:
+                continue
+            numbers = {column["name"]: column["number"]
+                       for column in after.columns}
+            if {c["name"] for c in epoch.columns} - set(numbers):
+                continue
+            for column in epoch.columns:
+                column["number"] = numbers[column["name"]]
+            epoch.relation = after.relation
+            epoch.place = self.place
+            if after.is_handed_over:
+                epoch.end = after.end
+            # Its own beginning is a moment of elsewhere: who knows how old a
+            # row is that no record seals.
+            epoch.begin = epoch.end
+            for era in self.eras.values():
+                if era.base is epoch:
+                    era.begin = epoch.end
+
     def judge_attachments(self):
         """The table of what is in force says what the log says."""
-        stored = {tuple(row) for row in self.server.rows(ATTACHMENTS)}
-        meant = {(epoch.relation, epoch.number, epoch.label)
-                 for epoch in self.epochs.values() if epoch.end is None}
-        meant |= {(t.relation, t.number, t.label)
-                  for t in self.trackings.values() if not t.ended}
-        for row in sorted(stored ^ meant):
+        live = [e for e in self.epochs.values() if e.end is None]
+        live += [t for t in self.trackings.values() if not t.ended]
+        # Of a table that was not taken over only the label is known.
+        here = {e.number: e.relation for e in live if e.place == self.place}
+        stored = {(row[0] if row[1] in here else None, row[1], row[2])
+                  for row in self.server.rows(ATTACHMENTS)}
+        meant = {(here.get(e.number), e.number, e.label) for e in live}
+        for row in sorted(stored ^ meant, key=repr):
             where = "the log" if row in meant else "tally.attachment"
             self.differs("attachment", f'table "{row[2]}"',
                          f"only {where} has it")

@@ -185,6 +185,40 @@ class Moment:
         return self.xid <= xid or xid in self.running
 
 
+class Origin:
+    """What an event "origin" says: from which place to which, and the heads."""
+
+    TYPES = {"by": str, "chains": int, "from": dict, "heads": list,
+             "note": str, "to": dict}
+    PLACE = {"cluster": str, "database": str, "oid": int, "record": int,
+             "timeline": int}
+    HEAD = {"chain": str, "hash": str, "seq": int}
+
+    def __init__(self, members):
+        check_members(members, self.TYPES, {"heads"})
+        self.places = []
+        for name in ("from", "to"):
+            place = members[name]
+            check_members(place, self.PLACE, ())
+            self.places.append((decimal(place["cluster"]), place["oid"],
+                                place["record"], place["timeline"],
+                                place["database"]))
+        self.heads = members.get("heads")
+        for head in self.heads or []:
+            if not isinstance(head, dict):
+                raise Malformed("a head is no object")
+            check_members(head, self.HEAD, ())
+        if self.heads is None:
+            return
+        names = [utf8(head["chain"]) for head in self.heads]
+        if names != sorted(set(names)) or len(names) != members["chains"]:
+            raise Malformed("its heads are not one of each chain, in order")
+
+    def is_move(self):
+        """Into another place; timelines and names are no part of it."""
+        return self.places[0][:3] != self.places[1][:3]
+
+
 class Tracking:
     """What a track event says, and what its statements' events are."""
 
@@ -199,6 +233,7 @@ class Tracking:
     def __init__(self, number, members):
         check_members(members, self.TYPES, {"chain_by", "only_when"})
         self.number = number
+        self.place = None
         self.ended = False
         for name in self.TYPES:
             setattr(self, name, members.get(name))
@@ -256,7 +291,10 @@ class Epoch:
     def __init__(self, number, members):
         check_members(members, self.TYPES, self.OPTIONAL)
         self.number = number
+        # Counts the moves before it; they are told by Judge.
+        self.place = None
         self.end = None
+        self.is_handed_over = False
         for name in self.TYPES:
             setattr(self, name, members.get(name))
         for column in self.columns:

@@ -5,9 +5,11 @@
 
 #include <tally/verify.h>
 
+#include "adopted.h"
 #include "commands.h"
 #include "heads.h"
 #include "profile.h"
+#include "trust.h"
 #include "verifying.h"
 
 struct settings {
@@ -16,8 +18,10 @@ struct settings {
 	bool ids;
 	struct option_root root;
 	const char *heads;
+	const char *key;
 	const char *resume;
 	struct foreign_options foreign;
+	const char *adopted;
 	bool quiet;
 	bool json;
 };
@@ -33,6 +37,8 @@ static const struct option options[] = {
 	    "a root that was kept outside" },
 	{ "heads", "FILE", OPTION_TEXT, offsetof(struct settings, heads),
 	    "heads that were kept outside" },
+	{ "key", "VKEY|FILE", OPTION_TEXT, offsetof(struct settings, key),
+	    "the log's public key: judge orders by it" },
 	{ "resume", "FILE", OPTION_TEXT, offsetof(struct settings, resume),
 	    "go on from FILE, keep the state there" },
 	{ "profile", "NAME", OPTION_TEXT,
@@ -47,6 +53,8 @@ static const struct option options[] = {
 	{ "set", "NAME=VALUE", OPTION_TEXT,
 	    offsetof(struct settings, foreign.set),
 	    "parameters of the profile" },
+	{ "adopted", "DIR", OPTION_TEXT, offsetof(struct settings, adopted),
+	    "FILE against what this log adopted of it" },
 	{ "quiet", NULL, OPTION_FLAG, offsetof(struct settings, quiet),
 	    "print nothing if the log is intact" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
@@ -74,7 +82,7 @@ verify_foreign(const struct settings *settings, const char *path,
 
 static enum status
 verify(const struct settings *settings, const char *dir,
-    const struct heads *heads)
+    const struct heads *heads, const struct trust *trust)
 {
 	char interrupted[4200];
 	struct verifying verifying = {
@@ -92,6 +100,8 @@ verify(const struct settings *settings, const char *dir,
 		.root = settings->root.hash,
 		.heads = heads->head,
 		.heads_len = heads->count,
+		.vkeys = trust->vkey,
+		.vkeys_len = trust->vkeys,
 		.resume = settings->resume,
 	};
 	struct tally_error error = { 0 };
@@ -116,12 +126,32 @@ verify(const struct settings *settings, const char *dir,
 	    &error);
 }
 
+static enum status
+verify_adopted(const struct settings *settings, const char *path)
+{
+	struct tally_adoption adoption = { .path = path,
+		.chain = settings->chain };
+	struct adopted_source source = { .options = &settings->foreign };
+	struct verifying verifying = { .json = settings->json,
+		.quiet = settings->quiet,
+		.interrupted = "interrupted" };
+	enum status status = adopted_prepare(&adoption, &settings->foreign,
+	    &source);
+
+	if (status == STATUS_DONE)
+		status = adopted_verify(&adoption, settings->adopted,
+		    &verifying);
+	adopted_end(&adoption, &source);
+	return status;
+}
+
 /* Is there an option that only a log of ours has a use for? */
 static bool
 takes_a_log(const struct settings *settings)
 {
-	return settings->chain != NULL || settings->jobs.given ||
-	    settings->ids || settings->root.given || settings->heads != NULL ||
+	return (settings->chain != NULL && settings->adopted == NULL) ||
+	    settings->jobs.given || settings->ids || settings->root.given ||
+	    settings->heads != NULL || settings->key != NULL ||
 	    settings->resume != NULL;
 }
 
@@ -152,6 +182,7 @@ run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
 	struct heads heads = { 0 };
+	struct trust trust = { 0 };
 	enum status status = STATUS_DONE;
 
 	if (settings->root.given && !settings->root.has_size)
@@ -161,17 +192,24 @@ run(const void *data, char *const *operand)
 	    (settings->jobs.value == 0 || settings->jobs.value > 1024))
 		return options_refuse(&command_verify,
 		    "\"--jobs\" needs 1 to 1024");
+	if (settings->adopted != NULL && settings->foreign.profile == NULL)
+		return options_refuse(&command_verify,
+		    "\"--adopted\" needs \"--profile\"");
 	if (settings->foreign.profile != NULL || takes_foreign(settings))
 		status = check_foreign(settings, operand[0]);
 	else if (operand[0] == NULL)
 		status = options_refuse(&command_verify, "DIR is missing");
 	if (status != STATUS_DONE)
 		return status;
+	if (settings->adopted != NULL)
+		return verify_adopted(settings, operand[0]);
 	if (settings->heads != NULL)
 		status = heads_read(&heads, settings->heads);
-	if (status != STATUS_DONE)
-		return status;
-	status = verify(settings, operand[0], &heads);
+	if (status == STATUS_DONE)
+		status = trust_read(settings->key, NULL, &trust);
+	if (status == STATUS_DONE)
+		status = verify(settings, operand[0], &heads, &trust);
+	trust_free(&trust);
 	heads_free(&heads);
 	return status;
 }
@@ -181,11 +219,15 @@ const struct command command_verify = {
 	.summary = "verify a log, and name what was changed",
 	.synopsis = "verify DIR [--chain NAME] [--jobs N] [--json] [--ids]\n"
 		    "                    [--root SIZE:HEX] [--heads FILE]"
-		    " [--resume FILE] [--quiet]\n"
+		    " [--key VKEY|FILE]\n"
+		    "                    [--resume FILE] [--quiet]\n"
 		    "       tally verify (FILE | --pg CONNINFO) --profile NAME"
 		    " [--query SQL]\n"
 		    "                    [--csv] [--set NAME=VALUE] [--json]"
-		    " [--quiet]",
+		    " [--quiet]\n"
+		    "       tally verify (FILE | --pg CONNINFO) --profile NAME"
+		    " --adopted DIR\n"
+		    "                    [--chain NAME] ...",
 	.about = "Reads the whole log, beside its writers, prints every finding"
 		 " and the verdict,\nand says what it did not cover.  Roots and"
 		 " heads from outside cover more.",

@@ -10,12 +10,15 @@ extern const struct command command_append;
 extern const struct command command_head;
 extern const struct command command_log;
 extern const struct command command_verify;
+extern const struct command command_diagnose;
 extern const struct command command_prove;
 extern const struct command command_check;
 extern const struct command command_consistency;
 extern const struct command command_stat;
 extern const struct command command_key;
 extern const struct command command_checkpoint;
+extern const struct command command_restore;
+extern const struct command command_adopt;
 extern const struct command command_witness;
 extern const struct command command_pg;
 

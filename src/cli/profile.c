@@ -132,17 +132,24 @@ profile_load(const char *name, const char *set, struct tally_profile **out,
 	return result;
 }
 
+bool
+foreign_is_csv(const struct foreign_options *options, const char *path)
+{
+	size_t len = strlen(path);
+
+	return options->csv || (len > 4 && strcmp(path + len - 4, ".csv") == 0);
+}
+
 static int
 open_file(struct foreign *foreign, const struct foreign_options *options,
     struct tally_error *error)
 {
 	const char *path = options->path;
-	size_t len = strlen(path);
 
 	foreign->source.read = read_some;
 	foreign->source.arg = &foreign->fd;
 	foreign->source.name = path;
-	if (options->csv || (len > 4 && strcmp(path + len - 4, ".csv") == 0))
+	if (foreign_is_csv(options, path))
 		foreign->source.format = TALLY_PROFILE_CSV;
 	foreign->fd = STDIN_FILENO;
 	if (strcmp(path, "-") != 0)

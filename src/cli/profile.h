@@ -30,6 +30,10 @@ struct foreign_options {
 	bool csv;          /* the file is CSV, whatever its name is */
 };
 
+/* Is the file CSV, by its name or by the options? */
+bool
+foreign_is_csv(const struct foreign_options *options, const char *path);
+
 /* That, opened. */
 struct foreign {
 	struct tally_profile *profile;

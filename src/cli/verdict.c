@@ -28,6 +28,8 @@ static const struct {
 	    "the chains that were not asked for", NULL },
 	{ TALLY_UNCOVERED_TAIL, "tail",
 	    "what is not durable yet or came after it began", NULL },
+	{ TALLY_UNCOVERED_ORDERS, "orders",
+	    "who signed the orders in tally:log (--key)", NULL },
 	{ TALLY_UNCOVERED_DETACHED, "detached",
 	    "what was done to rows while their table was detached", NULL },
 };
@@ -72,8 +74,8 @@ put_text(const struct tally_finding *finding)
 	fputc('\n', stdout);
 }
 
-static void
-put_json(const struct tally_finding *finding)
+void
+verdict_object(const struct tally_finding *finding)
 {
 	printf("{\"kind\":\"%s\",\"chain\":",
 	    tally_finding_name(finding->kind));
@@ -197,7 +199,7 @@ verdict_finding(const struct tally_finding *finding, bool json, bool first)
 {
 	if (json) {
 		fputs(first ? "{\"findings\":[" : ",", stdout);
-		put_json(finding);
+		verdict_object(finding);
 	} else {
 		put_text(finding);
 	}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a profile: its members and rules; inputs are steps.c's. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/fail.h"
+#include "core/hash.h"
 #include "core/text.h"
 #include "foreign/parameters.h"
 #include "foreign/steps.h"
@@ -238,6 +240,23 @@ parse_all(struct tally_parser *p)
 		parse_types(p, json_object_get(json, "types"));
 }
 
+static int
+digest_text(struct tally_parser *p)
+{
+	char *text = json_dumps(p->profile->json,
+	    JSON_COMPACT | JSON_SORT_KEYS);
+	struct tally_hasher hasher;
+
+	if (text == NULL || tally_hasher_open(&hasher) != 0) {
+		free(text);
+		return tally_fail(p->error, TALLY_E_MEMORY, "out of memory");
+	}
+	p->profile->text_digest = tally_hash_bytes(&hasher, text, strlen(text));
+	tally_hasher_close(&hasher);
+	free(text);
+	return 0;
+}
+
 int
 tally_profile_parse(const char *text, size_t len,
     const struct tally_profile_setting *settings, size_t settings_len,
@@ -259,6 +278,8 @@ tally_profile_parse(const char *text, size_t len,
 		tally_parameters_apply(&p, settings, settings_len);
 	if (p.result == 0)
 		parse_all(&p);
+	if (p.result == 0)
+		p.result = digest_text(&p);
 	if (p.result == 0)
 		*out = p.profile;
 	else
@@ -292,6 +313,7 @@ tally_profile_describe(const struct tally_profile *profile,
 	out->confidence = member(profile, "confidence");
 	out->query = member(profile, "query");
 	out->digest = profile->digest;
+	out->chain = member(profile, "chain");
 }
 
 /* base64url without or with padding becomes base64 with it. */

@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include <tally/profile.h>
+#include <tally/record.h>
 
 #include "core/canon.h"
 #include "core/digest.h"
@@ -121,6 +122,8 @@ enum tally_encoding {
 
 struct tally_profile {
 	json_t *json;
+	/* H of it, parameters applied, members sorted, without white space. */
+	struct tally_hash text_digest;
 	json_t *made; /* strings made while parsing */
 	const char *name;
 	const char *digest;

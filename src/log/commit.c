@@ -15,6 +15,7 @@
 
 #include "log/commit.h"
 #include "log/fail.h"
+#include "log/own.h"
 #include "log/find.h"
 #include "log/heads.h"
 #include "log/key.h"

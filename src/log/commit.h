@@ -36,10 +36,4 @@ tally_call_wipe(struct tally_call *call);
 void
 tally_groups_free(struct tally_log *log);
 
-/* As tally_log_append, for what the log says of itself: own chains, too. */
-TALLY_MUST_CHECK int
-tally_log_append_own(struct tally_log *log, const struct tally_append *requests,
-    size_t count, enum tally_durability durability,
-    struct tally_receipt *receipts, struct tally_error *error);
-
 #endif

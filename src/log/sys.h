@@ -83,6 +83,11 @@ tally_sys_sync_all(int fd);
 int
 tally_sys_stat(int fd, struct tally_sys_stat *out);
 
+/* Has anybody the file open for writing?  false also where the system does not
+ * tell. */
+bool
+tally_sys_is_written(int fd);
+
 /* Does not follow a symbolic link in the last place. */
 int
 tally_sys_stat_at(int dir, const char *name, struct tally_sys_stat *out);

@@ -166,6 +166,26 @@ tally_sys_stat_at(int dir, const char *name, struct tally_sys_stat *out)
 	return 0;
 }
 
+/*
+ * A read lease is only given while nobody has the file open for writing.  It
+ * is given back at once; whoever opens the file in between makes the kernel
+ * send SIGIO, which would end the process.
+ */
+bool
+tally_sys_is_written(int fd)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
+	bool written;
+
+	if (sigaction(SIGIO, &ignore, &before) != 0)
+		return false;
+	written = fcntl(fd, F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN;
+	if (!written)
+		(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	(void)sigaction(SIGIO, &before, NULL);
+	return written;
+}
+
 int
 tally_sys_temporary(void)
 {

@@ -2,7 +2,8 @@
 /*
  * One checkpoint, in this order, killed at any point and begun anew:
  *
- *   0  lock public/: one publisher at a time writes there
+ *   0  the log's orders do not say that the key was retired;
+ *      lock public/: one publisher at a time writes there
  *   1  read the register; unreadable, nothing is signed.  An origin that is
  *      new to it gets the empty tree, before the log gets a heads record: so
  *      a log that has one and is not known was signed with another register
@@ -24,6 +25,7 @@
 #include "log/fail.h"
 #include "log/headtree.h"
 #include "log/reader.h"
+#include "publish/keyorder.h"
 #include "publish/register.h"
 #include "publish/signer.h"
 #include "publish/tiles.h"
@@ -39,6 +41,7 @@ struct tally_publisher {
 	struct tally_publish_options options;
 	struct tally_hasher hasher;
 	struct tally_headtree heads;
+	struct tally_key_said said; /* of the key that signs */
 };
 
 /* One checkpoint under way.  Directories are opened for each anew, since what
@@ -426,6 +429,12 @@ tally_publisher_publish(struct tally_publisher *publisher,
 	memset(out, 0, sizeof(*out));
 	if (p == NULL)
 		return tally_fail_memory(error);
+	result = tally_key_ask(publisher->log, &publisher->hasher,
+	    &publisher->options.signers[0]->vkey, &publisher->said, error);
+	if (result != 0) {
+		tally_sys_free(p);
+		return result;
+	}
 	p->log = publisher->log;
 	p->options = &publisher->options;
 	p->hasher = &publisher->hasher;

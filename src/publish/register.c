@@ -7,6 +7,7 @@
  * if the new one was never signed, whoever comes next signs it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "log/fail.h"
@@ -14,6 +15,9 @@
 #include "publish/register.h"
 
 #define NAME_SIZE (TALLY_HASH_TEXT_SIZE + 4)
+#define CLOSED "closed "
+#define ENTRY_MAX \
+	(TALLY_CHECKPOINT_TEXT_MAX + sizeof(CLOSED) + TALLY_KEY_NAME_MAX)
 
 static void
 entry_name(struct tally_file_register *file, const char *origin,
@@ -25,11 +29,40 @@ entry_name(struct tally_file_register *file, const char *origin,
 	tally_hash_format(&hash, out);
 }
 
-static int
-read_entry(struct tally_file_register *file, const char *origin,
-    struct tally_checkpoint *out, struct tally_error *error)
+/* Takes the line "closed <origin>" off an entry's end; false if there is
+ * none.  successor gets a NUL. */
+static bool
+take_closed(const char *text, size_t *len,
+    char successor[TALLY_KEY_NAME_MAX + 1])
 {
-	char name[NAME_SIZE], text[TALLY_CHECKPOINT_TEXT_MAX + 1];
+	const char *line = text;
+	size_t line_len;
+
+	for (int i = 0; i < 3 && line != NULL; i++) {
+		line = memchr(line, '\n', *len - (size_t)(line - text));
+		line = line == NULL ? NULL : line + 1;
+	}
+	if (line == NULL)
+		return false;
+	line_len = *len - (size_t)(line - text);
+	if (line_len <= sizeof(CLOSED) || line[line_len - 1] != '\n' ||
+	    memcmp(line, CLOSED, sizeof(CLOSED) - 1) != 0 ||
+	    line_len - sizeof(CLOSED) > TALLY_KEY_NAME_MAX)
+		return false;
+	memcpy(successor, line + sizeof(CLOSED) - 1, line_len - sizeof(CLOSED));
+	successor[line_len - sizeof(CLOSED)] = '\0';
+	*len = (size_t)(line - text);
+	return true;
+}
+
+/* successor is empty unless the origin was closed. */
+static int
+read_any_entry(struct tally_file_register *file, const char *origin,
+    struct tally_checkpoint *out, char successor[TALLY_KEY_NAME_MAX + 1],
+    struct tally_error *error)
+{
+	char name[NAME_SIZE], text[ENTRY_MAX + 1];
+	size_t len;
 	int64_t n;
 	int fd;
 
@@ -45,8 +78,11 @@ read_entry(struct tally_file_register *file, const char *origin,
 	if (n < 0)
 		return tally_fail_os(error, (int)n,
 		    "cannot read the register \"%s\"", file->path);
-	if (tally_checkpoint_parse(text, (size_t)n, out) != 0 ||
-	    out->extended || strcmp(out->origin, origin) != 0)
+	len = (size_t)n;
+	successor[0] = '\0';
+	(void)take_closed(text, &len, successor);
+	if (tally_checkpoint_parse(text, len, out) != 0 || out->extended ||
+	    strcmp(out->origin, origin) != 0)
 		return tally_fail(error, TALLY_E_FORMAT,
 		    "the register's entry \"%s/%s\" is no checkpoint of \"%s\";"
 		    " nothing is signed",
@@ -55,13 +91,34 @@ read_entry(struct tally_file_register *file, const char *origin,
 }
 
 static int
+read_entry(struct tally_file_register *file, const char *origin,
+    struct tally_checkpoint *out, struct tally_error *error)
+{
+	char successor[TALLY_KEY_NAME_MAX + 1];
+	int result = read_any_entry(file, origin, out, successor, error);
+
+	if (result != 0 || successor[0] == '\0')
+		return result;
+	return tally_fail(error, TALLY_E_USAGE,
+	    "nothing is signed under the origin \"%s\" any more: the log was"
+	    " put back, and goes on as \"%s\"",
+	    origin, successor);
+}
+
+/* successor NULL: the origin goes on. */
+static int
 write_entry(struct tally_file_register *file,
-    const struct tally_checkpoint *next, struct tally_error *error)
+    const struct tally_checkpoint *next, const char *successor,
+    struct tally_error *error)
 {
 	char name[NAME_SIZE], new[NAME_SIZE];
-	char text[TALLY_CHECKPOINT_TEXT_MAX];
+	char text[ENTRY_MAX];
 	size_t len = tally_checkpoint_format(next, text);
 	int fd, result;
+
+	if (successor != NULL)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    CLOSED "%s\n", successor);
 
 	entry_name(file, next->origin, name);
 	memcpy(new, name, TALLY_HASH_TEXT_SIZE - 1);
@@ -98,11 +155,8 @@ file_read(struct tally_register *self, const char *origin,
 }
 
 static int
-file_swap(struct tally_register *self, const struct tally_checkpoint *last,
-    const struct tally_checkpoint *next, struct tally_error *error)
+lock(struct tally_file_register *file, struct tally_error *error)
 {
-	struct tally_file_register *file = (struct tally_file_register *)self;
-	struct tally_checkpoint now;
 	int result;
 
 	do
@@ -112,15 +166,60 @@ file_swap(struct tally_register *self, const struct tally_checkpoint *last,
 		return tally_fail_os(error, result,
 		    "cannot lock the register \"%s\"; nothing is signed",
 		    file->path);
+	return TALLY_OK;
+}
+
+static int
+file_swap(struct tally_register *self, const struct tally_checkpoint *last,
+    const struct tally_checkpoint *next, struct tally_error *error)
+{
+	struct tally_file_register *file = (struct tally_file_register *)self;
+	struct tally_checkpoint now;
+	int result = lock(file, error);
+
+	if (result != 0)
+		return result;
 	result = read_entry(file, next->origin, &now, error);
 	if (result == TALLY_END)
 		result = last == NULL ? TALLY_OK : TALLY_END;
 	else if (result == 0 && (last == NULL || !is_same(&now, last)))
 		result = TALLY_END;
 	if (result == 0)
-		result = write_entry(file, next, error);
+		result = write_entry(file, next, NULL, error);
 	tally_sys_unlock(file->dir);
 	return result;
+}
+
+static int
+file_close(struct tally_register *self, const struct tally_checkpoint *last,
+    const char *successor, struct tally_error *error)
+{
+	struct tally_file_register *file = (struct tally_file_register *)self;
+	char closed[TALLY_KEY_NAME_MAX + 1];
+	struct tally_checkpoint now;
+	int result = lock(file, error);
+
+	if (result != 0)
+		return result;
+	result = read_any_entry(file, last->origin, &now, closed, error);
+	if (result == 0 && closed[0] != '\0' && strcmp(closed, successor) != 0)
+		result = tally_fail(error, TALLY_E_USAGE,
+		    "the log goes on as \"%s\" already", closed);
+	else if (result == 0 && !is_same(&now, last))
+		result = TALLY_END;
+	else if (result == 0 && closed[0] == '\0')
+		result = write_entry(file, last, successor, error);
+	tally_sys_unlock(file->dir);
+	return result;
+}
+
+int
+tally_file_register_find(struct tally_file_register *file, const char *origin,
+    struct tally_checkpoint *out, struct tally_error *error)
+{
+	char successor[TALLY_KEY_NAME_MAX + 1];
+
+	return read_any_entry(file, origin, out, successor, error);
 }
 
 int
@@ -133,6 +232,7 @@ tally_file_register_open(struct tally_file_register *out, int base,
 	memset(out, 0, sizeof(*out));
 	out->base.read = file_read;
 	out->base.swap = file_swap;
+	out->base.close = file_close;
 	out->hasher = hasher;
 	out->path = path;
 	result = tally_sys_mkdir(base, path);

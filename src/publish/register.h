@@ -7,7 +7,9 @@
  * A kind of register is its two functions.  The file register is a directory
  * with a file for each origin, named by the SHA-256 of the origin, that holds
  * the three lines of a checkpoint: whoever lost a register makes it anew from
- * the first three lines of the last checkpoint that is found outside.
+ * the first three lines of the last checkpoint that is found outside.  A line
+ * "closed <origin>" behind them says that the origin ended, and goes on as
+ * another.
  */
 #ifndef TALLY_PUBLISH_REGISTER_H
 #define TALLY_PUBLISH_REGISTER_H
@@ -26,6 +28,14 @@ struct tally_register {
 	int (*swap)(struct tally_register *self,
 	    const struct tally_checkpoint *last,
 	    const struct tally_checkpoint *next, struct tally_error *error);
+	/*
+	 * The entry last is the origin's end, for ever: read and swap fail
+	 * from then on, and say that it goes on as successor.  Durable when
+	 * it returns.  Returns as swap, and 0 if it was closed so before.
+	 */
+	int (*close)(struct tally_register *self,
+	    const struct tally_checkpoint *last, const char *successor,
+	    struct tally_error *error);
 };
 
 struct tally_file_register {
@@ -42,6 +52,11 @@ struct tally_file_register {
 TALLY_MUST_CHECK int
 tally_file_register_open(struct tally_file_register *out, int base,
     const char *path, struct tally_hasher *hasher, struct tally_error *error);
+
+/* The origin's entry, closed or not.  As read. */
+TALLY_MUST_CHECK int
+tally_file_register_find(struct tally_file_register *file, const char *origin,
+    struct tally_checkpoint *out, struct tally_error *error);
 
 void
 tally_file_register_close(struct tally_file_register *file);

@@ -50,6 +50,8 @@ tally_judge_init(struct tally_judge *judge)
 	tally_frontier_init(&judge->frontier);
 	tally_source_open(&judge->source, judge->snapshot);
 	r = add_log_chain(judge);
+	if (r == 0)
+		r = tally_orders_init(judge);
 	return r != 0 ? r : tally_outside_init(judge);
 }
 
@@ -63,6 +65,7 @@ tally_judge_wipe(struct tally_judge *judge)
 	tally_sys_free(judge->gaps);
 	tally_sys_free(judge->lost);
 	tally_sys_free(judge->doubts);
+	tally_orders_wipe(judge);
 }
 
 void
@@ -107,11 +110,8 @@ tell_body(struct tally_judge *judge, const struct tally_line *line,
 	if (line->body == TALLY_BODY_ELSEWHERE)
 		tally_tell_step(judge, TALLY_NOT_JUDGED, step,
 		    "its event is kept in another store");
-	else if (line->order_seq <= judge->chains.items[judge->log_chain].seq)
-		tally_tell_step(judge, TALLY_NOT_JUDGED, step,
-		    "it was erased; orders to erase cannot be judged yet");
 	else
-		judge->orders_later = true;
+		judge->has_erased = true;
 }
 
 /*
@@ -165,10 +165,12 @@ tally_judge_record(struct tally_judge *judge, const struct tally_line *line,
 	if (step.chain == judge->log_chain && header->seq == 1 &&
 	    !judge->log_begun)
 		tally_outside_first(judge, line, where);
-	if (step.chain == judge->log_chain && line->body == TALLY_BODY_EVENT)
+	if (step.chain == judge->log_chain && line->body == TALLY_BODY_EVENT) {
 		tell_own(judge, line, &step);
+		r = tally_orders_take(judge, line, &step);
+	}
 	tally_steps_take(judge, &step);
-	return 0;
+	return r;
 }
 
 /* Where the bad bytes from offset on end; end is behind its first line. */

@@ -27,6 +27,7 @@
 
 #include "core/tree.h"
 #include "verify/chunk.h"
+#include "verify/orders.h"
 #include "verify/report.h"
 #include "verify/salvage.h"
 
@@ -143,8 +144,9 @@ struct tally_judge {
 	uint32_t doubts_len;
 	struct tally_bound bounds[TALLY_BOUNDS_MAX];
 	uint32_t bounds_len;
-	int64_t shift;     /* of the last segment that was entered */
-	bool orders_later; /* an erased line came before its order */
+	int64_t shift;   /* of the last segment that was entered */
+	bool has_erased; /* lines that the second walk holds against orders */
+	struct tally_orders orders;
 
 	/* Counts for what the names of the segments say; told findings, of
 	 * places before the last segment. */

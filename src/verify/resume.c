@@ -6,7 +6,7 @@
 #include "log/sys.h"
 #include "verify/resume.h"
 
-static const char magic[] = "tally-verify-resume/1\n";
+static const char magic[] = "tally-verify-resume/2\n";
 #define MAGIC_LEN (sizeof(magic) - 1)
 
 /* ---- writing ---------------------------------------------------------- */
@@ -137,7 +137,7 @@ put_judge(struct tally_bytes *out, const struct tally_judge *judge)
 	tally_bytes_put_u64(out,
 	    (uint64_t)judge->cut | (uint64_t)judge->root_seen << 1 |
 		(uint64_t)judge->log_begun << 2 |
-		(uint64_t)judge->orders_later << 3);
+		(uint64_t)judge->has_erased << 3);
 	tally_bytes_put_hash(out, &judge->root);
 	put_where(out, &judge->log_where);
 	tally_bytes_put_u64(out, judge->frontier.size);
@@ -193,6 +193,9 @@ scope_of(struct tally_judge *judge)
 		tally_bytes_put_u64(&bytes, options->heads[i].seq);
 		tally_bytes_put_hash(&bytes, &options->heads[i].hash);
 	}
+	for (i = 0; i < options->vkeys_len; i++)
+		tally_bytes_put_text(&bytes, options->vkeys[i],
+		    strlen(options->vkeys[i]));
 	if (!bytes.failed)
 		hash = tally_hash_bytes(hasher, bytes.at, bytes.len);
 	tally_bytes_wipe(&bytes);
@@ -217,6 +220,7 @@ tally_resume_save(struct tally_judge *judge, const char *path,
 	put_troubles(&out, judge);
 	put_gaps(&out, judge);
 	put_lost(&out, judge);
+	tally_orders_put(&out, judge);
 	put_report(&out, judge->report);
 	if (!out.failed)
 		hash = tally_hash_bytes(&judge->scanner->hasher, out.at,
@@ -412,7 +416,7 @@ get_judge(struct tally_bytes_reader *in, struct tally_judge *judge)
 	judge->cut = bits & 1;
 	judge->root_seen = bits >> 1 & 1;
 	judge->log_begun = bits >> 2 & 1;
-	judge->orders_later = bits >> 3 & 1;
+	judge->has_erased = bits >> 3 & 1;
 	judge->root = tally_bytes_get_hash(in);
 	judge->log_where = get_where(in, judge);
 	judge->frontier.size = tally_bytes_get_u64(in);
@@ -474,6 +478,9 @@ get_all(struct tally_bytes_reader *in, struct tally_judge *judge,
 	get_troubles(in, judge);
 	get_gaps(in, judge);
 	get_lost(in, judge);
+	r = tally_orders_get(in, judge);
+	if (r != 0)
+		return r;
 	r = judge->no_memory ? TALLY_E_MEMORY : get_report(in, judge->report);
 	if (r != 0)
 		return r;

@@ -2,8 +2,8 @@
 /*
  * A second walk over the headers, made only when the first one left doubts:
  * records with a seq that was there already (a copy of it, another successor
- * of the same record, or a foreign one?), and erased lines whose order had
- * not come yet.  One walk answers all of them.
+ * of the same record, or a foreign one?), and erased lines, whose orders come
+ * later than they.  One walk answers all of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,6 @@ struct second {
 	struct tally_doubt **by_seq;  /* sorted by chain and seq */
 	struct tally_doubt **by_prev; /* sorted by prev */
 	size_t len;
-	uint64_t orders; /* seq of tally:log so far */
 	uint64_t index;
 	char *room; /* ROOM bytes of the segment from room_at on */
 	uint64_t room_at;
@@ -118,25 +117,8 @@ order_of(const char *text, size_t len, const struct tally_salvage *line)
 	    : 0;
 }
 
-/* An erased line whose order came later, or never. */
-static void
-judge_erased(struct second *second, uint64_t order,
-    const struct tally_step *step)
-{
-	struct tally_judge *judge = second->judge;
-
-	if (order <= second->orders)
-		return;
-	if (order <= judge->chains.items[judge->log_chain].seq)
-		tally_tell_step(judge, TALLY_NOT_JUDGED, step,
-		    "it was erased; orders to erase cannot be judged yet");
-	else
-		tally_tell_step(judge, TALLY_CONTENT_ALTERED, step,
-		    "it was erased, but its order is not there");
-}
-
 /* One line's beginning. */
-static void
+static int
 take(struct second *second, uint32_t extent, uint64_t offset, const char *text,
     size_t len)
 {
@@ -147,19 +129,24 @@ take(struct second *second, uint32_t extent, uint64_t offset, const char *text,
 
 	tally_salvage_walk(NULL, text, len, &line);
 	if (!line.has_chain || !line.has_hash || !line.has_seq)
-		return;
+		return 0;
 	step.chain = tally_chains_find(chains, line.chain, line.chain_len,
 	    tally_chains_key(chains->seed, line.chain, line.chain_len));
 	if (step.chain == TALLY_CHAIN_NONE)
-		return;
+		return 0;
 	step.seq = line.seq;
+	step.hash = line.hash;
 	if (second->len > 0)
 		match(second, extent, offset, &line, step.chain);
-	order = order_of(text, len, &line);
-	if (order != 0 && second->judge->orders_later)
-		judge_erased(second, order, &step);
-	if (step.chain == second->judge->log_chain)
-		second->orders = line.seq;
+	order = second->judge->has_erased ? order_of(text, len, &line) : 0;
+	/* In a verification of one chain, others' lines are not judged. */
+	if (order == 0 ||
+	    (second->judge->plan->only != NULL &&
+		(line.chain_len != second->judge->plan->only_len ||
+		    memcmp(line.chain, second->judge->plan->only,
+			line.chain_len) != 0)))
+		return 0;
+	return tally_orders_judge_erased(second->judge, order, &step);
 }
 
 /* Makes [offset, ...) of the segment stand in the room. */
@@ -201,8 +188,10 @@ walk_extent(struct second *second, uint32_t extent)
 		feed = memchr(line, '\n', len);
 		if (feed != NULL)
 			len = (size_t)(feed - line) + 1;
-		take(second, extent, offset, line, len);
+		r = take(second, extent, offset, line, len);
 		second->index++;
+		if (r != 0)
+			break;
 		if (feed != NULL)
 			offset += len;
 		else
@@ -290,7 +279,7 @@ tally_judge_second(struct tally_judge *judge)
 	uint32_t extent;
 	int r = 0;
 
-	if (judge->doubts_len == 0 && !judge->orders_later)
+	if (judge->doubts_len == 0 && !judge->has_erased)
 		return 0;
 	second.room = tally_sys_alloc(ROOM);
 	second.by_seq = tally_sys_alloc((judge->doubts_len + 1) * DOUBT_SIZE);

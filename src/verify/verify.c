@@ -163,6 +163,8 @@ not_covered(struct verification *v, const char *dir)
 		    (covers_last(judge) ? 0 : TALLY_UNCOVERED_LAST);
 	if (!v->options.ids)
 		bits |= TALLY_UNCOVERED_IDS;
+	if (judge->orders.without_key)
+		bits |= TALLY_UNCOVERED_ORDERS;
 	if (judge->cut || has_more(v, dir))
 		bits |= TALLY_UNCOVERED_TAIL;
 	return bits;

@@ -53,8 +53,6 @@ entry() { echo register/*; }
   expect 2 ""
   [[ $stderr == 'tally: there is no passphrase: give "--passphrase-file"'* ]]
   refused 2 '"--name" is missing; see "tally key --help"' key generate a
-  refused 2 '"burn" is neither "generate" nor "show"; see "tally key --help"' \
-    key burn a
   refused 4 'there is no key file "a"' key show a
   echo hello >hello
   refused 3 '"hello" is no key file: its first line is no key' key show hello

@@ -24,22 +24,10 @@ SET search_path = public, pg_catalog;
 SET client_encoding = 'LATIN1';
 };
 
-# Exit status and output of the program.
-sub recompute
-{
-	my ($database) = @_;
-	my $said = '';
-	my @command = ('python3', "$FindBin::RealBin/../recompute.py",
-		$node->connstr($database));
-
-	IPC::Run::run(\@command, '<', \undef, '>', \$said, '2>&1');
-	return ($? >> 8, $said);
-}
-
 sub agrees
 {
 	my ($database, $what) = @_;
-	my ($status, $said) = recompute($database);
+	my ($status, $said) = recompute_database($node, $database);
 
 	is($status, 0, $what) or diag $said;
 	note $said;
@@ -57,8 +45,8 @@ sub database
 
 # Nothing to judge is not the same as agreement.
 database('nothing', '');
-is((recompute('nothing'))[0], 3, 'an empty log is not called right');
-is((recompute('absent'))[0], 3, 'nor is a database that is not there');
+is((recompute_database($node, 'nothing'))[0], 3, 'an empty log is not called right');
+is((recompute_database($node, 'absent'))[0], 3, 'nor is a database that is not there');
 
 # ---- events --------------------------------------------------------------
 
@@ -355,8 +343,8 @@ for (
 	$node->safe_psql('postgres', 'DROP DATABASE IF EXISTS old');
 	database('old', $old);
 	$node->safe_psql('old', "SET session_replication_role = replica; $sql");
-	is((recompute('old'))[0], 1, "an old row that is $what shows")
-	  or diag((recompute('old'))[1]);
+	is((recompute_database($node, 'old'))[0], 1, "an old row that is $what shows")
+	  or diag((recompute_database($node, 'old'))[1]);
 	isnt($node->safe_psql('old', 'SELECT kind FROM tally.verify()'), '',
 		'also to tally.verify');
 }
@@ -533,7 +521,7 @@ for (@deeds)
 	$node->safe_psql('postgres', 'CREATE DATABASE changed TEMPLATE pristine');
 	$node->safe_psql('changed',
 		"SET session_replication_role = replica; $sql");
-	my ($status, $said) = recompute('changed');
+	my ($status, $said) = recompute_database($node, 'changed');
 	my @differences = split /\n/, $said;
 	pop @differences;			# what was judged
 	my ($got, $want) = map { join "\n", @$_ } \@differences, \@want;

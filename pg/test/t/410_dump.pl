@@ -121,6 +121,21 @@ is(breaks_since($there, 'again', $heads), '', 'restored twice: heads of the firs
 $there->safe_psql('again', q{INSERT INTO audit (id, org) VALUES (201, 1)});
 is(says($there, 'again'), '', 'restored twice: it goes on');
 
+is(recomputed($there, 'again'), '', 'restored twice: recomputed from the tables');
+for my $deed (
+	[ q{UPDATE tally.origin SET name = 'x' WHERE number = 2}, 'origin  tally.origin  is not what the log says', 'a place' ],
+	[ q{DELETE FROM tally.origin WHERE number = 3}, 'origin  tally.origin  is not what the log says', 'a place taken out' ],
+	[ q{UPDATE audit SET body = 'forged' WHERE id = 4}, q{row  table "audit"  '4' has no record}, 'a row of two places ago' ],
+	[ q{DELETE FROM kept WHERE id = 10}, q{row  chain "kept" seq \d+  no row '10' is there|}, 'a row of two places ago that is gone' ])
+{
+	my ($sql, $expected, $what) = @$deed;
+
+	$there->safe_psql('postgres', 'CREATE DATABASE deed TEMPLATE again');
+	$there->safe_psql('deed', "SET session_replication_role = replica; $sql");
+	like(recomputed($there, 'deed'), qr/\A$expected\n?\z/, "$what: recomputed");
+	$there->safe_psql('postgres', 'DROP DATABASE deed');
+}
+
 # Into the database that it came from, in the place of what was there.
 $here->safe_psql('source', q{INSERT INTO audit (org) VALUES (1)});
 $here->safe_psql('source', q{

@@ -11,8 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TallyNode;
 
-our @EXPORT = qw(fill fill_plain heads kinds says refuses_to_seal goes_on_sealing
-  breaks_since query_error);
+our @EXPORT = qw(fill fill_plain heads kinds says refuses_to_seal
+  goes_on_sealing recomputed breaks_since query_error);
 
 # Tables of every kind, all rows sealed.  A column that is dropped makes that
 # the numbers of columns are other ones in a restored dump.
@@ -181,6 +181,16 @@ sub refuses_to_seal
 	return;
 }
 
+# What recompute.py finds, one a line.
+sub recomputed
+{
+	my ($node, $dbname) = @_;
+	my ($status, $said) = recompute_database($node, $dbname);
+
+	$said =~ s/\d+ records in \d+ chains recomputed.*\n//;
+	return $status < 2 ? $said : "exit status $status\n$said";
+}
+
 # After tally.restored everything goes on in the same chains.
 sub goes_on_sealing
 {
@@ -199,6 +209,7 @@ sub goes_on_sealing
 		'intact', "$what: the verdict");
 	is(breaks_since($node, $dbname, $heads), '',
 		"$what: heads of before hold");
+	is(recomputed($node, $dbname), '', "$what: recomputed from the tables");
 	$node->safe_psql($dbname, q{
 		SET session_replication_role = replica;
 		INSERT INTO audit (id, org) VALUES (900, 1);
@@ -211,6 +222,9 @@ sub goes_on_sealing
 			FROM tally.attachment a JOIN tally.record r ON r.event_id = a.epoch
 			WHERE a.label = 'audit'}),
 		"$what: tampering with rows of before and of after is found");
+	like(recomputed($node, $dbname),
+		qr/\A(?:row  table "audit"  '(?:3|900)' has no record\n|row  chain "audit\/0" seq 1  '3' does not give the digest.*\n){2}\z/,
+		"$what: and is recomputed");
 	$node->safe_psql($dbname, q{
 		SET session_replication_role = replica;
 		DELETE FROM audit WHERE id = 900;

@@ -7,6 +7,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use FindBin;
 use File::Basename qw(basename);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
@@ -14,7 +15,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(tally_node audit_node start_storm goes_on finish_storm
+our @EXPORT = qw(tally_node audit_node recompute_database
+  start_storm goes_on finish_storm
   run_storm kill_all start_again broken_chains findings broken_books is_sound);
 
 # Dying stops the servers, which being killed does not.
@@ -38,8 +40,8 @@ sub tally_node
 {
 	my ($name, %options) = @_;
 	my $root = $options{root} // 'root';
-	my ($prefix) = glob("$ENV{TALLY_ROOTS}/$root/usr/lib/postgresql/*")
-	  or die "no installation \"$root\"";
+	my $prefix = "$ENV{TALLY_ROOTS}/$root$ENV{TALLY_PREFIX}";
+	-d $prefix or die "no installation \"$root\"";
 	my $node =
 	  PostgreSQL::Test::Cluster->new($name, install_path => $prefix);
 
@@ -198,6 +200,17 @@ sub findings
 
 	return $node->safe_psql($dbname // 'postgres',
 		'SELECT * FROM tally.verify() LIMIT 20');
+}
+
+# Exit status and output of recompute.py, which shares nothing with the extension.
+sub recompute_database
+{
+	my ($node, $dbname) = @_;
+	my $said = '';
+	my @command = ('python3', "$FindBin::RealBin/../recompute.py", $node->connstr($dbname));
+
+	IPC::Run::run(\@command, '<', \undef, '>', \$said, '2>&1');
+	return ($? >> 8, $said);
 }
 
 # Where the server is not what tally_storm was told.

@@ -7,10 +7,9 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
-use FindBin;
-use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TallyNode;
 
 our @EXPORT = qw(plain_script plain_parts new_plain new_twin recompute verdict
   findings_of configurations);
@@ -65,13 +64,9 @@ sub new_twin
 # What somebody else makes of the records, who shares no code with us.
 sub recompute
 {
-	my ($node, $database) = @_;
-	my $said = '';
-	my @command = ('python3', "$FindBin::RealBin/../recompute.py",
-		$node->connstr($database));
+	my ($status, $said) = recompute_database(@_);
 
-	IPC::Run::run(\@command, '<', \undef, '>', \$said, '2>&1');
-	return $? >> 8 == 0 ? 'agrees' : $said;
+	return $status == 0 ? 'agrees' : $said;
 }
 
 sub verdict

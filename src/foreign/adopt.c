@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Adopting (doc/design/foreign.md): the source is verified by its profile,
+ * then read again, and what the log does not have yet is appended, part by
+ * part, with what was found.  Last comes the event in tally:log that says so:
+ * without it an adoption was interrupted, and the same call goes on.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "core/fail.h"
+#include "foreign/adopt.h"
+#include "foreign/walk.h"
+#include "log/own.h"
+#include "log/sys.h"
+
+#define DETAIL_MAX 480
+/* Parts that are being made are appended, full or not, beyond that. */
+#define PARTS_BYTES ((size_t)16 << 20)
+#define OWN "tally:log"
+
+struct adopt {
+	struct tally_adopting adopting;
+	struct tally_adopt_source source;
+	struct tally_walk walk;
+	struct tally_spool found; /* struct tally_found, by place */
+	const struct tally_found *next;
+	bool apply;
+};
+
+/* ---- what is found ---------------------------------------------------- */
+
+static int
+diagnose(struct adopt *a, const struct tally_adoption *adoption,
+    struct tally_adopted *out, struct tally_error *error)
+{
+	static const struct tally_verify_options none = { 0 };
+	struct tally_found found;
+	int r = tally_walk(&a->walk, adoption->profile, &a->source.source,
+	    adoption->options != NULL ? adoption->options : &none, NULL, error);
+
+	if (r != 0)
+		return r;
+	if (tally_walk_is_strange(&a->walk, &found))
+		return tally_fail(error, TALLY_E_USAGE,
+		    "no record holds by this profile: it is not the one to"
+		    " adopt them by");
+	tally_spool_init(&a->found, sizeof(found));
+	while (r == 0) {
+		r = tally_links_next(&a->walk.links, &found);
+		if (r != 0)
+			break;
+		tally_walk_count(&out->diagnosis, found.kind);
+		r = tally_spool_add(&a->found, &found, error);
+	}
+	if (r != TALLY_END)
+		return r;
+	tally_walk_conclude(&a->walk, &out->diagnosis);
+	tally_spool_rewind(&a->found);
+	return 0;
+}
+
+static int
+next_found(struct adopt *a)
+{
+	const void *entry = NULL;
+	int r = tally_spool_next(&a->found, &entry, a->adopting.error);
+
+	a->next = r == 0 ? entry : NULL;
+	return r == TALLY_END ? 0 : r;
+}
+
+/* Notes what was found in the record with this index; note: or forgets it. */
+static int
+note_found(struct adopt *a, struct tally_era *era, uint64_t index, bool note)
+{
+	char detail[DETAIL_MAX];
+	int r = 0;
+
+	while (r == 0 && a->next != NULL && a->next->place.index <= index) {
+		if (note && a->next->place.index == index) {
+			tally_walk_detail(&a->walk, a->next, detail,
+			    sizeof(detail));
+			r = tally_era_note(&a->adopting.eras, era,
+			    tally_finding_name(a->next->kind), detail);
+		}
+		if (r == 0)
+			r = next_found(a);
+	}
+	return r;
+}
+
+/* ---- records ---------------------------------------------------------- */
+
+static int
+append_parts(struct tally_adopting *a)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < a->chains.len && r == 0; i++)
+		r = tally_era_append(&a->eras, &a->era[i]);
+	return r;
+}
+
+static int
+refuse_other(struct tally_adopting *a, const struct tally_era *era)
+{
+	return tally_fail(a->error, TALLY_E_CONFLICT,
+	    "record %llu of chain \"%s\" is not what was adopted; \"tally"
+	    " verify --adopted\" says more",
+	    (unsigned long long)era->count, era->chain);
+}
+
+static int
+seal(struct adopt *a, struct tally_era *era, const struct tally_hash *digest)
+{
+	struct tally_eras *eras = &a->adopting.eras;
+	int r = tally_era_add(eras, era, digest, &a->adopting.hash);
+
+	if (r == 0)
+		r = note_found(a, era, a->adopting.index, true);
+	if (r == 0 && tally_era_is_full(eras, era))
+		r = tally_era_append(eras, era);
+	if (r == 0 && eras->bytes > PARTS_BYTES)
+		r = append_parts(&a->adopting);
+	return r;
+}
+
+static int
+take(struct tally_adopting *adopting, struct tally_era *era,
+    const struct tally_hash *digest)
+{
+	struct adopt *a = adopting->arg;
+	int r = tally_era_look(&adopting->eras, era, 1);
+
+	if (r != 0)
+		return r;
+	if (era->sealed_len == 0)
+		return a->apply ? seal(a, era, digest) : 0;
+	if (!tally_hash_equal(tally_era_sealed(era), digest))
+		return refuse_other(adopting, era);
+	tally_era_slide(era, 1);
+	adopting->out->before++;
+	return note_found(a, era, adopting->index, false);
+}
+
+/* Nothing that was adopted may be missing at the end of the source. */
+static int
+check_ends(struct tally_adopting *a)
+{
+	struct tally_era *era;
+	int r = 0;
+
+	for (uint32_t i = 0; i < a->chains.len && r == 0; i++) {
+		era = &a->era[i];
+		/* After an append the window is behind; it was at the end. */
+		if (!era->at_end)
+			r = tally_era_look(&a->eras, era, 1);
+		if (r == 0 && era->sealed_len > 0)
+			r = tally_fail(a->error, TALLY_E_CONFLICT,
+			    "of chain \"%s\" more was adopted than the source"
+			    " has now",
+			    era->chain);
+	}
+	return r;
+}
+
+/* ---- the event in tally:log ------------------------------------------- */
+
+static const char *
+name_of(const struct tally_adoption *adoption)
+{
+	if (adoption->from != NULL)
+		return adoption->from;
+	return adoption->path != NULL ? adoption->path : "";
+}
+
+int
+tally_adopt_event(const struct tally_adoption *adoption,
+    const struct tally_adopted *out, char **out_text, struct tally_error *error)
+{
+	const struct tally_verdict *verdict = &out->diagnosis;
+	json_t *findings = json_object(), *event;
+	struct tally_hash profile = adoption->profile->text_digest;
+	char digest[TALLY_HASH_TEXT_SIZE], by[TALLY_HASH_TEXT_SIZE];
+
+	for (int i = 0; i < TALLY_KIND_COUNT; i++) {
+		if (verdict->by_kind[i] > 0)
+			(void)json_object_set_new(findings,
+			    tally_finding_name((enum tally_finding_kind)i),
+			    json_integer((json_int_t)verdict->by_kind[i]));
+	}
+	tally_hash_format(&out->digest, digest);
+	tally_hash_format(&profile, by);
+	event = json_pack("{s{sI ss so ss ss s{ss ss} sI ss}}", "adopted",
+	    "chains", (json_int_t)out->chains, "digest", digest, "findings",
+	    findings, "from",
+	    adoption->from != NULL ? adoption->from : adoption->path, "into",
+	    adoption->chain, "profile", "digest", by, "name",
+	    adoption->profile->name, "records", (json_int_t)out->records,
+	    "verdict", tally_verdict_name(verdict->verdict));
+	*out_text = event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
+	json_decref(event);
+	return *out_text != NULL
+	    ? 0
+	    : tally_fail(error, TALLY_E_USAGE,
+		  "the source's name is no UTF-8: give it another");
+}
+
+/* Does tally:log say it already? */
+static int
+is_said(struct tally_log *log, const char *event, bool *out,
+    struct tally_error *error)
+{
+	struct tally_range range = { .chain = OWN,
+		.chain_len = sizeof(OWN) - 1 };
+	struct tally_cursor *cursor;
+	struct tally_record record;
+	int r = tally_cursor_open(log, &range, &cursor, error);
+
+	*out = false;
+	if (r != 0)
+		return r;
+	while (!*out && (r = tally_cursor_next(cursor, &record, error)) == 0)
+		*out = record.event_len == strlen(event) &&
+		    memcmp(record.event, event, record.event_len) == 0;
+	tally_cursor_close(cursor);
+	return r == TALLY_END ? 0 : r;
+}
+
+static int
+say(struct adopt *a, struct tally_log *log, struct tally_error *error)
+{
+	struct tally_adopted *out = a->adopting.out;
+	struct tally_append request = { .chain = OWN,
+		.chain_len = sizeof(OWN) - 1 };
+	char *event = NULL;
+	bool said = false;
+	int r = tally_adopt_event(a->adopting.adoption, out, &event, error);
+
+	if (r != 0)
+		return r;
+	request.event = event;
+	request.event_len = strlen(event);
+	r = tally_log_sync(log, error);
+	if (r == 0)
+		r = is_said(log, event, &said, error);
+	if (r == 0 && !said) {
+		r = tally_log_append_own(log, &request, 1, TALLY_SYNC, NULL,
+		    error);
+		out->appended += r == 0;
+	}
+	free(event);
+	return r;
+}
+
+/* ---- the whole -------------------------------------------------------- */
+
+static int
+run(struct adopt *a, const struct tally_adoption *adoption,
+    struct tally_log *log, struct tally_adopted *out, struct tally_error *error)
+{
+	int r = tally_adopting_open(&a->adopting, adoption, log, out, error);
+
+	a->adopting.arg = a;
+	if (r == 0)
+		r = tally_adopt_source_open(&a->source, adoption, a->apply,
+		    error);
+	if (r == 0)
+		r = tally_adopt_source_begin(&a->source, adoption, error);
+	if (r == 0)
+		r = diagnose(a, adoption, out, error);
+	if (r == 0)
+		r = next_found(a);
+	if (r == 0)
+		r = tally_adopt_source_begin(&a->source, adoption, error);
+	if (r != 0)
+		return r;
+	r = tally_adopting_walk(&a->adopting, &a->source.source, take);
+	if (r == 0)
+		r = check_ends(&a->adopting);
+	if (r == 0 && a->apply)
+		r = append_parts(&a->adopting);
+	out->appended = a->adopting.eras.appended;
+	if (r == 0 && a->apply &&
+	    (out->records != a->walk.records ||
+		!tally_adopt_source_is_same(&a->source)))
+		r = tally_fail(error, TALLY_E_BUSY,
+		    "\"%s\" changed while it was read; stop its writer first",
+		    name_of(adoption));
+	if (r == 0 && a->apply)
+		r = say(a, log, error);
+	return r;
+}
+
+static int
+adopt(const struct tally_adoption *adoption, struct tally_log *log, bool apply,
+    struct tally_adopted *out, struct tally_error *error)
+{
+	struct adopt *a = tally_sys_alloc(sizeof(*a));
+	int r;
+
+	if (a == NULL)
+		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
+	a->apply = apply;
+	a->source.fd = a->source.lock = -1;
+	tally_spool_init(&a->found, sizeof(struct tally_found));
+	r = run(a, adoption, log, out, error);
+	tally_walk_close(&a->walk);
+	tally_spool_wipe(&a->found);
+	tally_adopt_source_close(&a->source);
+	tally_adopting_close(&a->adopting);
+	tally_sys_free(a);
+	return r;
+}
+
+int
+tally_adopt_plan(const struct tally_adoption *adoption, struct tally_log *log,
+    struct tally_adopted *out, struct tally_error *error)
+{
+	return adopt(adoption, log, false, out, error);
+}
+
+int
+tally_adopt(const struct tally_adoption *adoption, struct tally_log *log,
+    struct tally_adopted *out, struct tally_error *error)
+{
+	return adopt(adoption, log, true, out, error);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The era of adopted records at the beginning of a chain: parts, each a record
+ * of the log whose event lists the digests of some records of the source
+ * (doc/format.md, section 10).  A part has the id "adopt/<first>", first being
+ * the number of its first record, from 1: so parts are found one from the
+ * other, and none is appended twice.
+ */
+#ifndef TALLY_FOREIGN_ERA_H
+#define TALLY_FOREIGN_ERA_H
+
+#include <tally/log.h>
+
+#include "core/canon.h"
+#include "core/hash.h"
+
+struct tally_era {
+	char chain[TALLY_CHAIN_MAX + 1];
+	size_t chain_len;
+	uint64_t count; /* records of the source so far */
+	/* What is sealed: a window that slides over the parts. */
+	struct tally_hash *memory;
+	size_t begin, capacity; /* of the window, in memory */
+	size_t sealed_len;      /* records in the window */
+	uint64_t window;        /* number of its first record */
+	bool at_end;            /* no part follows the window */
+	/* The part that is being made; none if first is 0. */
+	uint64_t first;
+	size_t part_len;
+	struct tally_canon_out records, findings;
+};
+
+struct tally_eras {
+	struct tally_log *log; /* NULL: there is none */
+	struct tally_cursor *cursor;
+	bool salted;
+	uint64_t appended;
+	size_t bytes; /* of all parts that are being made */
+	struct tally_error *error;
+};
+
+void
+tally_era_wipe(struct tally_era *era);
+
+/*
+ * Reads parts until the window holds so many records, or there are no more.
+ * 0, or an error with a message (TALLY_E_DAMAGED: no part of ours).
+ */
+TALLY_MUST_CHECK int
+tally_era_look(struct tally_eras *eras, struct tally_era *era, size_t records);
+
+static inline const struct tally_hash *
+tally_era_sealed(const struct tally_era *era)
+{
+	return era->memory + era->begin;
+}
+
+/* The window slides over so many records. */
+static inline void
+tally_era_slide(struct tally_era *era, size_t records)
+{
+	era->window += records;
+	era->begin += records;
+	era->sealed_len -= records;
+}
+
+/* One record more for the part that is being made; hash is what the record
+ * stores, as text. */
+TALLY_MUST_CHECK int
+tally_era_add(struct tally_eras *eras, struct tally_era *era,
+    const struct tally_hash *digest, const struct tally_canon_text *hash);
+
+/* Something that was found in the record that was added last. */
+TALLY_MUST_CHECK int
+tally_era_note(struct tally_eras *eras, struct tally_era *era, const char *kind,
+    const char *detail);
+
+/* Is the part large enough to be appended? */
+bool
+tally_era_is_full(const struct tally_eras *eras, const struct tally_era *era);
+
+/* Appends the part, buffered; nothing if there is none. */
+TALLY_MUST_CHECK int
+tally_era_append(struct tally_eras *eras, struct tally_era *era);
+
+#endif

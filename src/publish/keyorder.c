@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Orders about the keys of a log; see tally/publish.h. */
+#include <string.h>
+
+#include "core/keyring.h"
+#include "log/fail.h"
+#include "log/sealorder.h"
+#include "publish/keyorder.h"
+#include "publish/signer.h"
+
+/* ---- what the log says ------------------------------------------------ */
+
+/*
+ * Taken at its word, signature or not: it only makes us refuse to sign, and a
+ * forged order is for a verifier to find.
+ */
+static void
+take(struct tally_key_said *said, struct tally_hasher *hasher,
+    const struct tally_vkey *vkey, const struct tally_record *record)
+{
+	enum tally_key_order_change change;
+	struct tally_order order;
+	struct tally_vkey named;
+	bool is_named;
+
+	if (record->body != TALLY_BODY_EVENT ||
+	    tally_order_parse(record->event, record->event_len, &order) != 0 ||
+	    tally_key_order_parse(hasher, &order, &change, &named) != 0)
+		return;
+	is_named = tally_vkey_equal(&named, vkey);
+	said->orders++;
+	if (is_named && change != TALLY_KEY_ORDER_RETIRE)
+		said->added_seq = record->seq;
+	if ((is_named && change == TALLY_KEY_ORDER_RETIRE) ||
+	    (change == TALLY_KEY_ORDER_ROTATE && order.by == vkey->id))
+		said->retired_seq = record->seq;
+	said->has_ordered |= order.by == vkey->id;
+}
+
+int
+tally_key_ask(struct tally_log *log, struct tally_hasher *hasher,
+    const struct tally_vkey *vkey, struct tally_key_said *said,
+    struct tally_error *error)
+{
+	const struct tally_range range = {
+		.chain = "tally:log", .chain_len = 9, .from_seq = said->next_seq
+	};
+	struct tally_cursor *cursor;
+	struct tally_record record;
+	int result = tally_cursor_open(log, &range, &cursor, error);
+
+	if (result != 0)
+		return result;
+	while ((result = tally_cursor_next(cursor, &record, error)) == 0) {
+		take(said, hasher, vkey, &record);
+		said->next_seq = record.seq + 1;
+	}
+	tally_cursor_close(cursor);
+	if (result != TALLY_END)
+		return result;
+	if (said->retired_seq != 0)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the key %08x was retired by tally:log %llu, and signs"
+		    " nothing any more",
+		    (unsigned)vkey->id, (unsigned long long)said->retired_seq);
+	if (said->orders > 0 && said->added_seq == 0 && !said->has_ordered)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the log has orders about its keys, and none introduces"
+		    " the key %08x; \"tally key add\" does, with a key that it"
+		    " knows",
+		    (unsigned)vkey->id);
+	return TALLY_OK;
+}
+
+/* ---- orders ----------------------------------------------------------- */
+
+struct ordering {
+	const struct tally_log *log;
+	const struct tally_signer *signer;
+	struct tally_order order;
+};
+
+static int
+make(void *arg, const struct tally_hash *prev, char *out, size_t *out_len,
+    struct tally_error *error)
+{
+	struct ordering *ordering = arg;
+
+	ordering->order.after = *prev;
+	if (tally_order_format(&ordering->order, ordering->log->identity.origin,
+		ordering->signer->seed, out, out_len) != 0)
+		return tally_fail(error, TALLY_E_BUG, "libcrypto cannot sign");
+	return TALLY_OK;
+}
+
+int
+tally_key_order_seal(struct tally_log *log, const struct tally_signer *signer,
+    enum tally_order_kind kind, const char *rest, size_t rest_len,
+    struct tally_receipt *out, struct tally_error *error)
+{
+	struct ordering ordering = { .log = log,
+		.signer = signer,
+		.order = { .kind = kind,
+		    .by = signer->vkey.id,
+		    .rest = { rest, rest_len } } };
+
+	return tally_seal_order(log, make, &ordering, out, error);
+}
+
+static int
+check_keys(struct tally_log *log, const struct tally_signer *signer,
+    struct tally_hasher *hasher, const char *text, struct tally_vkey *out,
+    struct tally_error *error)
+{
+	const char *origin = log->identity.origin;
+	struct tally_key_said said = { 0 };
+
+	if (tally_vkey_parse(hasher, text, strlen(text), out) != 0 ||
+	    out->type != TALLY_VKEY_ED25519)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "\"%s\" is no key that signs a log", text);
+	if (strcmp(out->name, origin) != 0 ||
+	    strcmp(signer->vkey.name, origin) != 0)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the key's name is \"%s\", and the log's origin \"%s\";"
+		    " they must be one",
+		    strcmp(out->name, origin) != 0 ? out->name
+						   : signer->vkey.name,
+		    origin);
+	return tally_key_ask(log, hasher, &signer->vkey, &said, error);
+}
+
+/* What the order does must be new. */
+static int
+check_change(struct tally_log *log, struct tally_hasher *hasher,
+    const struct tally_signer *signer, enum tally_key_order_change change,
+    const struct tally_vkey *vkey, struct tally_error *error)
+{
+	struct tally_key_said said = { 0 };
+	int result = tally_key_ask(log, hasher, vkey, &said, NULL);
+
+	if (result != 0 && result != TALLY_E_USAGE)
+		return tally_fail(error, result, "cannot read tally:log");
+	if (said.retired_seq != 0)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the key %08x was retired by tally:log %llu already",
+		    (unsigned)vkey->id, (unsigned long long)said.retired_seq);
+	if (change != TALLY_KEY_ORDER_RETIRE &&
+	    (said.added_seq != 0 || said.has_ordered ||
+		tally_vkey_equal(vkey, &signer->vkey)))
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the log knows the key %08x already", (unsigned)vkey->id);
+	return TALLY_OK;
+}
+
+int
+tally_key_order(struct tally_log *log, const struct tally_signer *signer,
+    enum tally_key_change how, const char *text, struct tally_receipt *out,
+    struct tally_error *error)
+{
+	static const enum tally_key_order_change changes[] = {
+		[TALLY_KEY_ADD] = TALLY_KEY_ORDER_ADD,
+		[TALLY_KEY_ROTATE] = TALLY_KEY_ORDER_ROTATE,
+		[TALLY_KEY_RETIRE] = TALLY_KEY_ORDER_RETIRE,
+	};
+	char rest[TALLY_KEY_ORDER_MAX];
+	struct tally_hasher hasher;
+	struct tally_vkey vkey;
+	int result = tally_hasher_open(&hasher);
+
+	if (result != 0)
+		return tally_fail_memory(error);
+	result = check_keys(log, signer, &hasher, text, &vkey, error);
+	if (result == 0)
+		result = check_change(log, &hasher, signer, changes[how], &vkey,
+		    error);
+	tally_hasher_close(&hasher);
+	if (result != 0)
+		return result;
+	return tally_key_order_seal(log, signer, TALLY_ORDER_KEY, rest,
+	    tally_key_order_format(changes[how], &vkey, rest), out, error);
+}

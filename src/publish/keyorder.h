@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Orders, signed and sealed; and what the log says of a key. */
+#ifndef TALLY_PUBLISH_KEYORDER_H
+#define TALLY_PUBLISH_KEYORDER_H
+
+#include <tally/publish.h>
+
+#include "core/orders.h"
+
+/* What tally:log says of a key; zero is nothing, before seq 1. */
+struct tally_key_said {
+	uint64_t next_seq;               /* of tally:log, to be asked next */
+	uint64_t orders;                 /* about any key */
+	uint64_t added_seq, retired_seq; /* 0: no order does */
+	bool has_ordered;                /* an order says that it signed it */
+};
+
+/*
+ * Goes on from what was said.  Returns 0 if the key may sign; TALLY_E_USAGE if
+ * it was retired, or if there are orders and it has no part in them.
+ */
+TALLY_MUST_CHECK int
+tally_key_ask(struct tally_log *log, struct tally_hasher *hasher,
+    const struct tally_vkey *vkey, struct tally_key_said *said,
+    struct tally_error *error);
+
+/* An order of any kind: rest as in struct tally_order. */
+TALLY_MUST_CHECK int
+tally_key_order_seal(struct tally_log *log, const struct tally_signer *signer,
+    enum tally_order_kind kind, const char *rest, size_t rest_len,
+    struct tally_receipt *out, struct tally_error *error);
+
+#endif
