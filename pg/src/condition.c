@@ -395,14 +395,15 @@ has_other(Node *node, void *arg)
 	return true;
 }
 
-struct tally_condition *
-tally_condition_new_if(const struct tally_epoch *epoch, Relation rel)
+void
+tally_condition_new_if(const struct tally_epoch *epoch, Relation rel,
+					   struct tally_condition **out)
 {
 	struct tally_epoch *left = reduce(epoch, rel);
 
-	if (has_other(parse_one(epoch->only_when), left))
-		return NULL;
-	return tally_condition_new(left, rel);
+	*out = NULL;
+	if (!has_other(parse_one(epoch->only_when), left))
+		*out = tally_condition_new(left, rel);
 }
 
 /* Columns by number instead of name, in place. */

@@ -39,11 +39,12 @@ extern struct tally_condition *tally_condition_new(const struct tally_epoch *,
 												   Relation rel);
 
 /*
- * The same, of a table that may have lost columns of the epoch; NULL if the
- * condition is over one of these.
+ * The same, of a table that may have lost columns of the epoch; *out is NULL
+ * if the condition is over one of these.
  */
-extern struct tally_condition *tally_condition_new_if(const struct tally_epoch *epoch,
-													  Relation rel);
+extern void tally_condition_new_if(const struct tally_epoch *epoch,
+								   Relation rel,
+								   struct tally_condition **out);
 
 /*
  * Do both pick the same rows, as far as one can see: the same text but for the

@@ -140,9 +140,8 @@ prepare(struct walk *walk)
 			continue;
 		cover = &walk->covers[walk->ncovers++];
 		cover->use = use;
-		cover->condition =
-			tally_condition_new_if(move_epoch(use->epoch, root, use->is_told),
-								   walk->rel);
+		tally_condition_new_if(move_epoch(use->epoch, root, use->is_told),
+							   walk->rel, &cover->condition);
 	}
 	tally_rendered_init(&walk->row);
 }
