@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# pg_upgrade into another cluster; of the same version, since Debian has one.
+# pg_upgrade into another cluster; of the same version, since Debian has one, if
+# check-pg was not told where another is.
 use strict;
 use warnings FATAL => 'all';
 
@@ -12,7 +13,7 @@ use Test::More;
 use TallyCopy;
 use TallyNode;
 
-my $old = tally_node('old', preload => 1);
+my $old = tally_node('old', preload => 1, root => $ENV{TALLY_OLD_PREFIX} ? 'root-old' : 'root');
 my $new = tally_node('new', preload => 1);
 
 fill($old, 'source');
