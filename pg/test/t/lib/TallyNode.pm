@@ -36,7 +36,7 @@ autovacuum_naptime = 1s
 # A server from one of the installations that check-pg made:
 #   root => 'root', 'root-slots-2', 'root-no-lock', or that of another version,
 #       if there is TALLY_OLD_PREFIX, 'root-old'
-#   preload => 1, streaming => 1, conf => further settings
+#   preload => 1, streaming => 1, conf => further settings, initdb => [options]
 sub tally_node
 {
 	my ($name, %options) = @_;
@@ -47,7 +47,7 @@ sub tally_node
 	my $node =
 	  PostgreSQL::Test::Cluster->new($name, install_path => $prefix);
 
-	$node->init(allows_streaming => $options{streaming});
+	$node->init(allows_streaming => $options{streaming}, extra => $options{initdb} // []);
 	$node->append_conf('postgresql.conf', $SETTINGS . ($options{conf} // ''));
 	$node->append_conf('postgresql.conf',
 		'shared_preload_libraries = tally')
