@@ -49,10 +49,13 @@ load() { # SESSIONS TRANSACTIONS FILE
     grep -E 'actually|^tps' || { cat pgbench.log >&2; fail "pgbench failed"; }
 }
 
-# A table as JSON Lines, by the query of its profile.
-export_by() { # PROFILE FILE
-  sql -c "SET timezone = 'UTC'" -c "SELECT row_to_json(q) FROM ($(
-    jq -r .query "$TALLY_PROFILES/$1.json")) q" >"$2"
+# What verifying the table by its profile finds: how many of each kind.  The
+# verdict itself is in verdict.json.
+judge() { # PROFILE [OPTION ...]
+  printf '\n%s$ tally verify --pg dbname=postgres --profile %s --json%s\n' "$bold" "$*" "$plain"
+  tally verify --pg dbname=postgres --profile "$@" --json >verdict.json || true
+  jq -c '{verdict, records, findings: (.findings | group_by(.kind) |
+    map({(.[0].kind): length}) | add)}' verdict.json
 }
 
 # How many findings of a kind the last --json verdict in verdict.json has.

@@ -4,6 +4,7 @@ CREATE TABLE activity_logs (
     id text PRIMARY KEY,
     "timestamp" timestamp NOT NULL,
     "userId" text,
+    "actorEmail" text,
     operation text NOT NULL,
     "resourceType" text NOT NULL,
     "resourceId" text NOT NULL,

@@ -21,9 +21,13 @@ extern "C" {
 
 struct tally_adoption {
 	struct tally_profile *profile;
-	const char *path; /* of the source, a file */
+	const char *path; /* of the source, a file; or: */
 	enum tally_profile_format format;
-	const char *from; /* what the log calls the source; NULL: path */
+	/* Gives the source from its beginning, twice. */
+	int (*begin)(void *arg, struct tally_profile_source *out,
+	    struct tally_error *error);
+	void *begin_arg;
+	const char *from; /* what the log calls it; NULL: path */
 	/* The chain that goes on; where the profile has several, records of
 	 * its chain K are adopted into "<chain>/K". */
 	const char *chain;
@@ -68,6 +72,16 @@ tally_adopt_plan(const struct tally_adoption *adoption, struct tally_log *log,
 TALLY_API TALLY_MUST_CHECK int
 tally_adopt(const struct tally_adoption *adoption, struct tally_log *log,
     struct tally_adopted *out, struct tally_error *error);
+
+/*
+ * What an adoption says in tally:log (doc/format.md, section 10), for who keeps
+ * it elsewhere; to be given to free().  TALLY_E_USAGE if a name is no UTF-8,
+ * or TALLY_E_MEMORY.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_adopt_event(const struct tally_adoption *adoption,
+    const struct tally_adopted *adopted, char **out,
+    struct tally_error *error);
 
 /*
  * Holds the source against what was adopted: names every record that was

@@ -4,10 +4,14 @@
  *
  * Nothing that runs in the server is trusted but PostgreSQL itself: records
  * and rows are read with COPY under one snapshot, and hashed and judged here.
- * No call writes to the database.
+ * No call but tally_pg_adopt writes to the database.
  */
 #ifndef TALLY_PG_H
 #define TALLY_PG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <tally/error.h>
 #include <tally/verify.h>
@@ -67,6 +71,59 @@ tally_pg_export(const char *conninfo,
     const struct tally_pg_export_options *options, const char *dir,
     struct tally_pg_exported *out, struct tally_error *error);
 
+/* Where a database is: for tally_carrier_open. */
+struct tally_pg_place {
+	uint64_t cluster; /* PostgreSQL's system identifier */
+	uint32_t timeline;
+	char database[256];
+};
+
+/* Errors are those of tally_pg_verify. */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_locate(const char *conninfo, struct tally_pg_place *out,
+    struct tally_error *error);
+
+struct tally_pg_carry_options {
+	/* The database has to be this one; else TALLY_E_USAGE. */
+	struct tally_pg_place place;
+	/* The last record of each chain that the copy has. */
+	const struct tally_outside_head *heads;
+	size_t heads_len;
+	bool without_events;
+	/*
+	 * Takes records, which live until it returns: of each chain in order,
+	 * from the one after its head.  Not 0 ends the call, which returns it.
+	 */
+	int (*take)(void *arg, const struct tally_record *records, size_t count,
+	    struct tally_error *error);
+	/* A chain that is not what was carried; nothing more of it is. */
+	void (*finding)(void *arg, const struct tally_finding *finding);
+	int (*progress)(void *arg, const struct tally_progress *progress);
+	void *arg;
+};
+
+struct tally_pg_carried {
+	uint64_t records; /* taken */
+	uint64_t events;  /* of these, with their event */
+	uint64_t findings;
+};
+
+/*
+ * Reads what the database has beyond the heads, once it is durable: flushed,
+ * and confirmed by as many synchronous standbys as have to.  With events, each
+ * record that kept its event, or whose row still gives what was sealed, has
+ * it; the others, and all without events, have TALLY_BODY_ELSEWHERE.  A head
+ * that the database does not have, or has otherwise, is a finding: missing,
+ * truncated, rolled-back; and so is a record that does not follow.
+ *
+ * Returns 0; what take returned; TALLY_E_BUSY if it does not become durable
+ * within a minute; and what tally_pg_verify returns.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_carry(const char *conninfo,
+    const struct tally_pg_carry_options *options,
+    struct tally_pg_carried *out, struct tally_error *error);
+
 /* What tally is in a database, and what state it is in. */
 struct tally_pg_state {
 	int server_version; /* 150000 and so on */
@@ -119,6 +176,39 @@ tally_pg_query_record(void *arg, const char **out, size_t *out_len,
 /* NULL is left alone. */
 TALLY_API void
 tally_pg_query_close(struct tally_pg_query *query);
+
+/* A table that holds somebody else's chain (tally/profile.h), to be adopted. */
+struct tally_pg_adoption {
+	const char *table;    /* as SQL names it */
+	const char *chain_by; /* the column that says the chain, or NULL */
+	/* What was found in the old chain, JSON; NULL: nothing is written. */
+	const char *event;
+	/* Asked about ten times a second, or NULL; not 0: give up. */
+	int (*interrupted)(void *arg);
+	void *arg;
+};
+
+struct tally_pg_adopted {
+	bool attached;   /* the table is */
+	bool sealed;     /* its rows of before are */
+	bool told;       /* what was found is */
+	char label[256]; /* of the attachment */
+	char chain[320]; /* where what was found is told: "adopted/<label>" */
+};
+
+/*
+ * Attaches the table, seals what was found in the chain "adopted/<label>", and
+ * has tally.backfill seal its rows of before; what was done before is not done
+ * again.  Without an event it only says what was done.  The session needs
+ * tally_admin, and to own the table.
+ *
+ * Returns 0; TALLY_PARTIAL if it was interrupted, and then goes on when called
+ * again; TALLY_E_NO_LOG if the extension is not there; TALLY_E_ACCESS; or
+ * TALLY_E_IO with the server's words.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_adopt(const char *conninfo, const struct tally_pg_adoption *adoption,
+    struct tally_pg_adopted *out, struct tally_error *error);
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,7 @@
 #ifndef TALLY_PROFILE_H
 #define TALLY_PROFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,7 @@ struct tally_profile_about {
 	const char *confidence; /* "unconfirmed" if the rule is a guess */
 	const char *query;
 	const char *digest;
+	const char *chain; /* the field that says a record's chain */
 };
 
 TALLY_API void
@@ -89,6 +91,56 @@ tally_profile_verify(struct tally_profile *profile,
     const struct tally_profile_source *source,
     const struct tally_verify_options *options,
     struct tally_verdict *out_verdict, struct tally_error *error);
+
+/* One step of a rule's input, for one record. */
+struct tally_profile_step {
+	const char *path;  /* where it stands: "eras[0].input[2]" */
+	const char *bytes; /* NULL: the field cannot be written so */
+	size_t len;
+	unsigned depth; /* digests that it is inside of */
+	int nests;      /* 1: a digest begins here, -1: one ends */
+};
+
+/* A rule, tried on one record. */
+struct tally_profile_trial {
+	const char *name;
+	bool is_trap;
+	bool applies;   /* "when" lets it */
+	bool has_basis; /* else nothing could be hashed in the link's place */
+	const struct tally_profile_step *steps;
+	size_t steps_len;
+	const char *input; /* all that is hashed; NULL if a step has no form */
+	size_t input_len;
+	const char *digest; /* of it, as the system would write it; or NULL */
+	bool fits;
+};
+
+struct tally_profile_test_options {
+	uint64_t index; /* of the record in its source */
+	/* The bytes that the system itself hashed, if they are known. */
+	const char *against;
+	size_t against_len;
+	/* The record, its stored hash, and each rule; texts are borrowed. */
+	void (*record)(void *arg, const char *text, size_t len,
+	    const char *stored, size_t stored_len);
+	void (*trial)(void *arg, const struct tally_profile_trial *trial);
+	/* What would make it fit, or where it differs; none, or several. */
+	void (*hint)(void *arg, const char *hint);
+	void *arg;
+};
+
+/*
+ * Shows what is hashed for one record, by every rule, beside what it stores;
+ * and if no rule fits, looks for one or two steps that, written in another
+ * way, would.
+ * Returns 0, *out_fits saying whether some era fits; TALLY_END if the source
+ * has no such record; TALLY_E_FORMAT if what is there is none; or an error.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_profile_test(struct tally_profile *profile,
+    const struct tally_profile_source *source,
+    const struct tally_profile_test_options *options, bool *out_fits,
+    struct tally_error *error);
 
 /* A record to be: a JSON object without its hash and its link. */
 struct tally_profile_event {

@@ -115,7 +115,7 @@ CREATE TABLE tally.backfill (
 	relation regclass NOT NULL,
 	era bigint NOT NULL,
 	position text[] COLLATE "C" NOT NULL,
-	sealed bigint NOT NULL,
+	taken bigint NOT NULL,
 	is_finished boolean NOT NULL,
 	CONSTRAINT backfill_relation PRIMARY KEY (relation)
 ) USING heap;

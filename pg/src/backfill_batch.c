@@ -220,7 +220,7 @@ read_rows(struct tally_backfill *job, const struct tally_epoch *era,
 	if (count > 0)
 		place->nposition = list_length(order);
 	place->is_finished = count < (uint64) job->batch;
-	place->sealed += job->captured;
+	place->taken += job->captured;
 }
 
 void

@@ -16,7 +16,7 @@ struct tally_backfill_place
 	int64		era;			/* tally.event.id of the backfill event */
 	int			nposition;		/* 0: at the beginning */
 	char	  **position;		/* of the last row, by the era's order */
-	int64		sealed;			/* rows, without those left out at the seal */
+	int64		taken;			/* rows, also those left out at the seal */
 	bool		is_finished;
 };
 

@@ -114,7 +114,7 @@ tally_store_find_backfill(Oid relation, struct tally_backfill_place *out)
 	{
 		out->era = DatumGetInt64(heap_getattr(tuple, TALLY_BACKFILL_ERA, desc,
 											  &isnull));
-		out->sealed = DatumGetInt64(heap_getattr(tuple, TALLY_BACKFILL_SEALED,
+		out->taken = DatumGetInt64(heap_getattr(tuple, TALLY_BACKFILL_TAKEN,
 												 desc, &isnull));
 		out->is_finished =
 			DatumGetBool(heap_getattr(tuple, TALLY_BACKFILL_IS_FINISHED, desc,
@@ -149,7 +149,7 @@ tally_store_set_backfill(Oid relation, const struct tally_backfill_place *place)
 	values[TALLY_BACKFILL_POSITION - 1] =
 		PointerGetDatum(construct_array(texts, place->nposition, TEXTOID, -1,
 										false, TYPALIGN_INT));
-	values[TALLY_BACKFILL_SEALED - 1] = Int64GetDatum(place->sealed);
+	values[TALLY_BACKFILL_TAKEN - 1] = Int64GetDatum(place->taken);
 	values[TALLY_BACKFILL_IS_FINISHED - 1] = BoolGetDatum(place->is_finished);
 	memset(nulls, true, sizeof(nulls));
 	memset(nulls, false, TALLY_BACKFILL_COLUMNS * sizeof(bool));

@@ -105,7 +105,7 @@ static const struct table backfill_table = {
 	"backfill",
 	TALLY_BACKFILL_COLUMNS, {
 		{"relation", REGCLASSOID}, {"era", INT8OID},
-		{"position", TEXTARRAYOID}, {"sealed", INT8OID},
+		{"position", TEXTARRAYOID}, {"taken", INT8OID},
 		{"is_finished", BOOLOID},
 	},
 	1, {{"backfill_relation", 1, {TALLY_BACKFILL_RELATION}}},

@@ -1,14 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "adopted.h"
 #include "handle.h"
+#include "signals.h"
+
+/* ---- the source ------------------------------------------------------- */
+
+static int
+begin_query(void *arg, struct tally_profile_source *out,
+    struct tally_error *error)
+{
+	struct adopted_source *source = arg;
+	int result;
+
+	if (source->is_open)
+		foreign_close(&source->foreign);
+	result = foreign_open(&source->foreign, source->options, error);
+	source->is_open = true;
+	*out = source->foreign.source;
+	return result;
+}
 
 enum status
 adopted_prepare(struct tally_adoption *adoption,
-    const struct foreign_options *options)
+    const struct foreign_options *options, struct adopted_source *source)
 {
 	struct tally_error error = { 0 };
 	struct tally_profile_about about;
@@ -20,10 +39,93 @@ adopted_prepare(struct tally_adoption *adoption,
 	tally_profile_describe(adoption->profile, &about);
 	if (adoption->chain == NULL)
 		adoption->chain = about.name;
-	if (foreign_is_csv(options, adoption->path))
+	if (adoption->path == NULL) {
+		adoption->begin = begin_query;
+		adoption->begin_arg = source;
+		if (adoption->from == NULL)
+			adoption->from = about.title != NULL ? about.title
+							     : about.name;
+	} else if (foreign_is_csv(options, adoption->path)) {
 		adoption->format = TALLY_PROFILE_CSV;
+	}
 	return STATUS_DONE;
 }
+
+void
+adopted_end(struct tally_adoption *adoption, struct adopted_source *source)
+{
+	if (source->is_open)
+		foreign_close(&source->foreign);
+	tally_profile_free(adoption->profile);
+}
+
+/* ---- a table ---------------------------------------------------------- */
+
+static int
+is_interrupted(void *arg)
+{
+	(void)arg;
+	return signals_caught();
+}
+
+static void
+print_state(const struct adopted_table *table, const char *chain_by,
+    const struct tally_pg_adopted *state)
+{
+	const char *done = table->apply ? "adopted   " : "plan      ";
+
+	if (table->apply)
+		printf("%sattached as %s; what was found is in chain %s; rows"
+		       " of before are sealed\n",
+		    done, state->label, state->chain);
+	else if (state->attached && state->sealed && state->told)
+		printf("%snothing: all of it was done before\n", done);
+	else if (state->attached)
+		printf("%sgo on: the table is attached; %s\n", done,
+		    state->sealed ? "its rows of before are sealed"
+				  : "its rows of before are to be sealed");
+	else
+		printf("%sseal what was found, attach %s%s%s%s, seal its rows"
+		       " of before; --apply does it\n",
+		    done, table->name, chain_by != NULL ? " by " : "",
+		    chain_by != NULL ? chain_by : "",
+		    chain_by != NULL ? ", a chain for each value" : "");
+}
+
+enum status
+adopted_attach(const struct tally_adoption *adoption,
+    const struct tally_adopted *adopted, const struct adopted_table *table)
+{
+	struct tally_pg_adoption how = { .table = table->name,
+		.chain_by = table->chain_by,
+		.interrupted = is_interrupted };
+	struct tally_profile_about about;
+	struct tally_pg_adopted state;
+	struct tally_error error = { 0 };
+	char *event = NULL;
+	int result = 0;
+
+	tally_profile_describe(adoption->profile, &about);
+	if (how.chain_by == NULL)
+		how.chain_by = about.chain;
+	if (table->apply)
+		result = tally_adopt_event(adoption, adopted, &event, &error);
+	how.event = event;
+	if (result == 0)
+		result = tally_pg_adopt(table->conninfo, &how, &state, &error);
+	free(event);
+	if (result == TALLY_PARTIAL) {
+		complain("interrupted; the same call goes on");
+		return STATUS_INTERRUPTED;
+	}
+	if (result != 0)
+		return output_failure(result, &error, false);
+	if (!table->json)
+		print_state(table, how.chain_by, &state);
+	return STATUS_DONE;
+}
+
+/* ---- verifying what was adopted --------------------------------------- */
 
 /* What the verdict rests on, for people. */
 static void

@@ -8,13 +8,37 @@
 #include "profile.h"
 #include "verifying.h"
 
+/* Rows of a query, each time anew. */
+struct adopted_source {
+	const struct foreign_options *options;
+	struct foreign foreign;
+	bool is_open;
+};
+
 /*
- * Fills profile, format and, if it is NULL, chain of an adoption of which
- * path is given.  The profile is the caller's to free, in any case.
+ * Fills in what an adoption needs besides its path: profile, format or begin,
+ * and chain and from where they are NULL.  To be ended in any case.
  */
 enum status
 adopted_prepare(struct tally_adoption *adoption,
-    const struct foreign_options *options);
+    const struct foreign_options *options, struct adopted_source *source);
+
+void
+adopted_end(struct tally_adoption *adoption, struct adopted_source *source);
+
+/* A table that is adopted where it is. */
+struct adopted_table {
+	const char *conninfo;
+	const char *name;
+	const char *chain_by; /* NULL: as the profile says */
+	bool apply;
+	bool json; /* nothing is printed */
+};
+
+/* Attaches it, or says what that would be. */
+enum status
+adopted_attach(const struct tally_adoption *adoption,
+    const struct tally_adopted *adopted, const struct adopted_table *table);
 
 /*
  * tally verify --adopted: the log, and the source against what it holds of

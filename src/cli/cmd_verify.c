@@ -131,19 +131,17 @@ verify_adopted(const struct settings *settings, const char *path)
 {
 	struct tally_adoption adoption = { .path = path,
 		.chain = settings->chain };
+	struct adopted_source source = { .options = &settings->foreign };
 	struct verifying verifying = { .json = settings->json,
 		.quiet = settings->quiet,
 		.interrupted = "interrupted" };
-	enum status status;
+	enum status status = adopted_prepare(&adoption, &settings->foreign,
+	    &source);
 
-	if (path == NULL)
-		return options_refuse(&command_verify,
-		    "\"--adopted\" needs FILE");
-	status = adopted_prepare(&adoption, &settings->foreign);
 	if (status == STATUS_DONE)
 		status = adopted_verify(&adoption, settings->adopted,
 		    &verifying);
-	tally_profile_free(adoption.profile);
+	adopted_end(&adoption, &source);
 	return status;
 }
 
@@ -227,10 +225,9 @@ const struct command command_verify = {
 		    " [--query SQL]\n"
 		    "                    [--csv] [--set NAME=VALUE] [--json]"
 		    " [--quiet]\n"
-		    "       tally verify FILE --profile NAME --adopted DIR"
-		    " [--chain NAME]\n"
-		    "                    [--csv] [--set NAME=VALUE] [--json]"
-		    " [--quiet]",
+		    "       tally verify (FILE | --pg CONNINFO) --profile NAME"
+		    " --adopted DIR\n"
+		    "                    [--chain NAME] ...",
 	.about = "Reads the whole log, beside its writers, prints every finding"
 		 " and the verdict,\nand says what it did not cover.  Roots and"
 		 " heads from outside cover more.",

@@ -108,25 +108,53 @@ parse(const char *text, size_t len, const char *set, struct tally_profile **out,
 	return result == TALLY_E_FORMAT ? TALLY_E_USAGE : result;
 }
 
-int
-profile_load(const char *name, const char *set, struct tally_profile **out,
-    struct tally_error *error)
+const char *
+profile_folder(void)
 {
 	const char *folder = getenv("TALLY_PROFILES");
+
+	return folder != NULL ? folder : TALLY_PROFILES;
+}
+
+int
+profile_text(const char *name, char **out, size_t *out_len,
+    struct tally_error *error)
+{
 	char path[4096];
-	size_t len;
-	char *text;
-	int result;
 
 	if (strchr(name, '/') != NULL || strchr(name, '.') != NULL)
 		(void)snprintf(path, sizeof(path), "%s", name);
 	else
 		(void)snprintf(path, sizeof(path), "%s/%s.json",
-		    folder != NULL ? folder : TALLY_PROFILES, name);
-	text = slurp(path, &len);
-	if (text == NULL)
+		    profile_folder(), name);
+	*out = slurp(path, out_len);
+	if (*out == NULL)
 		return fail(error, errno == ENOENT ? TALLY_END : TALLY_E_IO,
 		    "no profile ", path, output_reason(errno));
+	return 0;
+}
+
+int
+profile_slurp(const char *path, char **out, size_t *out_len,
+    struct tally_error *error)
+{
+	*out = slurp(path, out_len);
+	if (*out == NULL)
+		return fail(error, errno == ENOENT ? TALLY_END : TALLY_E_IO,
+		    "cannot read ", path, output_reason(errno));
+	return 0;
+}
+
+int
+profile_load(const char *name, const char *set, struct tally_profile **out,
+    struct tally_error *error)
+{
+	size_t len;
+	char *text;
+	int result = profile_text(name, &text, &len, error);
+
+	if (result != 0)
+		return result;
 	result = parse(text, len, set, out, error);
 	free(text);
 	return result;

@@ -10,6 +10,20 @@
 
 #include "output.h"
 
+/* Where those that are installed are. */
+const char *
+profile_folder(void);
+
+/* The text of a profile, to be freed; TALLY_END if there is none. */
+int
+profile_text(const char *name, char **out, size_t *out_len,
+    struct tally_error *error);
+
+/* All of a file of a MiB at most, to be freed. */
+int
+profile_slurp(const char *path, char **out, size_t *out_len,
+    struct tally_error *error);
+
 /*
  * Reads a profile: the path of one, or the name of one that is installed; set,
  * or NULL, are its parameters, "NAME=VALUE,...".

@@ -74,8 +74,8 @@ put_text(const struct tally_finding *finding)
 	fputc('\n', stdout);
 }
 
-static void
-put_json(const struct tally_finding *finding)
+void
+verdict_object(const struct tally_finding *finding)
 {
 	printf("{\"kind\":\"%s\",\"chain\":",
 	    tally_finding_name(finding->kind));
@@ -199,7 +199,7 @@ verdict_finding(const struct tally_finding *finding, bool json, bool first)
 {
 	if (json) {
 		fputs(first ? "{\"findings\":[" : ",", stdout);
-		put_json(finding);
+		verdict_object(finding);
 	} else {
 		put_text(finding);
 	}

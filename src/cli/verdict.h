@@ -37,4 +37,8 @@ verdict_break_off(uint64_t findings);
 enum status
 verdict_status(const struct tally_verdict *verdict);
 
+/* A finding as a JSON object, for whoever has more to say of it. */
+void
+verdict_object(const struct tally_finding *finding);
+
 #endif

@@ -169,14 +169,22 @@ check_ends(struct tally_adopting *a)
 
 /* ---- the event in tally:log ------------------------------------------- */
 
-static char *
-describe(const struct tally_adoption *adoption, const struct tally_adopted *out)
+static const char *
+name_of(const struct tally_adoption *adoption)
+{
+	if (adoption->from != NULL)
+		return adoption->from;
+	return adoption->path != NULL ? adoption->path : "";
+}
+
+int
+tally_adopt_event(const struct tally_adoption *adoption,
+    const struct tally_adopted *out, char **out_text, struct tally_error *error)
 {
 	const struct tally_verdict *verdict = &out->diagnosis;
 	json_t *findings = json_object(), *event;
 	struct tally_hash profile = adoption->profile->text_digest;
 	char digest[TALLY_HASH_TEXT_SIZE], by[TALLY_HASH_TEXT_SIZE];
-	char *text;
 
 	for (int i = 0; i < TALLY_KIND_COUNT; i++) {
 		if (verdict->by_kind[i] > 0)
@@ -193,9 +201,12 @@ describe(const struct tally_adoption *adoption, const struct tally_adopted *out)
 	    adoption->chain, "profile", "digest", by, "name",
 	    adoption->profile->name, "records", (json_int_t)out->records,
 	    "verdict", tally_verdict_name(verdict->verdict));
-	text = event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
+	*out_text = event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
 	json_decref(event);
-	return text;
+	return *out_text != NULL
+	    ? 0
+	    : tally_fail(error, TALLY_E_USAGE,
+		  "the source's name is no UTF-8: give it another");
 }
 
 /* Does tally:log say it already? */
@@ -223,16 +234,15 @@ static int
 say(struct adopt *a, struct tally_log *log, struct tally_error *error)
 {
 	struct tally_adopted *out = a->adopting.out;
-	char *event = describe(a->adopting.adoption, out);
-	struct tally_append request = {
-		.chain = OWN, .chain_len = sizeof(OWN) - 1, .event = event
-	};
+	struct tally_append request = { .chain = OWN,
+		.chain_len = sizeof(OWN) - 1 };
+	char *event = NULL;
 	bool said = false;
-	int r;
+	int r = tally_adopt_event(a->adopting.adoption, out, &event, error);
 
-	if (event == NULL)
-		return tally_fail(error, TALLY_E_USAGE,
-		    "the source's name is no UTF-8: give it another");
+	if (r != 0)
+		return r;
+	request.event = event;
 	request.event_len = strlen(event);
 	r = tally_log_sync(log, error);
 	if (r == 0)
@@ -259,22 +269,27 @@ run(struct adopt *a, const struct tally_adoption *adoption,
 		r = tally_adopt_source_open(&a->source, adoption, a->apply,
 		    error);
 	if (r == 0)
+		r = tally_adopt_source_begin(&a->source, adoption, error);
+	if (r == 0)
 		r = diagnose(a, adoption, out, error);
 	if (r == 0)
 		r = next_found(a);
+	if (r == 0)
+		r = tally_adopt_source_begin(&a->source, adoption, error);
 	if (r != 0)
 		return r;
-	a->source.at = 0;
 	r = tally_adopting_walk(&a->adopting, &a->source.source, take);
 	if (r == 0)
 		r = check_ends(&a->adopting);
 	if (r == 0 && a->apply)
 		r = append_parts(&a->adopting);
 	out->appended = a->adopting.eras.appended;
-	if (r == 0 && a->apply && !tally_adopt_source_is_same(&a->source))
+	if (r == 0 && a->apply &&
+	    (out->records != a->walk.records ||
+		!tally_adopt_source_is_same(&a->source)))
 		r = tally_fail(error, TALLY_E_BUSY,
 		    "\"%s\" changed while it was read; stop its writer first",
-		    adoption->path);
+		    name_of(adoption));
 	if (r == 0 && a->apply)
 		r = say(a, log, error);
 	return r;

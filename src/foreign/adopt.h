@@ -12,7 +12,8 @@
 #include "foreign/judge.h"
 #include "foreign/reader.h"
 
-/* A file, read from its beginning as often as needed. */
+/* A file, or what the caller gives, read from its beginning as often as
+ * needed. */
 struct tally_adopt_source {
 	const char *path;
 	int fd, lock; /* -1: not open */
@@ -29,6 +30,11 @@ TALLY_MUST_CHECK int
 tally_adopt_source_open(struct tally_adopt_source *source,
     const struct tally_adoption *adoption, bool writing,
     struct tally_error *error);
+
+/* Source is to be read from its beginning. */
+TALLY_MUST_CHECK int
+tally_adopt_source_begin(struct tally_adopt_source *source,
+    const struct tally_adoption *adoption, struct tally_error *error);
 
 void
 tally_adopt_source_close(struct tally_adopt_source *source);

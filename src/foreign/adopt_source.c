@@ -86,6 +86,8 @@ tally_adopt_source_open(struct tally_adopt_source *source,
 	memset(source, 0, sizeof(*source));
 	source->path = adoption->path;
 	source->fd = source->lock = -1;
+	if (source->path == NULL)
+		return 0;
 	source->source.read = read_on;
 	source->source.arg = source;
 	source->source.format = adoption->format;
@@ -102,6 +104,16 @@ tally_adopt_source_open(struct tally_adopt_source *source,
 	return r;
 }
 
+int
+tally_adopt_source_begin(struct tally_adopt_source *source,
+    const struct tally_adoption *adoption, struct tally_error *error)
+{
+	source->at = 0;
+	return source->path != NULL
+	    ? 0
+	    : adoption->begin(adoption->begin_arg, &source->source, error);
+}
+
 void
 tally_adopt_source_close(struct tally_adopt_source *source)
 {
@@ -114,8 +126,9 @@ tally_adopt_source_is_same(const struct tally_adopt_source *source)
 {
 	struct tally_sys_stat stat, named;
 
-	return tally_sys_stat(source->fd, &stat) == 0 &&
-	    tally_sys_stat_at(TALLY_SYS_CWD, source->path, &named) == 0 &&
-	    stat.size == source->size && named.inode == stat.inode &&
-	    named.device == stat.device;
+	return source->path == NULL ||
+	    (tally_sys_stat(source->fd, &stat) == 0 &&
+		tally_sys_stat_at(TALLY_SYS_CWD, source->path, &named) == 0 &&
+		stat.size == source->size && named.inode == stat.inode &&
+		named.device == stat.device);
 }

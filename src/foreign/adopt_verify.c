@@ -240,7 +240,8 @@ take_name(void *arg, const struct tally_head *head)
 	char *grown;
 
 	if (head->chain_len < len || memcmp(head->chain, chain, len) != 0 ||
-	    (head->chain_len > len && head->chain[len] != '/') ||
+	    (head->chain_len > len && head->chain[len] != '/' &&
+		head->chain[len] != '#') ||
 	    is_in_source(&names->c->adopting, head))
 		return 0;
 	if (names->capacity - names->len < head->chain_len + 1) {
@@ -334,6 +335,8 @@ run(struct comparing *c, const struct tally_adoption *adoption,
 	c->adopting.arg = c;
 	if (r == 0)
 		r = tally_adopt_source_open(&c->source, adoption, false, error);
+	if (r == 0)
+		r = tally_adopt_source_begin(&c->source, adoption, error);
 	if (r == 0)
 		r = tally_adopting_walk(&c->adopting, &c->source.source,
 		    compare);

@@ -39,7 +39,7 @@ name_era(struct tally_adopting *a, struct tally_era *era, const char *key,
 		return;
 	hash = tally_hash_bytes(&a->hasher, key, len);
 	tally_hash_format(&hash, hex);
-	era->chain_len = (size_t)snprintf(era->chain, room, "%s/#%s",
+	era->chain_len = (size_t)snprintf(era->chain, room, "%s#%s",
 	    a->adoption->chain, hex);
 }
 
@@ -164,7 +164,7 @@ static int
 check_name(const struct tally_adoption *adoption, struct tally_error *error)
 {
 	char text[TALLY_CHAIN_TEXT_MAX];
-	const size_t room = sizeof("/#") + TALLY_HASH_TEXT_SIZE;
+	const size_t room = sizeof("#") + TALLY_HASH_TEXT_SIZE;
 	size_t len = strlen(adoption->chain), used;
 	const char *what = "is too long to go on with";
 

@@ -138,6 +138,9 @@ put_undefined(const struct tally_step *step, const struct tally_row *row,
 		return r;
 	made->len--; /* the brace */
 	for (i = 0; i < step->undefined_len && r == 0; i++) {
+		/* What has a value had one: else any value would hold. */
+		if (tally_row_member(row, at, &step->undefined[i]) != 0)
+			continue;
 		if (made->at[made->len - 1] != '{')
 			tally_canon_put_char(made, ',');
 		r = tally_canon_write_string(step->style.form,

@@ -47,6 +47,11 @@ tally_row_is_null(const struct tally_row *row, int field)
 struct tally_canon_text
 tally_row_text(const struct tally_row *row, int field);
 
+/* The node of the last member of this name in an object; 0 if there is none. */
+uint32_t
+tally_row_member(const struct tally_row *row, uint32_t object,
+    const struct tally_canon_text *plain);
+
 #define TALLY_LINE_MAX ((size_t)16 << 20) /* bytes of a foreign record */
 
 /* Reads a document into a room that grows; TALLY_E_MEMORY, or as

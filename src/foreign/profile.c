@@ -313,6 +313,7 @@ tally_profile_describe(const struct tally_profile *profile,
 	out->confidence = member(profile, "confidence");
 	out->query = member(profile, "query");
 	out->digest = profile->digest;
+	out->chain = member(profile, "chain");
 }
 
 /* base64url without or with padding becomes base64 with it. */

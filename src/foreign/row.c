@@ -26,9 +26,8 @@ tally_row_text(const struct tally_row *row, int field)
 	return text;
 }
 
-/* The last member of this name in an object; 0 if there is none. */
-static uint32_t
-find_member(const struct tally_row *row, uint32_t object,
+uint32_t
+tally_row_member(const struct tally_row *row, uint32_t object,
     const struct tally_canon_text *plain)
 {
 	const struct tally_canon_node *nodes = row->room->nodes;
@@ -63,7 +62,7 @@ tally_row_pick(const struct tally_profile *profile, struct tally_row *row)
 	for (i = 0; i < profile->fields_len; i++) {
 		field = &profile->fields[i];
 		for (k = 1; k < field->path_len && row->node[i] != 0; k++)
-			row->node[i] = find_member(row, row->node[i],
+			row->node[i] = tally_row_member(row, row->node[i],
 			    &field->path[k]);
 	}
 }

@@ -61,22 +61,48 @@ start(struct tally_walk *w, struct tally_chain_state *chain,
 	return r;
 }
 
-/* For whoever draws a picture. */
+static unsigned
+traits_of(const struct tally_walk *w)
+{
+	const struct tally_canon_node *nodes = w->room.nodes;
+	unsigned traits = 0;
+	uint32_t i;
+
+	for (i = 0; i < nodes[0].end; i++) {
+		traits |= nodes[i].flags & TALLY_CANON_REAL ? TALLY_TRAIT_REAL
+							    : 0;
+		traits |= nodes[i].flags & TALLY_CANON_WIDE ? TALLY_TRAIT_WIDE
+							    : 0;
+		traits |= nodes[i].flags & TALLY_CANON_ESCAPED
+		    ? TALLY_TRAIT_ESCAPED
+		    : 0;
+	}
+	return traits;
+}
+
+/* For whoever wants a graph. */
 static int
-draw(struct tally_walk *w, const struct tally_item *item, enum tally_edge edge)
+draw(struct tally_walk *w, const struct tally_item *item, enum tally_edge edge,
+    enum tally_judgement judgement)
 {
 	struct tally_canon_text text = tally_row_text(&w->row,
 	    w->profile->time);
-	int64_t time_us = TALLY_NO_TIME;
+	struct tally_graph_record record = {
+		.place = &item->place,
+		.edge = edge,
+		.holds = item->holds != 0,
+		.bad = judgement == TALLY_HOLDS_NOT ||
+		    judgement == TALLY_CHECK_FAILS,
+		.time_us = TALLY_NO_TIME,
+	};
 
 	if (w->graph == NULL)
 		return 0;
-	if (text.len > 0 && tally_time_parse(text.at, text.len, &time_us) != 0)
-		time_us = TALLY_NO_TIME;
-	return tally_graph_add(w->graph, &item->place, edge, item->holds != 0,
-		   time_us) != 0
-	    ? fail_memory(w)
-	    : 0;
+	record.traits = traits_of(w);
+	if (text.len == 0 ||
+	    tally_time_parse(text.at, text.len, &record.time_us) != 0)
+		record.time_us = TALLY_NO_TIME;
+	return tally_graph_add(w->graph, &record) != 0 ? fail_memory(w) : 0;
 }
 
 /* The record is the next one of its chain: its link is held against the last
@@ -113,7 +139,7 @@ join(struct tally_walk *w, struct tally_chain_state *chain,
 	if (r == 0 && !first)
 		r = tally_links_add(&w->links, &chain->item);
 	if (r == 0)
-		r = draw(w, &item, edge);
+		r = draw(w, &item, edge, judgement);
 	chain->begun = true;
 	chain->hash = *hash;
 	chain->item = item;

@@ -211,7 +211,7 @@ before    by their own hashes, but for 1 findings that the log holds' ]]
   tally head log | cut -f1 | grep -v tally: | sort >heads
   name=$(jq -r .mesh_id rows | head -n 1)
   printf '%s\n' mesh mesh/one "mesh/$name" \
-    "mesh/#$(printf %s "$long" | sha256sum | cut -d' ' -f1)" | sort | diff heads -
+    "mesh#$(printf %s "$long" | sha256sum | cut -d' ' -f1)" | sort | diff heads -
   run --separate-stderr tally verify chain --profile claudemesh --adopted log \
     --chain mesh --json
   expect 0
@@ -245,7 +245,7 @@ before    by their own hashes, but for 1 findings that the log holds' ]]
 @test "what is refused" {
   make_chain 3
   refused 2 '"--profile" is missing; see "tally adopt --help"' adopt chain
-  refused 2 '"--apply" needs "--into"; see "tally adopt --help"' \
+  refused 2 '"--apply" needs either "--into" or "--table"; see "tally adopt --help"' \
     adopt chain --profile vouch --apply
   refused 2 'no record holds by this profile: it is not the one to adopt them by' \
     adopt chain --profile claudemesh --into log

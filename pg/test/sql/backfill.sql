@@ -24,7 +24,7 @@ SELECT r.key, r.digest = sha256('\x02'::bytea || decode(repeat('00', 16), 'hex')
 	WHERE r.key = o.id::text AND r.epoch IS NOT NULL AND o.note <> 'new' ORDER BY o.id;
 -- Again: there is nothing left.
 CALL tally.backfill('old');
-SELECT relation, position, sealed, is_finished FROM tally.backfill;
+SELECT relation, position, taken, is_finished FROM tally.backfill;
 SELECT count(*) FROM tally.event WHERE event LIKE '{"backfill"%';
 
 -- In another order, which leads an index -------------------------------------
@@ -46,7 +46,7 @@ CALL tally.backfill('timed', order_by => '{at}', batch => 1, rest => 0);
 RESET TimeZone;
 RESET DateStyle;
 SELECT seq, key FROM tally.log WHERE source = 'timed' ORDER BY seq;
-SELECT position, sealed FROM tally.backfill WHERE relation = 'timed'::regclass;
+SELECT position, taken FROM tally.backfill WHERE relation = 'timed'::regclass;
 -- It is remembered; renamed, it is the same.
 CALL tally.backfill('timed', order_by => '{id}');
 ALTER TABLE timed RENAME note TO remark;

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Random histories of tables that are attached, detached, attached again or
-# altered in other ways, written and changed by statements, savepoints and DDL: none is
-# accused.  Then one change past the triggers: each is found.
+# altered in other ways, backfilled, written and changed by statements,
+# savepoints and DDL: none is accused.  Then one change past the triggers: each
+# is found.
 #
 #   TALLY_SEED=n TALLY_SECONDS=n   the same again, or for longer
 use strict;
@@ -142,7 +143,7 @@ sub begin
 	$state = { is_plain => chance(0.5), columns => 0 };
 	try_sql("CREATE TABLE $t (id int PRIMARY KEY, code int NOT NULL UNIQUE,"
 		  . ' kind text, what text, note text)');
-	try_sql(statement()) if chance(0.5);
+	try_sql(statement()) for 1 .. rand 4;
 	try_sql(configure('attach')) or die "not attached: $history[-1]";
 }
 
@@ -258,7 +259,12 @@ while (time() < $end && !$accused && !$missed)
 	begin(++$number);
 	for (1 .. 5 + rand 20)
 	{
-		chance(0.15) ? attach_again() : write_some();
+		if (chance(0.15)) { attach_again() }
+		elsif (chance(0.1))
+		{
+			try_sql("CALL tally.backfill('$t', batch => 2, rest => 0)");
+		}
+		else { write_some() }
 	}
 	$found = found_now();
 	if (grep { !/^(legacy|unverifiable)$/ } map { $_->[0] } @$found
@@ -270,8 +276,8 @@ while (time() < $end && !$accused && !$missed)
 	}
 	# Only where nothing is in doubt is it certain that it is found.
 	$state->{records} = 'tally.record r JOIN tally.event e ON e.id = r.epoch'
-	  . " WHERE (e.event::json -> 'attach' ->> 'relation')::oid"
-	  . " = '$t'::regclass";
+	  . " WHERE (coalesce(e.event::json -> 'attach', e.event::json ->"
+	  . " 'backfill') ->> 'relation')::oid = '$t'::regclass";
 	if (kinds($found) !~ /unverifiable/ && !$state->{has_condition})
 	{
 		$name = pick(sort keys %tampers);

@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tally adopt --pg: a table that holds a foreign chain, adopted where it is or
+# into a log.  The table, and the writer that forks, are examples/breeze's.
+# shellcheck disable=SC2016 # scripts for another shell
+
+load helper
+
+setup_file() {
+  SOURCE=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+  export SOURCE TALLY_PROFILES=$SOURCE/profiles
+  if [ -n "$("$SOURCE/tools/check-pg" --obstacle)" ]; then
+    skip "PostgreSQL's server headers are not installed"
+  fi
+  mkdir -p "$SOURCE/build"
+  flock "$SOURCE/build/pg-root.lock" "$SOURCE/tools/pg-root" \
+    "$SOURCE/build/pg/root" >/dev/null
+}
+
+# Runs a script of bash beside a server with the forked table.
+server() { # SCRIPT
+  run --separate-stderr "$SOURCE/tools/pg-server" \
+    --root "$SOURCE/build/pg/root" --preload --run "set -eu
+DB=dbname=postgres
+sql() { psql -XAtq -v ON_ERROR_STOP=1 \"\$@\"; }
+adopt() { \"$TALLY\" adopt --pg \$DB --profile breeze-v1 \"\$@\"; }
+sql -f $SOURCE/examples/breeze/schema.sql
+pgbench -n -c 8 -t 50 -f $SOURCE/examples/breeze/load.sql >/dev/null 2>&1
+$1"
+  if [ "$status" -ne 0 ]; then
+    printf '%s\n' "$output" "$stderr"
+    return 1
+  fi
+}
+
+@test "a table: the plan, the adoption, and that it is done once" {
+  server '
+    before=$(sql -c "SELECT md5(string_agg(a::text, chr(10) ORDER BY id)) FROM audit_logs a")
+    sql -c "CREATE EXTENSION tally" -c "DROP TRIGGER audit_log_chain ON audit_logs"
+    adopt --table audit_logs | tee plan
+    grep -q "^plan      seal what was found, attach audit_logs by org_id, a chain" plan
+    grep -q "^findings  .* forked$" plan
+    [ -z "$(sql -c "SELECT * FROM tally.heads")" ]
+    adopt --table audit_logs --apply 2>/dev/null | tee done
+    grep -q "^adopted   attached as audit_logs; what was found is in chain adopted/audit_logs" done
+    [ "$(sql -c "SELECT seq FROM tally.head('"'audit_logs/00000000-0000-4000-8000-000000000042'"')")" -eq 400 ]
+    [ "$(sql -c "SELECT md5(string_agg(a::text, chr(10) ORDER BY id)) FROM audit_logs a")" = "$before" ]
+    adopt --table audit_logs --apply 2>/dev/null >/dev/null
+    [ "$(sql -c "SELECT seq FROM tally.head('"'adopted/audit_logs'"')")" -eq 1 ]
+    adopt --table audit_logs | grep -qx "plan      nothing: all of it was done before"
+    [ "$(sql -c "SELECT count(*) FROM tally.verify() WHERE kind <> '"'legacy'"'")" -eq 0 ]
+    sql -c "SET session_replication_role = replica" -c "UPDATE audit_logs
+      SET action = '"'x'"' WHERE id = (SELECT min(id::text)::uuid FROM audit_logs)"
+    [ "$(sql -c "SELECT kind FROM tally.verify() WHERE kind <> '"'legacy'"'")" = content-altered ]
+  '
+}
+
+@test "a table into a log: each row, and each that is changed since" {
+  server '
+    "$TALLY" init log >/dev/null
+    adopt --into log --chain audit --apply --json >said
+    [ "$(jq -c "[.records, .appended]" said)" = "[400,3]" ]
+    "$TALLY" verify --pg $DB --profile breeze-v1 --adopted log --chain audit
+    sql -c "UPDATE audit_logs SET details = NULL WHERE id = (SELECT id FROM audit_logs
+      ORDER BY org_id, \"timestamp\", id OFFSET 9 LIMIT 1)" \
+      -c "DELETE FROM audit_logs WHERE id = (SELECT id FROM audit_logs
+      ORDER BY org_id, \"timestamp\", id OFFSET 19 LIMIT 1)"
+    "$TALLY" verify --pg $DB --profile breeze-v1 --adopted log --chain audit --json >said ||
+      [ $? -eq 1 ]
+    [ "$(jq -c "[.findings[] | [.kind, .seq]]" said)" = "[[\"content-altered\",10],[\"missing\",20]]" ]
+  '
+}
+
+@test "what is refused" {
+  refused 2 '"--apply" needs either "--into" or "--table"; see "tally adopt --help"' \
+    adopt --pg dbname=x --profile breeze-v1 --apply
+  refused 2 '"--table" needs "--pg"; see "tally adopt --help"' \
+    adopt chain --profile breeze-v1 --table t
+  refused 2 '"--chain-by" needs "--table"; see "tally adopt --help"' \
+    adopt --pg dbname=x --profile breeze-v1 --chain-by org
+  server '
+    adopt --table audit_logs --apply 2>said || [ $? -eq 4 ]
+    grep -qx "tally: the database has no extension tally: CREATE EXTENSION tally" said
+    sql -c "CREATE EXTENSION tally" -c "CREATE ROLE mallory LOGIN" \
+      -c "GRANT SELECT ON audit_logs TO mallory"
+    "$TALLY" adopt --pg "$DB user=mallory" --profile breeze-v1 --table audit_logs --apply 2>said ||
+      [ $? -eq 5 ]
+    grep -q "permission denied" said
+    adopt --table nosuch --apply 2>said || [ $? -eq 5 ]
+    grep -q "relation \"nosuch\" does not exist" said
+  '
+}
