@@ -192,7 +192,8 @@ test_damage__a_segment_is_missing(void **state)
 		if (strstr(names[i], ".jsonl") == NULL)
 			continue;
 		sim_restore(image);
-		(void)snprintf(path, sizeof(path), WORLD_LOG "/%.79s", names[i]);
+		(void)snprintf(path, sizeof(path), WORLD_LOG "/%.79s",
+		    names[i]);
 		assert_true(sim_remove(path));
 		assert_int_equal(try_open(&error), TALLY_E_DAMAGED);
 	}
