@@ -176,7 +176,7 @@ for my $deed (
 # Into the database that it came from, in the place of what was there.
 $here->safe_psql('source', q{INSERT INTO audit (org) VALUES (1)});
 $here->safe_psql('source', q{
-	DROP EXTENSION tally CASCADE; DROP SCHEMA tally;
+	SET tally.ddl = 'seal'; DROP EXTENSION tally CASCADE; DROP SCHEMA tally;
 	DROP SCHEMA public CASCADE; CREATE SCHEMA public});
 restore_archive($here, 'source', $archive);
 refuses_to_seal($here, 'source', 'a dump restored into its own database',
@@ -223,9 +223,13 @@ $there->safe_psql('odd', q{
 	SELECT tally.attach('fine');
 	INSERT INTO renamed VALUES (1, 'a');
 	INSERT INTO fine VALUES (1);
+	ALTER EVENT TRIGGER tally_ddl_end DISABLE;
+	ALTER EVENT TRIGGER tally_ddl_drop DISABLE;
 	ALTER TABLE renamed RENAME a TO b;
 	ALTER TABLE watched RENAME a TO b;
 	DROP TABLE dropped CASCADE;
+	ALTER EVENT TRIGGER tally_ddl_end ENABLE ALWAYS;
+	ALTER EVENT TRIGGER tally_ddl_drop ENABLE ALWAYS;
 });
 $there->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/odd.dump", '-d', $there->connstr('odd') ], 'pg_dump');
 $here->safe_psql('postgres', 'CREATE DATABASE odd');
