@@ -32,6 +32,8 @@ static const struct {
 	    "who signed the orders in tally:log (--key)", NULL },
 	{ TALLY_UNCOVERED_DETACHED, "detached",
 	    "what was done to rows while their table was detached", NULL },
+	{ TALLY_UNCOVERED_OLD_ROWS, "old-rows",
+	    "what became of old rows before they were sealed", NULL },
 };
 
 #define UNCOVERED (sizeof(uncovered) / sizeof(uncovered[0]))

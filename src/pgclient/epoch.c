@@ -287,35 +287,83 @@ read_kind(struct reader *reader, struct tally_pg_epoch *epoch)
 
 	if (epoch->is_tracked)
 		return read_bool(reader, "{\"track\":{\"actor\":", &actor);
-	return (skip(reader, "{\"alter\":{") ||
-		   skip(reader, "{\"attach\":{")) &&
-	    read_bool(reader, "\"append_only\":", &epoch->append_only);
+	if (epoch->is_backfill)
+		return skip(reader, "{\"backfill\":{");
+	return skip(reader, "{\"alter\":{") || skip(reader, "{\"attach\":{");
 }
 
-static bool
-read_epoch(struct reader *reader, struct tally_pg_epoch *epoch)
+/* From here to where the reader is. */
+static struct tally_pg_piece
+piece_from(const struct reader *reader, const char *begin)
 {
-	const char *chain_by;
+	struct tally_pg_piece piece = { begin, (size_t)(reader->p - begin) };
 
-	if (!read_kind(reader, epoch) ||
-	    !read_optional(reader, ",\"chain_by\":", &chain_by) ||
+	return piece;
+}
+
+/* Up to only_when; *out_chain_by is a name. */
+static bool
+read_columns_and_rows(struct reader *reader, struct tally_pg_epoch *epoch,
+    const char **out_chain_by)
+{
+	const char *begin = reader->p;
+
+	if ((!epoch->is_tracked &&
+		!read_bool(reader, "\"append_only\":", &epoch->append_only)) ||
+	    !read_optional(reader, ",\"chain_by\":", out_chain_by) ||
 	    !read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
 	    !read_columns(reader, epoch) ||
 	    !read_string(reader, ",\"database\":", &epoch->database) ||
 	    !read_rows(reader, epoch) ||
 	    !read_string(reader, ",\"label\":", &epoch->label) ||
-	    !read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
-	    !read_string(reader, ",\"prefix\":", &epoch->prefix) ||
-	    !read_relation(reader, &epoch->relation) ||
-	    !read_running(reader, &epoch->since) ||
-	    !read_bool(reader, ",\"salted\":", &epoch->salted) ||
-	    !read_string(reader, ",\"table\":", &epoch->table) ||
-	    !read_xids(reader, &epoch->xid, &epoch->since) ||
-	    !skip(reader, "}}"))
+	    !read_optional(reader, ",\"only_when\":", &epoch->only_when))
+		return false;
+	epoch->config[0] = piece_from(reader, begin);
+	return true;
+}
+
+/* prefix and relation, running, salted and table, the xids. */
+static bool
+read_place(struct reader *reader, struct tally_pg_epoch *epoch)
+{
+	const char *begin = reader->p;
+
+	if (!read_string(reader, ",\"prefix\":", &epoch->prefix) ||
+	    !read_relation(reader, &epoch->relation))
+		return false;
+	epoch->config[1] = piece_from(reader, begin);
+	begin = reader->p;
+	if (!read_running(reader, &epoch->since))
+		return false;
+	epoch->moment[0] = piece_from(reader, begin);
+	begin = reader->p;
+	if (!read_bool(reader, ",\"salted\":", &epoch->salted) ||
+	    !read_string(reader, ",\"table\":", &epoch->table))
+		return false;
+	epoch->config[2] = piece_from(reader, begin);
+	begin = reader->p;
+	if (!read_xids(reader, &epoch->xid, &epoch->since))
+		return false;
+	epoch->moment[1] = piece_from(reader, begin);
+	return skip(reader, "}}") && reader->p == reader->end;
+}
+
+static bool
+read_epoch(struct reader *reader, struct tally_pg_epoch *epoch)
+{
+	static const char order[] = ",\"order_by\":[";
+	const char *chain_by;
+	struct reader look;
+
+	if (!read_kind(reader, epoch) ||
+	    !read_columns_and_rows(reader, epoch, &chain_by))
+		return false;
+	look = *reader;
+	if (skip(&look, order) != epoch->is_backfill ||
+	    !pass_strings(reader, order) || !read_place(reader, epoch))
 		return false;
 	epoch->chain_by = chain_by == NULL ? -1 : find_column(epoch, chain_by);
-	return reader->p == reader->end &&
-	    (chain_by == NULL || epoch->chain_by >= 0);
+	return chain_by == NULL || epoch->chain_by >= 0;
 }
 
 /* Does the event begin like this, and is it text? */
@@ -329,7 +377,7 @@ begins(const char *event, size_t len, const char *literal)
 
 static struct tally_pg_epoch *
 parse_epoch(struct tally_pg_arena *arena, const char *event, size_t len,
-    bool is_tracked)
+    const struct tally_pg_epoch *kind)
 {
 	struct reader reader = { arena, event, event + len };
 	struct tally_pg_epoch *epoch = tally_pg_arena_get(arena,
@@ -337,7 +385,7 @@ parse_epoch(struct tally_pg_arena *arena, const char *event, size_t len,
 
 	if (epoch == NULL)
 		return NULL;
-	epoch->is_tracked = is_tracked;
+	*epoch = *kind;
 	return read_epoch(&reader, epoch) ? epoch : NULL;
 }
 
@@ -345,18 +393,33 @@ struct tally_pg_epoch *
 tally_pg_epoch_parse(struct tally_pg_arena *arena, const char *event,
     size_t len)
 {
+	static const struct tally_pg_epoch kind = { .is_tracked = false };
+
 	if (!begins(event, len, "{\"attach\":") &&
 	    !begins(event, len, "{\"alter\":"))
 		return NULL;
-	return parse_epoch(arena, event, len, false);
+	return parse_epoch(arena, event, len, &kind);
+}
+
+struct tally_pg_epoch *
+tally_pg_backfill_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len)
+{
+	static const struct tally_pg_epoch kind = { .is_backfill = true };
+
+	return begins(event, len, "{\"backfill\":")
+	    ? parse_epoch(arena, event, len, &kind)
+	    : NULL;
 }
 
 struct tally_pg_epoch *
 tally_pg_track_parse(struct tally_pg_arena *arena, const char *event,
     size_t len)
 {
+	static const struct tally_pg_epoch kind = { .is_tracked = true };
+
 	return begins(event, len, "{\"track\":")
-	    ? parse_epoch(arena, event, len, true)
+	    ? parse_epoch(arena, event, len, &kind)
 	    : NULL;
 }
 

@@ -29,6 +29,12 @@ struct tally_pg_column {
 	const struct tally_pg_fact *shape; /* shape.h; in the event's order */
 };
 
+/* A piece of the event's text. */
+struct tally_pg_piece {
+	const char *at;
+	size_t len;
+};
+
 struct tally_pg_epoch {
 	uint32_t relation;
 	const char *table; /* "schema.name", quoted as SQL has it */
@@ -42,12 +48,19 @@ struct tally_pg_epoch {
 	int keys[TALLY_PG_KEYS_MAX]; /* positions in columns */
 	int chain_by;                /* position in columns, or -1 */
 	const char *only_when;       /* canonical text, or NULL */
+	bool is_backfill;
 	bool is_tracked; /* then the three below, and keys, mean nothing */
 	bool append_only;
 	bool keep_event;
 	bool salted;
 	uint64_t xid;   /* older row versions were there before ... */
 	uint64_t since; /* ... and those from here on perhaps not */
+	/*
+	 * As they stand in the event, for as long as that is there: all that a
+	 * backfill and its attachment have in common, and the moment.
+	 */
+	struct tally_pg_piece config[3];
+	struct tally_pg_piece moment[2];
 };
 
 /* A detach event; its epoch ends where it begins. */
@@ -67,6 +80,11 @@ tally_pg_epoch_parse(struct tally_pg_arena *arena, const char *event,
     size_t len);
 struct tally_pg_detach *
 tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len);
+
+/* That of a backfill, which has an order besides. */
+struct tally_pg_epoch *
+tally_pg_backfill_parse(struct tally_pg_arena *arena, const char *event,
     size_t len);
 
 /* Those of a tracked table. */

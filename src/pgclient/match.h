@@ -32,6 +32,7 @@ struct tally_pg_item {
 	int nclasses;             /* of keys that the row was rendered with */
 	struct tally_hash digest; /* of a row, as an insertion without salt */
 	struct tally_hash update; /* of a row, as an update without salt */
+	struct tally_hash old;    /* of a row, as an old one without salt */
 	uint8_t salt[TALLY_SALT_SIZE];
 	uint32_t key_len;
 	uint32_t event_len;
@@ -46,6 +47,14 @@ TALLY_MUST_CHECK int
 tally_pg_match_put(struct tally_pg_verifier *v,
     const struct tally_pg_item *item, const char *key, const char *event,
     struct tally_error *error);
+
+/*
+ * The digests that a record of a row can have, unless that has a salt; form and
+ * age are set.  is_sum: an old row is compared with records of old rows only.
+ */
+void
+tally_pg_match_commit(struct tally_hasher *hasher,
+    const struct tally_pg_text *event, bool is_sum, struct tally_pg_item *item);
 
 /* What of a record is wanted here: a record of an epoch that is known. */
 void

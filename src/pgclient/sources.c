@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/fail.h"
+#include "pgclient/backfill.h"
 #include "pgclient/entries.h"
 #include "pgclient/shape.h"
 #include "pgclient/sources.h"
@@ -141,9 +142,8 @@ tally_pg_sources_find(struct tally_pg_verifier *v, int64_t epoch)
 	    : NULL;
 }
 
-/* The use of this number, made if it is not known. */
-static struct tally_pg_use *
-get_use(struct tally_pg_verifier *v, int64_t id)
+struct tally_pg_use *
+tally_pg_sources_get(struct tally_pg_verifier *v, int64_t id)
 {
 	struct tally_pg_sources *sources = v->sources;
 	size_t at = use_place(sources, id);
@@ -183,7 +183,7 @@ join_counts(struct tally_pg_verifier *v)
 
 			if (count->id == 0)
 				continue;
-			use = get_use(v, count->id);
+			use = tally_pg_sources_get(v, count->id);
 			if (use == NULL)
 				return TALLY_E_MEMORY;
 			use->total += count->total;
@@ -312,7 +312,7 @@ static int
 begin_epoch(struct tally_pg_verifier *v, const struct tally_pg_entry *entry,
     struct tally_pg_epoch *epoch)
 {
-	struct tally_pg_use *use = get_use(v, entry->event_id);
+	struct tally_pg_use *use = tally_pg_sources_get(v, entry->event_id);
 	struct tally_pg_source *source;
 
 	if (use == NULL)
@@ -334,7 +334,7 @@ static int
 begin_tracked(struct tally_pg_verifier *v, const struct tally_pg_entry *entry,
     struct tally_pg_tracked *tracked)
 {
-	struct tally_pg_use *use = get_use(v, entry->event_id);
+	struct tally_pg_use *use = tally_pg_sources_get(v, entry->event_id);
 
 	if (use == NULL)
 		return TALLY_E_MEMORY;
@@ -369,6 +369,9 @@ replay(struct tally_pg_verifier *v)
 		    entry->event, entry->event_len, &tracked);
 		if (result == 0 && tracked != NULL)
 			result = begin_tracked(v, entry, tracked);
+		if (result != TALLY_END)
+			continue;
+		result = tally_pg_backfill_replay(v, entry);
 		if (result != TALLY_END)
 			continue;
 		result = 0;
@@ -513,7 +516,7 @@ read_log(struct tally_pg_verifier *v, struct tally_error *error)
 		ids[count++] = row->epoch;
 	tally_pg_entries_order(v);
 	for (size_t i = 0; i < v->entries->count; i++) {
-		struct tally_pg_use *use = get_use(v,
+		struct tally_pg_use *use = tally_pg_sources_get(v,
 		    v->entries->all[i].event_id);
 
 		if (use != NULL)
@@ -540,6 +543,7 @@ tally_pg_sources_load(struct tally_pg_verifier *v, struct tally_error *error)
 	for (struct tally_pg_source *source = v->sources->all;
 	     result == 0 && source != NULL; source = source->next)
 		result = finish_source(v, source);
+	tally_pg_backfill_finish(v);
 	return result == 0 ? 0 : tally_pg_no_memory(error);
 }
 

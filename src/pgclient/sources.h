@@ -25,6 +25,7 @@ struct tally_pg_form {
 	bool is_salted;                     /* some of them are */
 	bool is_unsalted;                   /* some are not */
 	bool has_updates;                   /* some are not append-only */
+	bool has_backfill;                  /* some have eras */
 	bool is_rendered;                   /* on some root */
 	int key_class;              /* forms with the same key share it */
 	const char *why;            /* it is not rendered, or NULL */
@@ -32,7 +33,7 @@ struct tally_pg_form {
 	struct tally_pg_form *next; /* of the source */
 };
 
-/* An epoch that tally:log seals or a record names. */
+/* An epoch, or era, that tally:log seals or a record names. */
 struct tally_pg_use {
 	int64_t id;                   /* tally.event.id of the attach event */
 	struct tally_pg_epoch *epoch; /* NULL: tally:log does not seal it */
@@ -48,6 +49,7 @@ struct tally_pg_use {
 	atomic_uint_fast64_t narrowed; /* rows of its time, left out */
 	bool is_named;                 /* by a record of tally:log */
 	struct tally_sum sum;          /* of its records */
+	struct tally_pg_use *base;     /* of an era: whose it is; or NULL */
 	struct tally_pg_use *next;     /* of the source, in the log's order */
 };
 
@@ -67,6 +69,7 @@ struct tally_pg_source {
 	const char *label; /* of its last epoch */
 	struct tally_pg_use *uses;
 	struct tally_pg_use *last; /* of uses */
+	struct tally_pg_use *eras; /* in any order */
 	struct tally_pg_form *forms;
 	int nforms;
 	int nclasses; /* different keys of its forms */
@@ -101,6 +104,7 @@ struct tally_pg_sources {
 	int nforms;
 	struct tally_pg_attached *attached;
 	struct tally_pg_tracked *tracked; /* in the log's order */
+	struct tally_pg_use *eras;        /* that are of no source yet */
 	/* By id; of the records that name more than these the number. */
 	struct tally_pg_use **uses;
 	size_t nuses;
@@ -130,6 +134,10 @@ tally_pg_entries_forget(struct tally_pg_verifier *v);
 /* The links were judged: what do the log's events say? */
 TALLY_MUST_CHECK int
 tally_pg_sources_load(struct tally_pg_verifier *v, struct tally_error *error);
+
+/* The use of this number, made if it is not known; NULL: no memory. */
+struct tally_pg_use *
+tally_pg_sources_get(struct tally_pg_verifier *v, int64_t id);
 
 /* NULL: no record names it, and tally:log does not seal it. */
 struct tally_pg_use *

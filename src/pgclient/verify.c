@@ -22,6 +22,7 @@
 
 #include "core/fail.h"
 #include "pgclient/attached.h"
+#include "pgclient/backfill.h"
 #include "pgclient/entries.h"
 #include "pgclient/kept.h"
 #include "pgclient/links.h"
@@ -182,17 +183,19 @@ static bool
 is_sum_right(const struct tally_pg_source *source)
 {
 	struct tally_sum records = { 0, 0 };
+	struct tally_sum old = tally_pg_backfill_sum(source);
 
 	for (const struct tally_pg_use *use = source->uses; use != NULL;
 	     use = use->next)
 		tally_sum_join(&records, &use->sum);
-	return tally_sum_equal(&records, &source->rows);
+	return tally_sum_equal(&records, &source->rows) &&
+	    (old.count == 0 || tally_sum_equal(&old, &source->old_rows));
 }
 
 static uint64_t
 count_records(const struct tally_pg_source *source)
 {
-	uint64_t count = 0;
+	uint64_t count = (uint64_t)tally_pg_backfill_sum(source).count;
 
 	for (const struct tally_pg_use *use = source->uses; use != NULL;
 	     use = use->next)
@@ -235,7 +238,8 @@ settle_sums(struct tally_pg_verifier *v)
 		if (source->nroots == 0 || source->blind != NULL)
 			continue;
 		if (!source->is_sorted && is_sum_right(source)) {
-			source->legacy = source->old_rows.count;
+			source->legacy = source->old_rows.count -
+			    tally_pg_backfill_sum(source).count;
 			continue;
 		}
 		source->is_sorted = true;
@@ -397,9 +401,12 @@ not_covered(struct tally_pg_verifier *v)
 	if (v->chains.only != NULL)
 		bits |= TALLY_UNCOVERED_OTHER_CHAINS;
 	for (const struct tally_pg_source *source = v->sources->all;
-	     source != NULL; source = source->next)
+	     source != NULL; source = source->next) {
 		if (source->live == NULL || source->uses->next != NULL)
 			bits |= TALLY_UNCOVERED_DETACHED;
+		if (tally_pg_backfill_sum(source).count > 0)
+			bits |= TALLY_UNCOVERED_OLD_ROWS;
+	}
 	return bits;
 }
 

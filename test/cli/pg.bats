@@ -25,7 +25,7 @@ server() { # [OPTION ...] SCRIPT
     --root "$SOURCE/build/pg/root" --preload "${@:1:$#-1}" \
     --run "set -u; tally() { \"$TALLY\" \"\$@\"; }; DB=dbname=postgres
 sql() { psql -XAtq -v ON_ERROR_STOP=1 \"\$@\" >/dev/null; }
-$(declare -f tables tracked types deed_database judge_deeds kinds)
+$(declare -f tables tracked old types deed_database judge_deeds kinds)
 SOURCE=$(printf %q "$SOURCE")
 $script"
 }
@@ -79,6 +79,36 @@ INSERT INTO a VALUES (1), (2);
 INSERT INTO gone VALUES (1);
 SELECT tally.untrack('gone');
 DROP TABLE gone;
+SQL
+}
+
+# Rows that were there before: all of them sealed, some, and none.
+# shellcheck disable=SC2317
+old() {
+  cat <<'SQL'
+CREATE EXTENSION tally;
+SET client_min_messages = warning;
+CREATE TABLE a (id int PRIMARY KEY, org int, v text);
+INSERT INTO a SELECT g, g % 2, 'old' FROM generate_series(1, 10) g;
+CREATE TABLE u (LIKE a INCLUDING ALL);
+INSERT INTO u SELECT * FROM a;
+CREATE TABLE k (LIKE a INCLUDING ALL);
+INSERT INTO k SELECT * FROM a;
+CREATE TABLE n (LIKE a INCLUDING ALL);
+INSERT INTO n SELECT * FROM a;
+SELECT tally.attach('a', chain_by => 'org');
+SELECT tally.attach('u', append_only => false, salted => true, only_when => 'id > 2');
+SELECT tally.attach('k', keep_event => true);
+SELECT tally.attach('n');
+INSERT INTO a VALUES (11, 1, 'new');
+UPDATE u SET v = 'before' WHERE id IN (1, 3);
+DELETE FROM u WHERE id = 4;
+CALL tally.backfill('a', batch => 3, rest => 0);
+CALL tally.backfill('u', batch => 3, rest => 0);
+CALL tally.backfill('k');
+UPDATE u SET v = 'after' WHERE id = 5;
+UPDATE a SET v = v WHERE id = 2;
+INSERT INTO k VALUES (11, 1, 'new');
 SQL
 }
 
@@ -247,6 +277,55 @@ UPDATE tally.event SET event = replace(event, 'public.t', 'public.b') WHERE even
 SQL
   server 'judge_deeds tracked'
   expect 0 "" ""
+}
+
+@test "what is done to old rows is found as by the verifier in the server" {
+  cat >deeds <<'SQL'
+SELECT 1
+UPDATE a SET v = 'm' WHERE id = 7
+UPDATE a SET v = v WHERE id = 7
+DELETE FROM a WHERE id = 8
+INSERT INTO a VALUES (900, 1, 'old')
+INSERT INTO n VALUES (900, 1, 'old')
+UPDATE n SET v = 'm' WHERE id = 7
+UPDATE u SET v = 'm' WHERE id = 7
+UPDATE u SET v = v WHERE id = 7
+UPDATE u SET v = v WHERE id = 1
+UPDATE k SET v = v WHERE id = 7
+UPDATE k SET v = 'm' WHERE id = 7
+UPDATE tally.event SET event = replace(event, '"op":"backfill",', '') WHERE event LIKE '%"id":"5",%"k"}'
+DELETE FROM tally.event WHERE event LIKE '{"op":"backfill"%"id":"5",%'
+UPDATE tally.record SET digest = hash WHERE key = '7' AND event_id IS NULL AND salt IS NULL
+DELETE FROM tally.record WHERE key = '7' AND event_id IS NULL AND salt IS NULL
+DELETE FROM tally.event WHERE event LIKE '{"backfill"%"label":"a"%'
+UPDATE tally.event SET event = replace(event, '"order_by":["id"]', '"order_by":["v"]') WHERE event LIKE '{"backfill"%"label":"a"%'
+ALTER TABLE tally.backfill DISABLE TRIGGER guard
+DROP TABLE a
+SQL
+  server 'judge_deeds old'
+  expect 0 "" ""
+}
+
+@test "old rows: nothing is found, and what that does not cover is said" {
+  server '
+    old | sql
+    tally pg verify $DB --json | jq -c "[.verdict, .not_covered, [.findings[] | [.kind, .source]]]"
+    tally pg export $DB copy --chain a/1
+    tally verify copy --json | jq -c "[.verdict, .records, .chains]"
+    python3 "$SOURCE/doc/verify.py" copy | sed -n 1p
+    jq -r "select(.chain == \"a/1\") | .event | keys[0]" copy/log/*.jsonl | sort | uniq -c | tr -s " "
+    tally pg export $DB kept --chain k
+    tally verify kept --json | jq -c "[.verdict, .records]"
+    tally pg export $DB salted --chain u'
+  expect 0 '["intact",["last","chains","ids","old-rows"],[["legacy","n"]]]
+6 records, 6 with their events
+["intact",14,2]
+intact: 14 records in 2 chains
+ 5 op
+ 1 row
+11 records, 11 with their events
+["intact",19]
+9 records, 8 with their events' ""
 }
 
 @test "what a type's values are called now is no tampering" {
