@@ -6,6 +6,7 @@
 #include <tally/adopt.h>
 #include <tally/bundle.h>
 #include <tally/diagnose.h>
+#include <tally/dispatch.h>
 #include <tally/error.h>
 #include <tally/log.h>
 #include <tally/profile.h>

@@ -519,3 +519,68 @@ tally: "pg" needs a command; see "tally pg --help"'
 status 0
 ["missing","3"]'
 }
+
+@test "plain SQL: its script, judged and exported from outside, and the way to the extension" {
+  server '
+    sql -c "CREATE ROLE \"the \"\"owner\"\"\"" -c "CREATE ROLE runner LOGIN IN ROLE \"the \"\"owner\"\"\"" \
+      -c "GRANT CREATE ON DATABASE postgres TO \"the \"\"owner\"\"\"" \
+      -c "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO \"the \"\"owner\"\"\""
+    tally pg sql --schema-owner "the \"owner\"" >script
+    sed -n "/^BEGIN;/p;\$p" script
+    PGUSER=runner sql -f script 2>/dev/null
+    psql -XAtc "SELECT DISTINCT proowner::regrole FROM pg_proc WHERE pronamespace = \$\$tally\$\$::regnamespace"
+    PGUSER=runner sql -f script 2>&1 | sed -n "s/.*ERROR: *//p"
+    tables | grep -v "^CREATE EXTENSION\|tally.track" | sql
+    judge() { tally pg verify $DB --jobs 2 --json | jq -c "[.verdict, (.findings | map(.kind) | unique)]"
+      psql -XAtc "SELECT verdict, findings FROM tally.verify_summary()"; }
+    judge
+    tally pg export $DB copy --chain a/1
+    tally verify copy --json | jq -c "[.verdict, .records]"
+    sql -c "CREATE TABLE kept AS SELECT who FROM a WHERE id = 5" \
+      -c "SET session_replication_role = replica; UPDATE a SET who = NULL WHERE id = 5; DELETE FROM s WHERE id = 4; INSERT INTO p VALUES (99, \$\$2026-01-03\$\$)"
+    judge
+    sql -c "SET session_replication_role = replica; UPDATE a SET who = (SELECT who FROM kept) WHERE id = 5; INSERT INTO s VALUES (4, 4, \$\$t\$\$); DELETE FROM p WHERE id = 99"
+    tally pg sql --to-extension | sql
+    psql -XAtc "SELECT extname FROM pg_extension WHERE extname = \$\$tally\$\$"
+    sql -c "INSERT INTO u VALUES (901, \$\$k\$\$, \$\$by the extension\$\$)"
+    tally pg sql --from-extension --schema-owner "the \"owner\"" | sql 2>/dev/null
+    sql -c "INSERT INTO u VALUES (902, \$\$k\$\$, \$\$by plain SQL\$\$)"
+    psql -XAtc "SELECT count(*) FROM pg_extension WHERE extname = \$\$tally\$\$"
+    judge'
+  expect 0 'BEGIN;
+COMMIT;
+"the ""owner"""
+schema "tally" exists
+["intact",[]]
+intact|0
+30 records, 30 with their events
+["intact",35]
+["tampered",["content-altered","missing","unsealed"]]
+tampered|3
+tally
+0
+["intact",[]]
+intact|0'
+}
+
+@test "plain SQL: what is refused" {
+  run --separate-stderr "$TALLY" pg sql --from-extension --to-extension
+  [ "$status" -eq 2 ]
+  [[ $stderr == *"--from-extension and --to-extension exclude each other"* ]]
+  server '
+    sql -c "CREATE EXTENSION tally"
+    tally pg sql | sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    tally pg sql --to-extension | sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    sql -c "CREATE DATABASE two" -c "CREATE DATABASE latin ENCODING LATIN1 TEMPLATE template0"
+    tally pg sql --from-extension | PGDATABASE=two sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    tally pg sql | PGDATABASE=latin sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    PGDATABASE=two sql -c "CREATE SCHEMA tally"
+    tally pg sql | PGDATABASE=two sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    tally pg sql >/dev/full; echo "status $?"'
+  expect 0 'the extension tally is installed in this database
+schema "tally" is not one of plain SQL
+the extension tally is not installed in this database
+the encoding of database "latin" is LATIN1, not UTF8
+schema "tally" exists
+status 5' 'tally: cannot write to standard output: no space left on device'
+}
