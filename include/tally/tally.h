@@ -5,6 +5,7 @@
 
 #include <tally/adopt.h>
 #include <tally/bundle.h>
+#include <tally/carry.h>
 #include <tally/diagnose.h>
 #include <tally/dispatch.h>
 #include <tally/error.h>

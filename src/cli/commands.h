@@ -18,6 +18,7 @@ extern const struct command command_consistency;
 extern const struct command command_stat;
 extern const struct command command_key;
 extern const struct command command_checkpoint;
+extern const struct command command_publish;
 extern const struct command command_sink;
 extern const struct command command_restore;
 extern const struct command command_adopt;
