@@ -253,7 +253,6 @@ DELETE FROM tally.record WHERE key = '7' AND event_id IS NULL AND salt IS NULL
 DELETE FROM tally.event WHERE event LIKE '{"backfill"%"label":"a"%'
 UPDATE tally.event SET event = replace(event, '"order_by":["id"]', '"order_by":["v"]') WHERE event LIKE '{"backfill"%"label":"a"%'
 ALTER TABLE tally.backfill DISABLE TRIGGER guard
-DROP TABLE a
 SQL
   server 'judge_deeds old'
   expect 0 "" ""
