@@ -91,8 +91,7 @@ class Bench:
         server = self.server(contender.build, contender.preload,
                              row.cell.disk)
         server.empty()
-        server.script(*(HERE / "sql" / f"{name}.sql"
-                        for name in ("table",) + contender.tables))
+        server.script(*scripts(("table",) + contender.tables))
         server.sql("CHECKPOINT")
         os.sync()
         syncs = server.syncs()
@@ -125,6 +124,17 @@ class Bench:
             return read_logs(folder.glob("log.*"))
         finally:
             shutil.rmtree(folder)
+
+
+def scripts(names):
+    """The files of these scripts, which are one session's."""
+    plain = ROOT / "pg/sql/plain"
+    for name in names:
+        if name == "parts":
+            parts = (plain / name).read_text(encoding="ascii").split()
+            yield from (plain / f"{part}.sql" for part in parts)
+        else:
+            yield HERE / "sql" / f"{name}.sql"
 
 
 def read_logs(paths):

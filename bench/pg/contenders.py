@@ -17,6 +17,16 @@ APPEND = """\
 	'document/' || :who, {json});
 {end}"""
 
+# Without the extension: the chain is free before the flush, which is waited for
+# before anybody is answered (doc/postgresql-plain.md).
+GROUPED = INSERT.replace("{begin}", """\
+BEGIN;
+SET LOCAL synchronous_commit = off;
+""").replace("{end}", """\
+COMMIT;
+SELECT pg_logical_emit_message(true, 'tally', '');
+""")
+
 JSON = ("'{\"ip\": \"198.51.100.7\", \"agent\": \"Mozilla/5.0 (X11; Linux"
         " x86_64)\", \"fields\": [\"title\", \"body\"], \"version\": 42,"
         " \"result\": \"success\"}'::jsonb")
@@ -59,6 +69,9 @@ def ours(key, label, level, **more):
                      options=f"-c tally.early_release={level}", **more)
 
 
+# "parts" stands for the script of tally pg sql.
+PLAIN_SQL = ("plain_begin", "parts", "plain_end")
+
 CONTENDERS = [
     Contender("plain", "plain insert, no chain"),
     Contender("unchained", "two inserts, rendered, no chain", ("tally",),
@@ -73,6 +86,9 @@ CONTENDERS = [
               "check_deferred"),
     Contender("unique", "UNIQUE (prev) + retry", ("unique_retry",),
               "check_in_row", script=APPEND),
+    Contender("no-extension", "tally, plain SQL", PLAIN_SQL, "check_tally"),
+    Contender("no-extension-grouped", "tally, plain SQL, group commit",
+              PLAIN_SQL, "check_tally", script=GROUPED),
     ours("tally-off", "tally, off", "off"),
     ours("tally-local", "tally, local", "local"),
     ours("tally-full", "tally, full", "full"),
@@ -115,6 +131,8 @@ def measures(contender, cell, sessions):
     """Is this one worth a turn?"""
     if contender.forks:
         return cell.chains == 1 and sessions == GOAL_SESSIONS
+    if contender.script is GROUPED and cell.open_ms:
+        return False
     # Without a standby, full does what local does; with one, local what off.
     if contender.key.startswith("tally-full"):
         return cell.disk == "standby"

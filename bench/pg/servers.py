@@ -163,6 +163,7 @@ class Server:
     def empty(self):
         self.sql("SET client_min_messages = error;"
                  " DROP EXTENSION IF EXISTS tally CASCADE;"
+                 " DROP SCHEMA IF EXISTS tally CASCADE;"
                  " DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
     def script(self, *paths):

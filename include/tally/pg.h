@@ -71,6 +71,59 @@ tally_pg_export(const char *conninfo,
     const struct tally_pg_export_options *options, const char *dir,
     struct tally_pg_exported *out, struct tally_error *error);
 
+/* Where a database is: for tally_carrier_open. */
+struct tally_pg_place {
+	uint64_t cluster; /* PostgreSQL's system identifier */
+	uint32_t timeline;
+	char database[256];
+};
+
+/* Errors are those of tally_pg_verify. */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_locate(const char *conninfo, struct tally_pg_place *out,
+    struct tally_error *error);
+
+struct tally_pg_carry_options {
+	/* The database has to be this one; else TALLY_E_USAGE. */
+	struct tally_pg_place place;
+	/* The last record of each chain that the copy has. */
+	const struct tally_outside_head *heads;
+	size_t heads_len;
+	bool without_events;
+	/*
+	 * Takes records, which live until it returns: of each chain in order,
+	 * from the one after its head.  Not 0 ends the call, which returns it.
+	 */
+	int (*take)(void *arg, const struct tally_record *records, size_t count,
+	    struct tally_error *error);
+	/* A chain that is not what was carried; nothing more of it is. */
+	void (*finding)(void *arg, const struct tally_finding *finding);
+	int (*progress)(void *arg, const struct tally_progress *progress);
+	void *arg;
+};
+
+struct tally_pg_carried {
+	uint64_t records; /* taken */
+	uint64_t events;  /* of these, with their event */
+	uint64_t findings;
+};
+
+/*
+ * Reads what the database has beyond the heads, once it is durable: flushed,
+ * and confirmed by as many synchronous standbys as have to.  With events, each
+ * record that kept its event, or whose row still gives what was sealed, has
+ * it; the others, and all without events, have TALLY_BODY_ELSEWHERE.  A head
+ * that the database does not have, or has otherwise, is a finding: missing,
+ * truncated, rolled-back; and so is a record that does not follow.
+ *
+ * Returns 0; what take returned; TALLY_E_BUSY if it does not become durable
+ * within a minute; and what tally_pg_verify returns.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_carry(const char *conninfo,
+    const struct tally_pg_carry_options *options,
+    struct tally_pg_carried *out, struct tally_error *error);
+
 /* What tally is in a database, and what state it is in. */
 struct tally_pg_state {
 	int server_version; /* 150000 and so on */

@@ -5,7 +5,9 @@
 
 #include <tally/adopt.h>
 #include <tally/bundle.h>
+#include <tally/carry.h>
 #include <tally/diagnose.h>
+#include <tally/dispatch.h>
 #include <tally/error.h>
 #include <tally/log.h>
 #include <tally/profile.h>

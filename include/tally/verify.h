@@ -100,6 +100,15 @@ struct tally_verify_options {
 	size_t heads_len;
 	bool heads_complete; /* heads are all chains as of one size: a chain
 				beside them that began before is inserted */
+	/*
+	 * In a database (tally/pg.h): the hash that a copy has of a record, so
+	 * that the first that differs can be named; or NULL.  Returns 0 or an
+	 * error, which ends the verification.
+	 */
+	int (*copy)(void *copy_arg, const char *chain, size_t chain_len,
+	    uint64_t seq, struct tally_hash *out_hash,
+	    struct tally_error *error);
+	void *copy_arg;
 	const char *const *vkeys; /* keys of the log, known from outside: orders
 				     in tally:log are judged by them */
 	size_t vkeys_len;

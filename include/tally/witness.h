@@ -29,6 +29,16 @@ tally_key_generate_witness(const char *path, const char *name,
     struct tally_error *error);
 
 /*
+ * Adds the signature lines of note, a checkpoint with cosignatures that the
+ * caller checked, to public/checkpoint of the log in dir, if that has the same
+ * text.  Returns 0; TALLY_END if another checkpoint is public by now; errors
+ * of files.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_publish_cosign(const char *dir, const char *note, size_t note_len,
+    struct tally_error *error);
+
+/*
  * From now on the witness whose state is in dir (made if it is missing) knows
  * the log with this key; the key's name is the log's origin.  A log may have
  * several keys.  Durable when it returns; what was cosigned stays.

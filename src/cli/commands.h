@@ -18,6 +18,8 @@ extern const struct command command_consistency;
 extern const struct command command_stat;
 extern const struct command command_key;
 extern const struct command command_checkpoint;
+extern const struct command command_publish;
+extern const struct command command_sink;
 extern const struct command command_restore;
 extern const struct command command_adopt;
 extern const struct command command_witness;
@@ -33,6 +35,10 @@ extern const struct command command_pg_verify;
 extern const struct command command_pg_export;
 extern const struct command command_pg_status;
 extern const struct command command_pg_sql;
+
+/* Of the group "sink". */
+extern const struct command command_sink_send;
+extern const struct command command_sink_check;
 
 /* Of the group "witness". */
 extern const struct command command_witness_add;

@@ -42,6 +42,25 @@ widen(struct heads *heads)
 	return true;
 }
 
+bool
+heads_add(struct heads *heads, const char *chain, size_t len, uint64_t seq,
+    const struct tally_hash *hash)
+{
+	char *name = malloc(len + 1);
+
+	if (name == NULL || !widen(heads)) {
+		free(name);
+		return false;
+	}
+	memcpy(name, chain, len);
+	name[len] = '\0';
+	heads->name[heads->count] = name;
+	heads->head[heads->count++] = (struct tally_outside_head){
+		.chain = name, .chain_len = len, .seq = seq, .hash = *hash
+	};
+	return true;
+}
+
 /* The place behind a string that begins at text, or NULL. */
 static const char *
 skip_string(const char *text)
@@ -111,24 +130,19 @@ take(struct heads *heads, const char *path, uint64_t number, char *line)
 {
 	struct tally_outside_head head = { 0 };
 	size_t len = strcspn(line, "\r\n");
-	char *chain = malloc(TALLY_CHAIN_MAX + 1);
+	char chain[TALLY_CHAIN_MAX + 1];
 
 	line[len] = '\0';
-	if (chain == NULL || !widen(heads)) {
-		free(chain);
-		complain("out of memory");
-		return STATUS_IO;
-	}
 	if (!parse_head(line, len, &head, chain)) {
-		free(chain);
 		complain("\"%s\" line %" PRIu64 " is no head; \"tally head"
 			 " --json\" prints them",
 		    path, number);
 		return STATUS_UNJUDGED;
 	}
-	head.chain = chain;
-	heads->name[heads->count] = chain;
-	heads->head[heads->count++] = head;
+	if (!heads_add(heads, chain, head.chain_len, head.seq, &head.hash)) {
+		complain("out of memory");
+		return STATUS_IO;
+	}
 	return STATUS_DONE;
 }
 

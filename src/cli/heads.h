@@ -3,6 +3,7 @@
 #ifndef TALLY_CLI_HEADS_H
 #define TALLY_CLI_HEADS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <tally/verify.h>
@@ -19,6 +20,11 @@ struct heads {
 /* Reads path, or standard input for "-"; complains if it is no such file. */
 enum status
 heads_read(struct heads *heads, const char *path);
+
+/* One more; false: no memory. */
+bool
+heads_add(struct heads *heads, const char *chain, size_t len, uint64_t seq,
+    const struct tally_hash *hash);
 
 void
 heads_free(struct heads *heads);

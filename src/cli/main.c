@@ -30,6 +30,8 @@ static const struct command *const commands[] = {
 	&command_stat,
 	&command_key,
 	&command_checkpoint,
+	&command_publish,
+	&command_sink,
 	&command_restore,
 	&command_adopt,
 	&command_witness,

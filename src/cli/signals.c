@@ -55,10 +55,13 @@ signals_caught(void)
 	return caught != 0;
 }
 
-int
-signals_wait_readable(int fd, bool wait)
+/*
+ * pselect with the signals let through while it waits, so that none slips in
+ * between the look and the wait.  fd -1: none.
+ */
+static int
+wait_for(int fd, const struct timespec *timeout)
 {
-	const struct timespec now = { 0, 0 };
 	sigset_t both;
 	sigset_t before;
 	fd_set readable;
@@ -68,15 +71,32 @@ signals_wait_readable(int fd, bool wait)
 	sigaddset(&both, SIGINT);
 	sigaddset(&both, SIGTERM);
 	FD_ZERO(&readable);
-	FD_SET(fd, &readable);
+	if (fd >= 0)
+		FD_SET(fd, &readable);
 	if (sigprocmask(SIG_BLOCK, &both, &before) != 0)
 		return -1;
 	if (!signals_caught())
-		result = pselect(fd + 1, &readable, NULL, NULL,
-		    wait ? NULL : &now, &before);
+		result = pselect(fd + 1, &readable, NULL, NULL, timeout,
+		    &before);
 	if (result < 0 && errno == EINTR)
 		result = 0;
 	if (sigprocmask(SIG_SETMASK, &before, NULL) != 0)
 		return -1;
 	return result;
+}
+
+int
+signals_wait_readable(int fd, bool wait)
+{
+	const struct timespec now = { 0, 0 };
+
+	return wait_for(fd, wait ? NULL : &now);
+}
+
+void
+signals_sleep(uint64_t seconds)
+{
+	const struct timespec timeout = { .tv_sec = (time_t)seconds };
+
+	(void)wait_for(-1, &timeout);
 }

@@ -8,6 +8,7 @@
 #define TALLY_CLI_SIGNALS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* From here on the first signal is only remembered. */
 void
@@ -23,5 +24,9 @@ signals_caught(void);
  */
 int
 signals_wait_readable(int fd, bool wait);
+
+/* Waits for so long, or until a signal came. */
+void
+signals_sleep(uint64_t seconds);
 
 #endif

@@ -159,6 +159,22 @@ tally_line_encode(const char *header, size_t header_len,
 	return (size_t)(p - out);
 }
 
+size_t
+tally_line_encode_elsewhere(const char *header, size_t header_len,
+    const struct tally_hash *hash, const char *source, size_t source_len,
+    char *out)
+{
+	char *p = out;
+
+	p = put(p, header, header_len - 1);
+	p = PUT(p, ",\"hash\":\"");
+	p = put_hash(p, hash);
+	p = PUT(p, "\",\"event-at\":\"");
+	p = put(p, source, source_len);
+	p = PUT(p, "\"}\n");
+	return (size_t)(p - out);
+}
+
 /* The header, without its last "}". */
 static bool
 decode_header(struct cursor *cursor, struct tally_header *out)

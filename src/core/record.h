@@ -65,6 +65,12 @@ tally_line_encode(const char *header, size_t header_len,
     const struct tally_hash *hash, const uint8_t *salt, const char *event,
     size_t event_len, char *out);
 
+/* The same for a record whose event is at the source (escaped text). */
+size_t
+tally_line_encode_elsewhere(const char *header, size_t header_len,
+    const struct tally_hash *hash, const char *source, size_t source_len,
+    char *out);
+
 /*
  * Takes apart line[0, len), line feed included: exactly the layouts of
  * section 5, byte for byte.  Does not hash, and does not look into the event

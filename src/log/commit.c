@@ -275,11 +275,29 @@ call_match(struct tally_log *log, struct tally_call *call,
 	return TALLY_OK;
 }
 
+/* A carried call: is each record the next one?  All or nothing. */
+static int
+call_follow(struct tally_log *log, struct tally_call *call,
+    struct tally_error *error)
+{
+	for (size_t i = 0; i < call->count; i++) {
+		int result = tally_batch_follows(log, &call->items[i], call,
+		    error);
+
+		if (result != 0) {
+			error->item = i;
+			return result;
+		}
+	}
+	return TALLY_OK;
+}
+
 static int
 call_seal(struct tally_log *log, struct tally_call *call,
     struct tally_error *error)
 {
-	int result = call_match(log, call, error);
+	int result = call->carried ? call_follow(log, call, error)
+				   : call_match(log, call, error);
 
 	for (size_t i = 0; i < call->count && result == 0; i++) {
 		struct tally_item *item = &call->items[i];
@@ -454,8 +472,8 @@ group_await(struct tally_group *group)
 }
 
 /* Once through a group, as its leader or not. */
-static int
-call_run(struct tally_log *log, struct tally_call *call,
+int
+tally_call_run(struct tally_log *log, struct tally_call *call,
     struct tally_error *error)
 {
 	struct tally_group *group;
@@ -511,7 +529,7 @@ append(struct tally_log *log, const struct tally_append *requests, size_t count,
 			break;
 		/* A recovery in between may ask more of the index than was
 		 * looked up: then all of it once more. */
-		result = call_run(log, &call, error);
+		result = tally_call_run(log, &call, error);
 		if (result != TALLY_E_BUSY || i == TRIES)
 			break;
 		call_reset(&call);

@@ -18,6 +18,7 @@ struct tally_call {
 	size_t ids; /* items that have one */
 	bool buffered;
 	bool own; /* chains may be the log's own */
+	bool carried; /* its ids are not looked up: a place is taken once */
 	int result;
 	struct tally_error error;
 	struct tally_call *next;
@@ -31,6 +32,14 @@ tally_call_prepare(struct tally_log *log, const struct tally_append *requests,
 
 void
 tally_call_wipe(struct tally_call *call);
+
+/*
+ * commit.c: through a group, to an acknowledged end; TALLY_E_BUSY if its ids
+ * have to be looked up again.
+ */
+TALLY_MUST_CHECK int
+tally_call_run(struct tally_log *log, struct tally_call *call,
+    struct tally_error *error);
 
 /* commit.c: the groups that wait in the handle's pool. */
 void

@@ -97,7 +97,8 @@ tally_batch_reserve(struct tally_batch *batch, size_t records, size_t bytes,
 size_t
 tally_item_bytes(const struct tally_item *item)
 {
-	return TALLY_HEADER_MAX + TALLY_LINE_EXTRA + item->event_len;
+	return TALLY_HEADER_MAX + TALLY_LINE_EXTRA + item->event_len +
+	    item->source_len;
 }
 
 struct tally_chain *
@@ -157,6 +158,35 @@ remember(struct tally_batch *batch, struct tally_item *item)
 }
 
 int
+tally_batch_follows(struct tally_log *log, const struct tally_item *item,
+    const void *follower, struct tally_error *error)
+{
+	struct tally_touched *chain = touch(log, item->slot);
+
+	if (chain->follower != follower) {
+		chain->follower = follower;
+		chain->ahead_seq = chain->head.seq;
+		chain->ahead_hash = chain->head.hash;
+	}
+	if (item->carried_seq != chain->ahead_seq + 1)
+		return tally_fail(error, TALLY_E_CONFLICT,
+		    "record %llu of chain \"%.*s\" does not follow: the log"
+		    " ends at record %llu",
+		    (unsigned long long)item->carried_seq, (int)item->chain_len,
+		    item->chain, (unsigned long long)chain->ahead_seq);
+	if (item->is_moved &&
+	    !tally_hash_equal(&item->prev, &chain->ahead_hash))
+		return tally_fail(error, TALLY_E_CONFLICT,
+		    "record %llu of chain \"%.*s\" does not link to the record"
+		    " that the log has before it",
+		    (unsigned long long)item->carried_seq, (int)item->chain_len,
+		    item->chain);
+	chain->ahead_seq++;
+	chain->ahead_hash = item->hash;
+	return TALLY_OK;
+}
+
+int
 tally_batch_add(struct tally_log *log, struct tally_item *item,
     struct tally_error *error)
 {
@@ -171,7 +201,7 @@ tally_batch_add(struct tally_log *log, struct tally_item *item,
 		.digest = item->digest,
 		.prev = chain->head.hash,
 		.seq = chain->head.seq + 1,
-		.time_us = seal_time(),
+		.time_us = item->is_moved ? item->time_us : seal_time(),
 	};
 	char text[TALLY_HEADER_MAX];
 	size_t text_len, line_len;
@@ -182,9 +212,13 @@ tally_batch_add(struct tally_log *log, struct tally_item *item,
 		    "the chain is full: it has 2^53 - 1 records");
 	text_len = tally_header_encode(&header, text);
 	hash = tally_hash_leaf(&batch->hasher, text, text_len);
-	line_len = tally_line_encode(text, text_len, &hash,
-	    item->salted ? item->salt : NULL, item->event, item->event_len,
-	    line);
+	if (item->source != NULL)
+		line_len = tally_line_encode_elsewhere(text, text_len, &hash,
+		    item->source, item->source_len, line);
+	else
+		line_len = tally_line_encode(text, text_len, &hash,
+		    item->salted ? item->salt : NULL, item->event,
+		    item->event_len, line);
 	if (item->id_len != 0)
 		remember(batch, item);
 	chain->head.index = batch->place.size;

@@ -26,6 +26,14 @@ struct tally_item {
 	bool salted;
 	uint8_t salt[TALLY_SALT_SIZE];
 	struct tally_hash digest;
+	/* Carried: refused unless it is the next of its chain. */
+	uint64_t carried_seq; /* 0: not carried */
+	bool is_moved;        /* with prev, time and hash as they are here */
+	struct tally_hash prev;
+	int64_t time_us;
+	struct tally_hash hash;
+	const char *source; /* escaped, in place of the event; or NULL */
+	size_t source_len;
 	uint64_t chain_key, id_key;
 	struct tally_chain *slot;   /* resolved under the lock */
 	struct tally_item *repeats; /* the id is that of this item's record */
@@ -39,6 +47,10 @@ struct tally_item {
 struct tally_touched {
 	struct tally_chain *slot;
 	struct tally_chain_head head;
+	/* Where the chain will be behind what follower checked so far. */
+	const void *follower;
+	uint64_t ahead_seq;
+	struct tally_hash ahead_hash;
 	uint32_t next; /* in its bucket, + 1 */
 };
 
@@ -84,6 +96,14 @@ tally_item_bytes(const struct tally_item *item);
 TALLY_MUST_CHECK int
 tally_batch_add(struct tally_log *log, struct tally_item *item,
     struct tally_error *error);
+
+/*
+ * Will a carried item be the next of its chain, behind what the batch holds
+ * and what was asked for follower before?  Returns 0 or TALLY_E_CONFLICT.
+ */
+TALLY_MUST_CHECK int
+tally_batch_follows(struct tally_log *log, const struct tally_item *item,
+    const void *follower, struct tally_error *error);
 
 /*
  * Writes the batch at the tail and publishes it; nothing of it on an error.

@@ -27,6 +27,11 @@ struct tally_pg_chain {
 	atomic_uint_fast64_t records; /* seen */
 	atomic_uint_fast64_t bad;     /* of these, whose header does not hold */
 	atomic_bool suspect;          /* to be judged record by record */
+	/* While it is carried: what the copy has of it. */
+	int64_t carried_seq; /* 0: nothing */
+	struct tally_hash carried_hash;
+	bool is_confirmed;            /* the record of carried_seq was met */
+	bool is_stopped;              /* told: nothing more is carried of it */
 	struct tally_pg_watch *watch; /* outside heads, or NULL */
 	struct tally_pg_chain *next_id; /* of the same slot */
 	struct tally_pg_chain *next_name;

@@ -2,10 +2,9 @@
 /*
  * tally_pg_export: a chain as a file log of its own.
  *
- * First the events of rows are found: records and rows meet sorted by key, as
- * when they are verified, and what holds goes on sorted by seq.  Then the
- * records come in the order of the chain, with the events that are kept beside
- * them, and become lines.
+ * First the events of rows are found (events.h).  Then the records come in the
+ * order of the chain, with the events that are kept beside them, and become
+ * lines.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,10 +19,10 @@
 
 #include "core/fail.h"
 #include "core/text.h"
-#include "pgclient/attached.h"
+#include "pgclient/configuration.h"
 #include "pgclient/entries.h"
+#include "pgclient/events.h"
 #include "pgclient/match.h"
-#include "pgclient/rows.h"
 #include "pgclient/session.h"
 
 #define SEGMENT "log/00000000000000000000.jsonl"
@@ -32,11 +31,7 @@ struct export
 {
 	struct tally_pg_verifier *v;
 	const char *dir;
-	struct tally_sort *events; /* of rows, by seq */
-	bool has_next;
-	struct tally_sort_key next; /* of the event at hand */
-	const void *event;
-	size_t event_len;
+	struct tally_pg_events events; /* of rows */
 	FILE *file;
 	char source[TALLY_CHAIN_TEXT_MAX];
 	size_t source_len;
@@ -65,64 +60,25 @@ static int
 put_record(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
     const struct tally_pg_record *record, struct tally_error *error)
 {
-	struct tally_pg_item item;
-
 	(void)worker;
-	tally_pg_match_prepare(v, record, &item);
-	if (record->key == NULL || item.use == NULL ||
-	    item.use->epoch == NULL || item.chain == NULL)
-		return 0;
-	return tally_pg_match_put(v, &item, record->key, NULL, error);
+	return tally_pg_events_put(v, record, error);
 }
 
 static int
 find_events(struct export *export, struct tally_error *error)
 {
 	struct tally_pg_verifier *v = export->v;
-	struct tally_pg_rows *rows = NULL;
 	char filter[96];
-	int result;
+	int result = tally_pg_events_open(v, &export->events, error);
 
-	for (struct tally_pg_source *source = v->sources->all; source != NULL;
-	     source = source->next)
-		source->is_sorted = source->nroots > 0;
-	result = tally_sort_new(&export->events, TALLY_PG_SORT_MEMORY, error);
-	if (result == 0)
-		result = tally_pg_match_open(v, error);
-	if (result == 0)
-		result = tally_pg_rows_open(v, &rows, error);
 	if (result != 0)
 		return result;
-	tally_pg_match_export(v, export->events);
 	snprintf(filter, sizeof(filter),
 	    "r.chain_id = %" PRId64 " AND r.event_id IS NULL",
 	    v->chains.only->seen.id);
 	result = tally_pg_records_walk(v, filter, put_record, error);
-	if (result == 0)
-		result = tally_pg_rows_read(v, rows, true, error);
-	tally_pg_rows_close(rows);
-	if (result == 0)
-		result = tally_pg_match_judge(v, error);
-	if (result == 0)
-		result = tally_sort_end(export->events, error);
-	return result;
-}
-
-/* The row's event of this seq, if there is one: in ascending order. */
-static int
-find_event(struct export *export, int64_t seq, struct tally_error *error)
-{
-	int result = 0;
-
-	while (result == 0 && export->events != NULL &&
-	    (!export->has_next || export->next.a < (uint64_t)seq)) {
-		result = tally_sort_next(export->events, &export->next,
-		    &export->event, &export->event_len, error);
-		export->has_next = true;
-		if (result == TALLY_END)
-			export->next.a = UINT64_MAX;
-	}
-	return result == TALLY_END ? 0 : result;
+	return result != 0 ? result
+			   : tally_pg_events_find(v, &export->events, error);
 }
 
 /* ---- lines ------------------------------------------------------------ */
@@ -133,7 +89,6 @@ write_line(struct export *export, const struct tally_pg_record *record,
     struct tally_error *error)
 {
 	struct tally_pg_text *line = &export->line;
-	char hex[TALLY_HASH_TEXT_SIZE];
 
 	tally_pg_text_reset(line);
 	if (!tally_pg_text_reserve(line,
@@ -143,12 +98,9 @@ write_line(struct export *export, const struct tally_pg_record *record,
 		line->len = tally_line_encode(header, len, &record->hash,
 		    record->salt, event, event_len, line->at);
 	} else {
-		tally_hash_format(&record->hash, hex);
-		tally_pg_text_add(line, header, len - 1);
-		tally_pg_text_format(line, ",\"hash\":\"%s\",\"event-at\":\"",
-		    hex);
-		tally_pg_text_add(line, export->source, export->source_len);
-		tally_pg_text_put(line, "\"}\n");
+		line->len = tally_line_encode_elsewhere(header, len,
+		    &record->hash, export->source, export->source_len,
+		    line->at);
 	}
 	if (fwrite(line->at, 1, line->len, export->file) != line->len)
 		return fail_file(export, SEGMENT, error);
@@ -192,14 +144,10 @@ take(struct export *export, const struct tally_pg_chain *chain,
 	export->seq = record->seq;
 	export->hash = hash;
 	if (event == NULL && is_only) {
-		result = find_event(export, record->seq, error);
+		result = tally_pg_events_get(&export->events, chain->seen.id,
+		    record->seq, &event, &event_len, error);
 		if (result != 0)
 			return result;
-		if (export->has_next &&
-		    export->next.a == (uint64_t)record->seq) {
-			event = export->event;
-			event_len = export->event_len;
-		}
 	}
 	if (event != NULL) {
 		hash = tally_hash_commitment(hasher, record->salt, event,
@@ -337,42 +285,7 @@ write_all(struct export *export, struct tally_error *error)
 	return result != 0 ? result : write_identity(export, error);
 }
 
-/* ---- reading the configuration ---------------------------------------- */
-
-static int
-take_entry(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
-    const struct tally_pg_record *record, struct tally_error *error)
-{
-	(void)worker;
-	return tally_pg_entries_take(v, record, error);
-}
-
-/* tally:log alone: its events, and what they say of tables. */
-static int
-read_configuration(struct tally_pg_verifier *v, struct tally_error *error)
-{
-	char filter[64];
-	int result = tally_pg_catalog_judge(v, error);
-
-	if (result == 0)
-		result = tally_pg_chains_load(v, error);
-	if (result == 0 && v->chains.log == NULL)
-		return tally_fail(error, TALLY_END,
-		    "nothing was attached yet in database \"%s\"",
-		    v->server.database);
-	if (result == 0)
-		result = tally_pg_entries_open(v, error);
-	if (result == 0)
-		result = tally_pg_sources_open(v, error);
-	if (result != 0)
-		return result;
-	snprintf(filter, sizeof(filter), "r.chain_id = %" PRId64,
-	    v->chains.log->seen.id);
-	result = tally_pg_records_walk(v, filter, take_entry, error);
-	if (result == 0)
-		result = tally_pg_sources_load(v, error);
-	return result != 0 ? result : tally_pg_attached_judge(v, error);
-}
+/* ---- the calls -------------------------------------------------------- */
 
 static void
 close_all(struct tally_pg_verifier *v)
@@ -406,7 +319,7 @@ tally_pg_export(const char *conninfo,
 	v->is_exporting = true;
 	result = tally_pg_session_open(v, conninfo, options->jobs, error);
 	if (result == 0)
-		result = read_configuration(v, error);
+		result = tally_pg_configuration_read(v, error);
 	if (result == 0)
 		result = name_source(&export, error);
 	if (result == 0)
@@ -418,7 +331,7 @@ tally_pg_export(const char *conninfo,
 	if (export.file != NULL && fclose(export.file) != 0 && result == 0)
 		result = fail_file(&export, SEGMENT, error);
 	tally_pg_text_wipe(&export.line);
-	tally_sort_free(export.events);
+	tally_pg_events_close(&export.events);
 	close_all(v);
 	return result;
 }
@@ -437,7 +350,7 @@ tally_pg_status(const char *conninfo,
 	v->options = &how;
 	result = tally_pg_session_open(v, conninfo, 1, error);
 	if (result == 0)
-		result = read_configuration(v, error);
+		result = tally_pg_configuration_read(v, error);
 	memset(out, 0, sizeof(*out));
 	out->server_version = v->server.version;
 	out->has_extension = v->server.has_extension;

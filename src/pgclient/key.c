@@ -326,7 +326,11 @@ export_record(struct tally_pg_key *group, const struct tally_pg_member *record,
 {
 	static const char head[] = "{\"op\":\"update\",";
 	struct tally_pg_verifier *v = group->v;
-	const struct tally_sort_key at = { (uint64_t)record->item.seq, 0, 0 };
+	const struct tally_sort_key at = {
+		(uint64_t)record->item.chain->seen.id,
+		(uint64_t)record->item.seq,
+		0,
+	};
 	const struct tally_pg_member *row = find_row(group, record);
 	struct tally_pg_text event = { 0 };
 	const uint8_t *salt = member_has(record, TALLY_PG_HAS_SALT)

@@ -54,7 +54,7 @@ tally_pg_match_prepare(struct tally_pg_verifier *v,
 
 /*
  * With it, judging tells nothing: the event of each row that a record holds
- * for goes there, by the record's seq.
+ * for goes there, by the record's chain and seq.
  */
 void
 tally_pg_match_export(struct tally_pg_verifier *v, struct tally_sort *events);

@@ -15,8 +15,8 @@ tally_pg_outside_pass(struct tally_pg_verifier *v, struct tally_pg_chain *chain,
     int64_t seq, const struct tally_step *step);
 
 /* All records have passed. */
-void
-tally_pg_outside_judge(struct tally_pg_verifier *v);
+TALLY_MUST_CHECK int
+tally_pg_outside_judge(struct tally_pg_verifier *v, struct tally_error *error);
 
 /* Does every chain that is judged have a head at its end, or behind it? */
 bool

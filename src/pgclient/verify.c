@@ -380,9 +380,7 @@ judge(struct tally_pg_verifier *v, struct tally_error *error)
 		result = tally_pg_tracked_judge(v, error);
 	if (result == 0)
 		result = judge_rows(v, error);
-	if (result == 0)
-		tally_pg_outside_judge(v);
-	return result;
+	return result != 0 ? result : tally_pg_outside_judge(v, error);
 }
 
 static unsigned

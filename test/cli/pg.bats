@@ -4,58 +4,11 @@
 # shellcheck disable=SC2016 # scripts for another shell
 
 load helper
+load server
 
-setup_file() {
-  local top
-  top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-  if [ -n "$("$top/tools/check-pg" --obstacle)" ]; then
-    skip "PostgreSQL's server headers are not installed"
-  fi
-  mkdir -p "$top/build"
-  # Several builds are tested at a time, and share the installation.
-  flock "$top/build/pg-root.lock" "$top/tools/pg-root" "$top/build/pg/root" \
-    >/dev/null
-}
-
-# Runs a script of bash with a server; psql and tally find it by themselves.
-server() { # [OPTION ...] SCRIPT
-  local script=${*: -1}
-
-  run --separate-stderr "$SOURCE/tools/pg-server" \
-    --root "$SOURCE/build/pg/root" --preload "${@:1:$#-1}" \
-    --run "set -u; tally() { \"$TALLY\" \"\$@\"; }; DB=dbname=postgres
-sql() { psql -XAtq -v ON_ERROR_STOP=1 \"\$@\" >/dev/null; }
-$(declare -f tables tracked types deed_database judge_deeds kinds)
-SOURCE=$(printf %q "$SOURCE")
-$script"
-}
-
-# Tables of every kind, with rows; SQL for psql.
-# shellcheck disable=SC2317
-tables() {
-  cat <<'SQL'
-CREATE EXTENSION tally;
-CREATE TABLE a (id bigint PRIMARY KEY, org int, who text);
-SELECT tally.attach('a', chain_by => 'org');
-INSERT INTO a SELECT g, g % 3, E'al"ice\t\\' || g FROM generate_series(1, 90) g;
-CREATE TABLE u (id int, k text, v text, PRIMARY KEY (id, k));
-SELECT tally.attach('u', append_only => false, salted => true);
-INSERT INTO u SELECT g, 'k' || g, 'v' FROM generate_series(1, 50) g;
-UPDATE u SET v = 'w' WHERE id % 3 = 0;
-DELETE FROM u WHERE id % 5 = 0;
-CREATE TABLE s (id int PRIMARY KEY, severity int, t text);
-SELECT tally.attach('s', only_when => 'severity >= 3 AND lower(t) <> ''x''',
-  keep_event => true);
-INSERT INTO s SELECT g, g % 6, 't' FROM generate_series(1, 30) g;
-CREATE TABLE p (id int, d date, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
-CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
-CREATE TABLE p2 (d date NOT NULL, id int NOT NULL);
-ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
-SELECT tally.attach('p');
-INSERT INTO p SELECT g, '2026-01-01'::date + g FROM generate_series(1, 50) g;
-SELECT tally.append('deploys', '{"v": 1}', 'd1');
-SQL
-}
+# Functions that scripts call.
+# shellcheck disable=SC2034
+SERVER_FUNCTIONS="tables tracked types deed_database judge_deeds kinds"
 
 # Tracked tables, and an attached one beside them.
 # shellcheck disable=SC2317
@@ -439,4 +392,69 @@ tally: "pg" needs a command; see "tally pg --help"'
   expect 0 'tally     tables alone
 status 0
 ["missing","3"]'
+}
+
+@test "plain SQL: its script, judged and exported from outside, and the way to the extension" {
+  server '
+    sql -c "CREATE ROLE \"the \"\"owner\"\"\"" -c "CREATE ROLE runner LOGIN IN ROLE \"the \"\"owner\"\"\"" \
+      -c "GRANT CREATE ON DATABASE postgres TO \"the \"\"owner\"\"\"" \
+      -c "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO \"the \"\"owner\"\"\""
+    tally pg sql --schema-owner "the \"owner\"" >script
+    sed -n "/^BEGIN;/p;\$p" script
+    PGUSER=runner sql -f script 2>/dev/null
+    psql -XAtc "SELECT DISTINCT proowner::regrole FROM pg_proc WHERE pronamespace = \$\$tally\$\$::regnamespace"
+    PGUSER=runner sql -f script 2>&1 | sed -n "s/.*ERROR: *//p"
+    tables | grep -v "^CREATE EXTENSION\|tally.track" | sql
+    judge() { tally pg verify $DB --jobs 2 --json | jq -c "[.verdict, (.findings | map(.kind) | unique)]"
+      psql -XAtc "SELECT verdict, findings FROM tally.verify_summary()"; }
+    judge
+    tally pg export $DB copy --chain a/1
+    tally verify copy --json | jq -c "[.verdict, .records]"
+    sql -c "CREATE TABLE kept AS SELECT who FROM a WHERE id = 5" \
+      -c "SET session_replication_role = replica; UPDATE a SET who = NULL WHERE id = 5; DELETE FROM s WHERE id = 4; INSERT INTO p VALUES (99, \$\$2026-01-03\$\$)"
+    judge
+    sql -c "SET session_replication_role = replica; UPDATE a SET who = (SELECT who FROM kept) WHERE id = 5; INSERT INTO s VALUES (4, 4, \$\$t\$\$); DELETE FROM p WHERE id = 99"
+    tally pg sql --to-extension | sql
+    psql -XAtc "SELECT extname FROM pg_extension WHERE extname = \$\$tally\$\$"
+    sql -c "INSERT INTO u VALUES (901, \$\$k\$\$, \$\$by the extension\$\$)"
+    tally pg sql --from-extension --schema-owner "the \"owner\"" | sql 2>/dev/null
+    sql -c "INSERT INTO u VALUES (902, \$\$k\$\$, \$\$by plain SQL\$\$)"
+    psql -XAtc "SELECT count(*) FROM pg_extension WHERE extname = \$\$tally\$\$"
+    judge'
+  expect 0 'BEGIN;
+COMMIT;
+"the ""owner"""
+schema "tally" exists
+["intact",[]]
+intact|0
+30 records, 30 with their events
+["intact",35]
+["tampered",["content-altered","missing","unsealed"]]
+tampered|3
+tally
+0
+["intact",[]]
+intact|0'
+}
+
+@test "plain SQL: what is refused" {
+  run --separate-stderr "$TALLY" pg sql --from-extension --to-extension
+  [ "$status" -eq 2 ]
+  [[ $stderr == *"--from-extension and --to-extension exclude each other"* ]]
+  server '
+    sql -c "CREATE EXTENSION tally"
+    tally pg sql | sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    tally pg sql --to-extension | sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    sql -c "CREATE DATABASE two" -c "CREATE DATABASE latin ENCODING LATIN1 TEMPLATE template0"
+    tally pg sql --from-extension | PGDATABASE=two sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    tally pg sql | PGDATABASE=latin sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    PGDATABASE=two sql -c "CREATE SCHEMA tally"
+    tally pg sql | PGDATABASE=two sql 2>&1 | sed -n "s/.*ERROR: *//p"
+    tally pg sql >/dev/full; echo "status $?"'
+  expect 0 'the extension tally is installed in this database
+schema "tally" is not one of plain SQL
+the extension tally is not installed in this database
+the encoding of database "latin" is LATIN1, not UTF8
+schema "tally" exists
+status 5' 'tally: cannot write to standard output: no space left on device'
 }

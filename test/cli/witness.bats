@@ -32,6 +32,7 @@ make_witness() { # [NAME]
 }
 # Starts a server on the state; $url is where.
 serve() { # [STATE]
+  rm -f listening
   "$TALLY" witness serve "${1:-state}" --key w.key --listen 127.0.0.1:0 \
     >listening 2>>server.err &
   server=$!

@@ -39,4 +39,5 @@ $triggers$;
 SELECT tally.restored('given over from the extension to plain SQL')
 	WHERE (SELECT record FROM tally_kept.here) = (
 		SELECT record FROM tally.origin ORDER BY number DESC LIMIT 1);
+SET LOCAL client_min_messages = warning;
 DROP SCHEMA tally_kept CASCADE;

@@ -196,7 +196,7 @@ BEGIN
 END
 $source$,
 		epoch ->> 'relation',
-		replace(tally.rendering(epoch), E'\n', E'\n\t\t\t'),
+		tally.rendering(epoch),
 		(SELECT string_agg(format('OLD.%I AS %I', name_now, name), ', ' ORDER BY n)
 			FROM tally.columns_of(epoch, (epoch ->> 'relation')::oid, true)),
 		(SELECT string_agg(format('NEW.%I AS %I', name_now, name), ', ' ORDER BY n)

@@ -122,6 +122,7 @@ END
 $$;
 
 CREATE VIEW tally.log AS
-	SELECT chain, seq, "time", source, key, id, digest, salt, prev, hash
+	SELECT chain COLLATE "C" AS chain, seq, "time", source, key COLLATE "C" AS key,
+		id COLLATE "C" AS id, digest, salt, prev, hash
 	FROM tally.log_list();
 

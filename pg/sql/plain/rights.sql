@@ -30,7 +30,9 @@ DECLARE
 		' tally.begin_epoch(oid, name, text, text, name[], name[], text, boolean, boolean,'
 		' boolean), tally.end_epoch(oid), tally.is_attached(regclass), tally.check_owner(oid),'
 		' tally.storage_fault(oid), tally.place_fault(oid), tally.table_name(oid),'
-		' tally.triggers_of(oid), tally.refuse_truncate()';
+		' tally.triggers_of(oid), tally.refuse_truncate(),'
+		' tally.refuse_absent(text), tally.untrack(regclass), tally.retire(regclass),'
+		' tally.track(regclass, name, text, text, name[], name[], text, boolean, boolean)';
 	reading constant text := 'tally.head(text), tally.head_list(),'
 		' tally.verify(text, bigint, bigint), tally.verify_against(json),'
 		' tally.verify_summary(text, bigint, bigint, json)';
@@ -57,6 +59,8 @@ BEGIN
 		IF role = 'tally_admin' THEN
 			EXECUTE format('GRANT EXECUTE ON FUNCTION %s, tally.log_list(),'
 				' tally.source(bigint), tally.status_list() TO %I', functions, role);
+			EXECUTE format('GRANT EXECUTE ON PROCEDURE tally.backfill(regclass, name[], integer,'
+				' double precision) TO %I', role);
 			EXECUTE format('GRANT SELECT ON tally.log, tally.status TO %I', role);
 		END IF;
 	END LOOP;

@@ -50,6 +50,29 @@ BEGIN
 END
 $$;
 
+-- Are the columns of an epoch what they were?  False: perhaps.  Every commit asks,
+-- so the usual answer, of columns of built-in types, is had in one statement
+-- whose plan PL/pgSQL keeps.
+CREATE FUNCTION tally.columns_surely_hold(epoch json) RETURNS boolean
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+	SET quote_all_identifiers = off
+AS $$
+BEGIN
+	RETURN NOT EXISTS (
+		SELECT FROM json_to_recordset(epoch -> 'columns')
+				AS c (number integer, type text, typmod integer, shape json)
+			LEFT JOIN pg_attribute a ON a.attrelid = (epoch ->> 'relation')::oid
+				AND a.attnum = c.number AND NOT a.attisdropped
+				AND a.atttypmod = c.typmod
+				AND c.type IN (format_type(a.atttypid, NULL),
+					'pg_catalog.' || format_type(a.atttypid, NULL))
+			LEFT JOIN pg_type t ON t.oid = a.atttypid AND (tally.type_is_listed(t.oid)
+				OR (t.oid < 16384 AND t.typcategory = 'A' AND tally.type_is_listed(t.typelem)))
+		WHERE t.oid IS NULL OR c.shape IS NOT NULL);
+END
+$$;
+
 -- What has to hold of the tables of which rows were captured.  Since they were,
 -- nobody else could have changed these tables.
 CREATE FUNCTION tally.check_epochs(me xid8) RETURNS void LANGUAGE plpgsql
@@ -62,7 +85,13 @@ BEGIN
 	FOR epoch IN SELECT tally.config(e.event) FROM tally.event e
 		WHERE e.id IN (SELECT p.epoch FROM tally.pending p WHERE p.xid = me)
 	LOOP
-		fault := tally.columns_fault(epoch);
+		IF epoch ->> 'cluster' <> (SELECT system_identifier::text FROM pg_control_system()) THEN
+			RAISE EXCEPTION 'table "%" was attached in another cluster', epoch ->> 'table'
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					HINT = 'Detach the table and attach it again; that begins a new epoch.';
+		END IF;
+		fault := CASE WHEN NOT tally.columns_surely_hold(epoch)
+			THEN tally.columns_fault(epoch) END;
 		IF fault IS NOT NULL THEN
 			RAISE EXCEPTION '%', fault
 				USING ERRCODE = 'object_not_in_prerequisite_state',

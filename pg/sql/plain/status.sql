@@ -19,10 +19,14 @@ AS $$
 		WHEN e.id IS NULL THEN 'The event that attached it is not in tally:log: this transaction has not committed it, or somebody has removed it.'
 		ELSE coalesce(e.fault, e.shape_fault, f.detail,
 			(SELECT v.detail FROM tally.verify_capture(e.id, e.seq, e.config) v), format(
-			'label "%s", chain "%s"%s, %s, sealed by seq %s of tally:log', e.label,
-			e.config ->> 'prefix', ' by ' || (e.config ->> 'chain_by'),
-			CASE e.config ->> 'append_only' WHEN 'true' THEN 'append-only' ELSE 'changes are sealed' END,
-			e.seq)) END
+			'label "%s", chain "%s"%s, key (%s), %s columns%s, %s, sealed by seq %s of tally:log at %s',
+			e.label, e.config ->> 'prefix', ' by ' || quote_ident(e.config ->> 'chain_by'),
+			(SELECT string_agg(quote_ident(k), ', ' ORDER BY n) FROM json_array_elements_text(e.config -> 'key')
+				WITH ORDINALITY AS k (k, n)), json_array_length(e.config -> 'columns'),
+			', only when ' || (e.config ->> 'only_when'), CASE e.config ->> 'append_only'
+			WHEN 'true' THEN 'append-only' ELSE 'changes are sealed' END, e.seq,
+			(SELECT r."time" FROM tally.record r JOIN tally.chain h ON h.id = r.chain_id
+				WHERE h.name = 'tally:log' AND r.seq = e.seq))) END
 	FROM (SELECT 1) AS one LEFT JOIN unnest(epochs) e ON e.id = epoch
 		LEFT JOIN pg_class c ON c.oid = relation
 		LEFT JOIN LATERAL (SELECT v.detail FROM tally.verify_triggers(epoch, e.seq, relation,

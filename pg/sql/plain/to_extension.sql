@@ -59,4 +59,5 @@ $triggers$;
 SELECT tally.restored('given over from plain SQL to the extension')
 	WHERE 'tally_plain.record'::regclass = (
 		SELECT record FROM tally.origin ORDER BY number DESC LIMIT 1);
+SET LOCAL client_min_messages = warning;
 DROP SCHEMA tally_plain CASCADE;

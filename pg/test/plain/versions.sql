@@ -24,3 +24,5 @@ SELECT chain, seq FROM tally.heads ORDER BY 1;
 SELECT event FROM tally.event ORDER BY id;
 UPDATE tally.record SET seq=1;
 SELECT count(*) FROM tally.pending;
+CREATE TABLE c (id bigint generated always as identity primary key, org int);
+SELECT tally.attach('c', chain_by => 'org');

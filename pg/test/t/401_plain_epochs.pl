@@ -16,10 +16,33 @@ use TallySession;
 my $node = tally_node('epochs', preload => 1, conf => "autovacuum = off\n");
 my @databases = qw(plain twin);
 
+$node->safe_psql('postgres',
+	'CREATE ROLE tally_reader; CREATE ROLE tally_writer; CREATE ROLE tally_admin');
 new_plain($node, 'plain');
 new_twin($node, 'twin');
 # The verifier of plain SQL runs with the rights of the schema's owner.
 $node->safe_psql('plain', 'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO operator');
+
+# ---- one set of tables and functions ------------------------------------------
+
+# The scripts have no source in common: the extension's is frozen when it is
+# released.  So what they make is compared.
+my $tables = q{
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attstorage,
+	(SELECT collname FROM pg_collation WHERE oid = a.attcollation)
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+WHERE c.relnamespace = 'tally'::regnamespace AND c.relname IN ('chain', 'event', 'record',
+	'attachment', 'origin', 'heads', 'log', 'status') ORDER BY c.relname, a.attnum};
+my $indexes = q{SELECT indexdef FROM pg_indexes WHERE schemaname = 'tally'
+	AND tablename IN ('chain', 'event', 'record', 'attachment', 'origin') ORDER BY 1};
+my $functions = q{
+SELECT proname, prokind, pg_get_function_arguments(oid), pg_get_function_result(oid), r
+FROM pg_proc, unnest(ARRAY['tally_reader', 'tally_writer', 'tally_admin']) AS r
+WHERE pronamespace = 'tally'::regnamespace AND has_function_privilege(r, oid, 'EXECUTE')
+	AND proname IN ('attach', 'detach', 'alter', 'restored', 'append', 'append_now', 'receipt',
+		'head', 'verify', 'verify_against', 'verify_summary') ORDER BY proname, r};
+is($node->safe_psql('plain', $_), $node->safe_psql('twin', $_), "alike: $_")
+  for $tables, $indexes, $functions;
 
 # ---- one story -------------------------------------------------------------
 

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "outside/child.h"
+#include "outside/fail.h"
+
+#define SAID_MAX 300
+#define CHUNK 65536
+
+extern char **environ;
+
+/* What comes out of one of its descriptors. */
+struct stream {
+	int fd;
+	char *text;
+	size_t len, room, max;
+	bool cut_off; /* there was more than max */
+};
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- starting --------------------------------------------------------- */
+
+static int
+start(const char *const *argv, const int pipes[4], pid_t *out)
+{
+	union {
+		const char *const *in;
+		char *const *out;
+	} words = { .in = argv };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	int failed = posix_spawn_file_actions_init(&actions);
+
+	if (failed != 0)
+		return failed;
+	failed = posix_spawnattr_init(&attributes);
+	if (failed != 0) {
+		(void)posix_spawn_file_actions_destroy(&actions);
+		return failed;
+	}
+	(void)sigemptyset(&none);
+	failed = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null",
+	    O_RDONLY, 0);
+	if (failed == 0)
+		failed = posix_spawn_file_actions_adddup2(&actions, pipes[1],
+		    1);
+	if (failed == 0)
+		failed = posix_spawn_file_actions_adddup2(&actions, pipes[3],
+		    2);
+	if (failed == 0)
+		failed = posix_spawnattr_setsigmask(&attributes, &none);
+	if (failed == 0)
+		failed = posix_spawnattr_setpgroup(&attributes, 0);
+	if (failed == 0)
+		failed = posix_spawnattr_setflags(&attributes,
+		    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	if (failed == 0)
+		failed = posix_spawnp(out, argv[0], &actions, &attributes,
+		    words.out, environ);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)posix_spawnattr_destroy(&attributes);
+	return failed;
+}
+
+static int
+make_pipes(int pipes[4])
+{
+	for (int i = 0; i < 4; i += 2) {
+		if (pipe(&pipes[i]) != 0)
+			return errno;
+		(void)fcntl(pipes[i], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(pipes[i + 1], F_SETFD, FD_CLOEXEC);
+	}
+	return 0;
+}
+
+/* ---- listening -------------------------------------------------------- */
+
+/* One read; false at the end. */
+static bool
+take(struct stream *stream)
+{
+	char chunk[CHUNK];
+	ssize_t n = read(stream->fd, chunk, sizeof(chunk));
+	size_t len = n > 0 ? (size_t)n : 0;
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (len > stream->max - stream->len) {
+		stream->cut_off = true;
+		len = stream->max - stream->len;
+	}
+	if (stream->len + len + 1 > stream->room) {
+		size_t room = 2 * stream->room + len + 1;
+		char *text = realloc(stream->text, room);
+
+		if (text == NULL) {
+			stream->cut_off = true;
+			return n > 0;
+		}
+		stream->text = text;
+		stream->room = room;
+	}
+	memcpy(stream->text + stream->len, chunk, len);
+	stream->len += len;
+	stream->text[stream->len] = '\0';
+	return n > 0;
+}
+
+/* Until both ends are closed; false if the time was up. */
+static bool
+listen_to(struct stream streams[2], int64_t until_ms)
+{
+	while (streams[0].fd >= 0 || streams[1].fd >= 0) {
+		struct pollfd polled[2] = { { streams[0].fd, POLLIN, 0 },
+			{ streams[1].fd, POLLIN, 0 } };
+		int64_t left = until_ms - now_ms();
+
+		if (left <= 0)
+			return false;
+		if (poll(polled, 2, (int)left) < 0 && errno != EINTR)
+			return false;
+		for (int i = 0; i < 2; i++) {
+			if (polled[i].revents != 0 && !take(&streams[i])) {
+				(void)close(streams[i].fd);
+				streams[i].fd = -1;
+			}
+		}
+	}
+	return true;
+}
+
+/* ---- the call --------------------------------------------------------- */
+
+static int
+judge(const char *name, const struct stream *said, int status, bool in_time,
+    int *out_status, struct tally_error *error)
+{
+	const char *words = said->text == NULL ? "" : said->text;
+	int shown = (int)strcspn(words, "\n");
+
+	if (!in_time)
+		return tally_fail(error, TALLY_E_IO,
+		    "\"%s\" took too long, and was killed", name);
+	if (!WIFEXITED(status))
+		return tally_fail(error, TALLY_E_IO,
+		    "\"%s\" was ended by signal %d", name, WTERMSIG(status));
+	*out_status = WEXITSTATUS(status);
+	if (*out_status != 0)
+		(void)tally_fail(error, TALLY_E_IO,
+		    "\"%s\" ended with status %d: %.*s", name, *out_status,
+		    shown, words);
+	return TALLY_OK;
+}
+
+int
+tally_child_run(const char *const *argv, unsigned timeout_s, size_t max,
+    char **out, size_t *out_len, int *out_status, struct tally_error *error)
+{
+	int pipes[4] = { -1, -1, -1, -1 };
+	struct stream streams[2] = { { .max = max }, { .max = SAID_MAX } };
+	int failed = make_pipes(pipes), status = 0, result;
+	bool in_time = true;
+	pid_t pid = 0;
+
+	if (failed == 0)
+		failed = start(argv, pipes, &pid);
+	for (int i = 1; i < 4; i += 2)
+		if (pipes[i] >= 0)
+			(void)close(pipes[i]);
+	for (int i = 0; i < 2; i++)
+		streams[i].fd = pipes[2 * i];
+	if (failed == 0)
+		in_time = listen_to(streams,
+		    now_ms() + (int64_t)timeout_s * 1000);
+	for (int i = 0; i < 2; i++)
+		if (streams[i].fd >= 0)
+			(void)close(streams[i].fd);
+	if (pid > 0 && !in_time)
+		(void)kill(-pid, SIGKILL);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (failed != 0)
+		result = tally_outside_fail(error, failed, "cannot run \"%s\"",
+		    argv[0]);
+	else
+		result = judge(argv[0], &streams[1], status, in_time,
+		    out_status, error);
+	if (result == 0 && out != NULL && streams[0].cut_off)
+		result = tally_fail(error, TALLY_E_LIMIT,
+		    "\"%s\" printed too much", argv[0]);
+	free(streams[1].text);
+	if (result == 0 && out != NULL) {
+		*out = streams[0].text;
+		*out_len = streams[0].len;
+	} else {
+		free(streams[0].text);
+	}
+	return result;
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * S3, and what speaks like it, with Object Lock: one object for each line,
+ * "<prefix><hash of the origin>/<size>-<part>.json", retained for so many days.
+ *
+ * A server that does not know Object Lock ignores the headers that ask for it,
+ * so after each PUT the retention is read back: an object that is not locked
+ * long enough was not delivered.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <curl/curl.h>
+#include <openssl/evp.h>
+
+#include "core/hash.h"
+#include "core/text.h"
+#include "outside/fail.h"
+#include "outside/http.h"
+#include "outside/sink.h"
+
+#define URL_MAX 1024
+#define REPLY_MAX ((size_t)4 << 20)
+#define SECRET_MAX 4096
+#define DAY_S 86400
+#define MD5_SIZE 16
+/* The server's clock may be behind ours, and cuts fractions off. */
+#define SLACK_S 3600
+
+struct s3 {
+	char *url, *prefix, *ca, *mode;
+	char *sigv4; /* "aws:amz:REGION:s3" */
+	char *user;  /* "KEY:SECRET" */
+	int64_t days;
+};
+
+/* ---- opening ---------------------------------------------------------- */
+
+static int
+read_user(const struct tally_sink *sink, const json_t *config, struct s3 *s3,
+    struct tally_error *error)
+{
+	const char *path;
+	size_t len;
+	int result = tally_sink_text(sink, config, "key_file", true, &path,
+	    error);
+
+	if (result == 0)
+		result = tally_sink_slurp(path, SECRET_MAX, &s3->user, &len,
+		    error);
+	if (result != 0)
+		return result;
+	s3->user[strcspn(s3->user, "\r\n")] = '\0';
+	if (strchr(s3->user, ':') != NULL)
+		return TALLY_OK;
+	return tally_fail(error, TALLY_E_USAGE,
+	    "the first line of \"%s\" is not KEY:SECRET", path);
+}
+
+static int
+read_lock(const struct tally_sink *sink, const json_t *config, struct s3 *s3,
+    struct tally_error *error)
+{
+	const json_t *days = json_object_get(config, "retain_days");
+	int result = tally_sink_text_dup(sink, config, "mode", false, &s3->mode,
+	    error);
+
+	if (result != 0)
+		return result;
+	s3->days = json_integer_value(days);
+	if (s3->days < 1 || s3->days > 36500)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "\"retain_days\" of the sink \"%s\" is not 1 to 36500",
+		    sink->name);
+	if (s3->mode == NULL)
+		s3->mode = strdup("COMPLIANCE");
+	if (s3->mode == NULL)
+		return tally_outside_fail_memory(error);
+	if (strcmp(s3->mode, "COMPLIANCE") != 0 &&
+	    strcmp(s3->mode, "GOVERNANCE") != 0)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "\"mode\" of the sink \"%s\" is neither COMPLIANCE nor"
+		    " GOVERNANCE",
+		    sink->name);
+	return TALLY_OK;
+}
+
+static int
+s3_open(struct tally_sink *sink, const json_t *config,
+    struct tally_error *error)
+{
+	struct s3 *s3 = calloc(1, sizeof(*s3));
+	const char *region = NULL;
+	int result;
+
+	if (s3 == NULL)
+		return tally_outside_fail_memory(error);
+	sink->own = s3;
+	result = tally_sink_text_dup(sink, config, "url", true, &s3->url,
+	    error);
+	if (result == 0)
+		result = tally_sink_text_dup(sink, config, "prefix", false,
+		    &s3->prefix, error);
+	if (result == 0)
+		result = tally_sink_text_dup(sink, config, "ca", false, &s3->ca,
+		    error);
+	if (result == 0)
+		result = tally_sink_text(sink, config, "region", true, &region,
+		    error);
+	if (result == 0)
+		result = read_user(sink, config, s3, error);
+	if (result == 0)
+		result = read_lock(sink, config, s3, error);
+	if (result != 0)
+		return result;
+	if (s3->prefix != NULL &&
+	    strspn(s3->prefix,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789_-/.") != strlen(s3->prefix))
+		return tally_fail(error, TALLY_E_USAGE,
+		    "\"prefix\" of the sink \"%s\" has other than letters,"
+		    " digits, \"_\", \"-\", \".\" and \"/\"",
+		    sink->name);
+	s3->sigv4 = malloc(strlen(region) + sizeof("aws:amz::s3"));
+	if (s3->sigv4 == NULL)
+		return tally_outside_fail_memory(error);
+	(void)sprintf(s3->sigv4, "aws:amz:%s:s3", region);
+	return TALLY_OK;
+}
+
+static void
+s3_close(struct tally_sink *sink)
+{
+	struct s3 *s3 = sink->own;
+
+	free(s3->url);
+	free(s3->prefix);
+	free(s3->ca);
+	free(s3->mode);
+	free(s3->sigv4);
+	free(s3->user);
+	free(s3);
+}
+
+/* ---- requests --------------------------------------------------------- */
+
+static int
+add_content_hash(const void *body, size_t len, struct curl_slist **headers,
+    struct tally_error *error)
+{
+	char text[TALLY_HASH_TEXT_SIZE];
+	struct tally_hasher hasher;
+	struct tally_hash hash;
+
+	if (tally_hasher_open(&hasher) != 0)
+		return tally_outside_fail_memory(error);
+	hash = tally_hash_bytes(&hasher, body, len);
+	tally_hasher_close(&hasher);
+	tally_hash_format(&hash, text);
+	return tally_http_header(headers, "x-amz-content-sha256", text, error);
+}
+
+/* What Object Lock asks for; the hash is no protection, the signature is. */
+static int
+add_md5(const void *body, size_t len, struct curl_slist **headers,
+    struct tally_error *error)
+{
+	uint8_t md5[MD5_SIZE];
+	char text[32];
+	size_t got = 0;
+
+	if (EVP_Q_digest(NULL, "MD5", NULL, body, len, md5, &got) != 1 ||
+	    got != sizeof(md5))
+		return tally_fail(error, TALLY_E_IO,
+		    "this libcrypto has no MD5, which S3 asks for");
+	tally_base64_format(md5, sizeof(md5), text);
+	text[tally_base64_size(sizeof(md5))] = '\0';
+	return tally_http_header(headers, "Content-MD5", text, error);
+}
+
+static int
+perform(const struct s3 *s3, struct tally_http *http, struct tally_error *error)
+{
+	int result;
+
+	http->ca = s3->ca;
+	http->sigv4 = s3->sigv4;
+	http->user = s3->user;
+	http->reply_max = REPLY_MAX;
+	result = add_content_hash(http->body == NULL ? "" : http->body,
+	    http->body_len, &http->headers, error);
+	if (result == 0)
+		result = tally_http_perform(http, error);
+	if (result == 0 && (http->status < 200 || http->status > 299))
+		result = tally_http_refused(http, error);
+	return result;
+}
+
+static void
+finish(struct tally_http *http)
+{
+	tally_http_wipe(http);
+	curl_slist_free_all(http->headers);
+	http->headers = NULL;
+}
+
+static const char *
+prefix_of(const struct s3 *s3)
+{
+	return s3->prefix == NULL ? "" : s3->prefix;
+}
+
+/* ---- sending ---------------------------------------------------------- */
+
+static int
+put(const struct s3 *s3, const char *url, const struct tally_sink_line *line,
+    time_t until, struct tally_error *error)
+{
+	struct tally_http http = { .method = "PUT",
+		.url = url,
+		.body = line->text,
+		.body_len = line->len };
+	char date[TALLY_TIME_TEXT_SIZE];
+	int result;
+
+	tally_time_format((int64_t)until * 1000000, date);
+	/* Whole seconds, as S3 writes them. */
+	memcpy(date + 19, "Z", 2);
+	result = tally_http_header(&http.headers, "x-amz-object-lock-mode",
+	    s3->mode, error);
+	if (result == 0)
+		result = tally_http_header(&http.headers,
+		    "x-amz-object-lock-retain-until-date", date, error);
+	if (result == 0)
+		result = tally_http_header(&http.headers, "Content-Type",
+		    "application/json", error);
+	if (result == 0)
+		result = add_md5(line->text, line->len, &http.headers, error);
+	if (result == 0)
+		result = perform(s3, &http, error);
+	finish(&http);
+	return result;
+}
+
+/* What stands between <name> and </name>, behind *at, which is moved there. */
+static const char *
+element(const char **at, const char *name, size_t *out_len)
+{
+	char tag[64];
+	const char *begin, *end;
+
+	(void)snprintf(tag, sizeof(tag), "<%s>", name);
+	begin = strstr(*at, tag);
+	if (begin == NULL)
+		return NULL;
+	begin += strlen(tag);
+	(void)snprintf(tag, sizeof(tag), "</%s>", name);
+	end = strstr(begin, tag);
+	if (end == NULL)
+		return NULL;
+	*at = end;
+	*out_len = (size_t)(end - begin);
+	return begin;
+}
+
+/* Is the object locked, as it was asked for? */
+static int
+check_lock(const struct s3 *s3, const char *url, time_t until,
+    struct tally_error *error)
+{
+	char question[URL_MAX + 16];
+	struct tally_http http = { .method = "GET", .url = question };
+	const char *at, *mode = NULL, *date = NULL;
+	size_t mode_len = 0, date_len = 0;
+	int64_t time_us;
+	int result;
+
+	(void)snprintf(question, sizeof(question), "%s?retention=", url);
+	result = perform(s3, &http, error);
+	at = http.reply == NULL ? "" : http.reply;
+	if (result == 0)
+		mode = element(&at, "Mode", &mode_len);
+	at = http.reply == NULL ? "" : http.reply;
+	if (result == 0)
+		date = element(&at, "RetainUntilDate", &date_len);
+	if (result == 0 &&
+	    (mode == NULL || date == NULL || mode_len != strlen(s3->mode) ||
+		memcmp(mode, s3->mode, mode_len) != 0 ||
+		tally_time_parse(date, date_len, &time_us) != 0 ||
+		time_us / 1000000 + SLACK_S < (int64_t)until))
+		result = tally_fail(error, TALLY_E_IO,
+		    "\"%s\" is not locked: the bucket has no Object Lock, or"
+		    " the server ignores it",
+		    url);
+	finish(&http);
+	return result;
+}
+
+static int
+s3_send(struct tally_sink *sink, const struct tally_sink_line *line,
+    struct tally_error *error)
+{
+	const struct s3 *s3 = sink->own;
+	time_t until = time(NULL) + (time_t)s3->days * DAY_S;
+	char url[URL_MAX];
+	int n = snprintf(url, sizeof(url),
+	    "%s/%s%s/%020" PRIu64 "-%06" PRIu32 ".json", s3->url, prefix_of(s3),
+	    sink->origin_hash, line->dispatch->size, line->dispatch->part);
+	int result;
+
+	if (n < 0 || (size_t)n >= sizeof(url))
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the address of the sink \"%s\" is too long", sink->name);
+	result = put(s3, url, line, until, error);
+	if (result == 0)
+		result = check_lock(s3, url, until, error);
+	return result;
+}
+
+/* ---- reading ---------------------------------------------------------- */
+
+struct walk {
+	const struct s3 *s3;
+	tally_sink_line_fn *fn;
+	void *arg;
+	char last[URL_MAX]; /* key */
+};
+
+static int
+read_object(struct walk *walk, const char *key, struct tally_error *error)
+{
+	char url[2 * URL_MAX];
+	struct tally_http http = { .method = "GET", .url = url };
+	int result;
+
+	(void)snprintf(url, sizeof(url), "%s/%s", walk->s3->url, key);
+	result = perform(walk->s3, &http, error);
+	if (result == 0)
+		result = tally_sink_each_line(http.reply, http.reply_len,
+		    walk->fn, walk->arg);
+	finish(&http);
+	return result;
+}
+
+/* Keys as we write them need no escape, in XML or in an address. */
+static int
+read_page(struct walk *walk, const char *page, struct tally_error *error)
+{
+	const char *at = page, *key;
+	size_t len;
+	int result = TALLY_OK;
+
+	while (result == 0 && (key = element(&at, "Key", &len)) != NULL) {
+		if (len >= sizeof(walk->last))
+			continue;
+		memcpy(walk->last, key, len);
+		walk->last[len] = '\0';
+		if (strspn(walk->last,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			"0123456789_-/.") == len)
+			result = read_object(walk, walk->last, error);
+	}
+	return result;
+}
+
+/* A '/' in the value of a parameter is signed as %2F. */
+static void
+escape(const char *text, char *out, size_t size)
+{
+	size_t len = 0;
+
+	for (; *text != '\0' && len + 4 < size; text++) {
+		if (*text == '/') {
+			memcpy(out + len, "%2F", 3);
+			len += 3;
+		} else {
+			out[len++] = *text;
+		}
+	}
+	out[len] = '\0';
+}
+
+static int
+s3_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
+    void *arg, struct tally_error *error)
+{
+	struct walk walk = { sink->own, fn, arg, "" };
+	char prefix[URL_MAX], after[URL_MAX], url[4 * URL_MAX], key[URL_MAX];
+	bool more = true;
+	int result = TALLY_OK;
+
+	(void)snprintf(key, sizeof(key), "%s%s/", prefix_of(walk.s3),
+	    sink->origin_hash);
+	escape(key, prefix, sizeof(prefix));
+	(void)snprintf(walk.last, sizeof(walk.last),
+	    "%s%s/%020" PRIu64 "-999999", prefix_of(walk.s3), sink->origin_hash,
+	    since);
+	while (more && result == 0) {
+		struct tally_http http = { .method = "GET", .url = url };
+
+		escape(walk.last, after, sizeof(after));
+		/* Sorted, as they are signed. */
+		(void)snprintf(url, sizeof(url),
+		    "%s?list-type=2&prefix=%s&start-after=%s", walk.s3->url,
+		    prefix, after);
+		result = perform(walk.s3, &http, error);
+		more = result == 0 && http.reply != NULL &&
+		    strstr(http.reply, "<IsTruncated>true<") != NULL;
+		if (result == 0 && http.reply != NULL)
+			result = read_page(&walk, http.reply, error);
+		finish(&http);
+	}
+	return result;
+}
+
+const struct tally_sink_kind tally_sink_s3 = {
+	.type = "s3",
+	.open = s3_open,
+	.send = s3_send,
+	.read = s3_read,
+	.close = s3_close,
+};

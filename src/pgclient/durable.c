@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/fail.h"
+#include "pgclient/durable.h"
+
+#define WAIT_S 60
+#define POLL_MS 20
+
+/* No page of the WAL has a longer header. */
+#define PAGE_HEADER_MAX 40
+
+/*
+ * All commits that the snapshot shows lie before where the server inserts
+ * now.  Of synchronous_standby_names matters how many have to confirm.
+ */
+static const char begin_sql[] =
+    "SELECT pg_catalog.pg_is_in_recovery(), CASE WHEN NOT"
+    " pg_catalog.pg_is_in_recovery() THEN"
+    " pg_catalog.pg_current_wal_insert_lsn() END,"
+    " pg_catalog.current_setting('wal_block_size'),"
+    " pg_catalog.current_setting('synchronous_standby_names')";
+
+static const char poll_sql[] =
+    "SELECT pg_catalog.pg_current_wal_flush_lsn() >= $1::pg_catalog.pg_lsn,"
+    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication s"
+    " WHERE s.sync_state IN ('sync', 'quorum')"
+    " AND s.flush_lsn >= $1::pg_catalog.pg_lsn)";
+
+struct target {
+	bool is_standby;
+	char lsn[32];
+	unsigned standbys; /* that have to confirm */
+};
+
+/* "ANY 2 (a, b)", "FIRST 1 (a)", "2 (a, b)", "a, b": all 1 but for a number. */
+static unsigned
+count_standbys(const char *names)
+{
+	static const char *const words[] = { "any", "first" };
+	const char *p = names;
+
+	while (*p == ' ')
+		p++;
+	if (*p == '\0')
+		return 0;
+	for (size_t i = 0; i < 2; i++) {
+		size_t len = strlen(words[i]);
+		size_t at = 0;
+
+		while (at < len && (p[at] | 0x20) == words[i][at])
+			at++;
+		if (at == len && p[at] == ' ')
+			p += len;
+	}
+	while (*p == ' ')
+		p++;
+	if (*p >= '0' && *p <= '9' && strchr(p, '(') != NULL)
+		return (unsigned)strtoul(p, NULL, 10);
+	return 1;
+}
+
+/* Behind a page's header nothing may have been written: then it ends before. */
+static void
+set_lsn(struct target *target, const char *text, unsigned block)
+{
+	unsigned high = 0, low = 0;
+
+	(void)sscanf(text, "%X/%X", &high, &low);
+	if (block > 0 && low % block <= PAGE_HEADER_MAX)
+		low -= low % block;
+	(void)snprintf(target->lsn, sizeof(target->lsn), "%X/%X", high, low);
+}
+
+static int
+begin(struct tally_pg_verifier *v, struct target *out,
+    struct tally_error *error)
+{
+	PGresult *row;
+	int result = tally_pg_conn_query(&v->pool.first, begin_sql, 0, NULL,
+	    &row, error);
+
+	if (result != 0)
+		return result;
+	out->is_standby = PQgetvalue(row, 0, 0)[0] == 't';
+	set_lsn(out, PQgetvalue(row, 0, 1),
+	    (unsigned)strtoul(PQgetvalue(row, 0, 2), NULL, 10));
+	out->standbys = count_standbys(PQgetvalue(row, 0, 3));
+	PQclear(row);
+	return 0;
+}
+
+static int
+poll_once(struct tally_pg_verifier *v, const struct target *target,
+    bool *out_flushed, bool *out_confirmed, struct tally_error *error)
+{
+	const char *params[] = { target->lsn };
+	PGresult *row;
+	int result = tally_pg_conn_query(&v->pool.first, poll_sql, 1, params,
+	    &row, error);
+
+	if (result != 0)
+		return result;
+	*out_flushed = PQgetvalue(row, 0, 0)[0] == 't';
+	*out_confirmed = strtoul(PQgetvalue(row, 0, 1), NULL, 10) >=
+	    target->standbys;
+	PQclear(row);
+	return 0;
+}
+
+int
+tally_pg_durable_wait(struct tally_pg_verifier *v, struct tally_error *error)
+{
+	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+	struct target target = { 0 };
+	bool flushed = false, confirmed = false;
+	int result = begin(v, &target, error);
+
+	if (result != 0 || target.is_standby)
+		return result;
+	for (int i = 0; i < WAIT_S * 1000 / POLL_MS; i++) {
+		result = poll_once(v, &target, &flushed, &confirmed, error);
+		if (result != 0 || (flushed && confirmed))
+			return result;
+		if (v->pool.tick != NULL && v->pool.tick(v->pool.tick_arg) != 0)
+			return tally_fail(error, TALLY_PARTIAL, "interrupted");
+		(void)nanosleep(&pause, NULL);
+	}
+	if (!flushed)
+		return tally_fail(error, TALLY_E_BUSY,
+		    "the server has not flushed its WAL up to %s", target.lsn);
+	return tally_fail(error, TALLY_E_BUSY,
+	    "%u synchronous standbys have to confirm the WAL up to %s, and did"
+	    " not; a role without pg_read_all_stats does not see it",
+	    target.standbys, target.lsn);
+}

@@ -1,0 +1,274 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tally publish and tally pg verify --against, against servers of their own.
+# shellcheck disable=SC2016 # scripts for another shell
+
+load helper
+load server
+
+# shellcheck disable=SC2034
+SERVER_FUNCTIONS="tables carry copy forge"
+
+# shellcheck disable=SC2317
+carry() { # [OPTION ...]
+  tally publish --pg "$DB" --into copy "$@"
+}
+
+# Is every record of the database in the log, once and the same?
+# shellcheck disable=SC2317
+copy() {
+  psql -XAtF ' ' -c "SELECT c.name, r.seq, encode(r.hash, 'hex')
+    FROM tally.record r JOIN tally.chain c ON c.id = r.chain_id
+    WHERE c.name <> 'tally:log'" | LC_ALL=C sort >theirs
+  tally log copy --json | jq -r 'select(.chain | startswith("tally:") | not)
+    | "\(.chain) \(.seq) \(.hash)"' | LC_ALL=C sort >ours
+  psql -XAtF ' ' -c "SELECT r.seq, encode(r.hash, 'hex') FROM tally.record r
+    JOIN tally.chain c ON c.id = r.chain_id WHERE c.name = 'tally:log'
+    ORDER BY 1" >theirs-log
+  tally log copy --json | jq -r 'select(.chain | startswith("tally:from/"))
+    | "\(.seq) \(.event.hash)"' >ours-log
+  cmp theirs ours && cmp theirs-log ours-log && wc -l <ours
+}
+
+# SQL of the adversary, with everything switched off.
+# shellcheck disable=SC2317
+forge() { # SQL
+  echo "SET session_replication_role = replica;
+ALTER TABLE tally.record DISABLE TRIGGER guard;
+ALTER TABLE tally.chain DISABLE TRIGGER guard;
+$1;
+ALTER TABLE tally.record ENABLE TRIGGER guard;
+ALTER TABLE tally.chain ENABLE TRIGGER guard;" | sql
+}
+
+@test "a database is carried whole, once, and goes on where it stopped" {
+  server '
+    tables | sql
+    tally init copy >/dev/null
+    carry
+    carry
+    copy
+    sql -c "INSERT INTO a VALUES (1000, 1, \$\$new\$\$)" -c "UPDATE u SET v = \$\$x\$\$ WHERE id = 1"
+    carry
+    copy
+    tally verify copy --json | jq -c "[.verdict, ([.findings[].kind] | unique)]"
+    tally pg verify $DB --against copy --json | jq -c "[.verdict, .not_covered]"
+    tally log copy --chain tally:log --json | jq -c ".event.carried | select(.) | [.database, .source[:11], .timeline]"'
+  expect 0 '237 records carried, 211 with their events
+0 records carried, 0 with their events
+232
+2 records carried, 2 with their events
+234
+["unverifiable",["unverifiable"]]
+["intact",["chains","ids"]]
+["postgres","postgresql/",1]'
+}
+
+@test "without events nothing of them leaves" {
+  server '
+    tables | sql
+    tally init copy >/dev/null
+    carry --without-events --json | jq -c "[.findings, .events, .root]"
+    copy
+    grep -c "al..ice" copy/log/*.jsonl
+    grep -c attach copy/log/*.jsonl
+    tally pg verify $DB --against copy --quiet; echo "status $?"'
+  expect 0 '[[],0,null]
+232
+0
+0
+status 0'
+}
+
+@test "a second source is refused; so is one that is another place" {
+  server '
+    tables | sql
+    tally init copy >/dev/null
+    carry --quiet
+    sql -c "CREATE DATABASE other"
+    tally publish --pg dbname=other --into copy 2>said; echo "status $?"
+    sed "s/[0-9]\{6,\}/N/g" said
+    tally init fresh >/dev/null
+    tally pg verify $DB --against fresh; echo "status $?"
+    tally publish --pg $DB --into nowhere; echo "status $?"
+    tally publish --pg $DB; echo "status $?"'
+  expect 0 'status 2
+tally: the log carries "postgresql/N/postgres", and "postgresql/N/other" is another source; carry it into a log of its own
+status 3
+status 4
+status 2' 'tally: "fresh" carries no database; "tally publish" makes it do so
+tally: there is no log at "nowhere"; "tally init" makes one
+tally: "--pg" and "--into" are needed; see "tally publish --help"'
+}
+
+@test "what an adversary does is found, and the first record that differs named" {
+  server '
+    tables | sql
+    tally init copy >/dev/null
+    carry --quiet
+    chain() { echo "(SELECT id FROM tally.chain WHERE name = \$\$$1\$\$)"; }
+    kinds() { jq -c ".findings[] | [.kind, .chain, .seq]" | grep -v "content-altered\|unsealed\|\"missing\",null"; }
+    sql -c "INSERT INTO a SELECT g, g % 3, \$\$later\$\$ FROM generate_series(101, 112) g"
+    carry --quiet
+    # Cut.
+    forge "DELETE FROM a WHERE id IN (SELECT key::bigint FROM tally.record WHERE chain_id = $(chain a/1) AND seq > 31); DELETE FROM tally.record WHERE chain_id = $(chain a/1) AND seq > 31"
+    echo cut
+    tally pg verify $DB --quiet >/dev/null; echo "status $?"
+    tally pg verify $DB --against copy --json >said; echo "status $?"
+    kinds <said
+    carry --json | jq -c ".findings[] | [.kind, .chain, .seq]"
+    # A whole tenant.
+    forge "DELETE FROM a WHERE org = 2; DELETE FROM tally.record WHERE chain_id = $(chain a/2); DELETE FROM tally.chain WHERE name = \$\$a/2\$\$"
+    echo tenant
+    tally pg verify $DB --against copy --json | kinds
+    carry --json | jq -c ".findings[] | [.kind, .chain, .seq]"'
+  expect 0 'cut
+status 0
+status 1
+["truncated","a/1",32]
+["truncated","a/1",32]
+tenant
+["truncated","a/1",32]
+["missing","a/2",34]
+["missing","a/2",34]
+["truncated","a/1",32]'
+}
+
+@test "a backup that was put back is found" {
+  server '
+    sql -c "CREATE DATABASE app"
+    tables | PGDATABASE=app sql
+    DB=dbname=app
+    tally init copy >/dev/null
+    carry --quiet
+    sql -c "CREATE DATABASE yesterday TEMPLATE app"
+    PGDATABASE=app sql -c "INSERT INTO a VALUES (201, 0, \$\$x\$\$), (202, 1, \$\$y\$\$)" \
+      -c "CREATE TABLE n (id int PRIMARY KEY)" -c "SELECT tally.attach(\$\$n\$\$)" \
+      -c "INSERT INTO n VALUES (1)"
+    carry --quiet
+    sql -c "DROP DATABASE app" -c "ALTER DATABASE yesterday RENAME TO app"
+    tally pg verify $DB --against copy --json |
+      jq -c ".findings[] | select(.kind != \"unverifiable\") | [.kind, .chain, .seq]" | sort
+    carry --json | jq -c "[.records, .findings[].kind]"'
+  expect 0 '["missing","n",1]
+["truncated","a/0",31]
+["truncated","a/1",31]
+["truncated","tally:log",6]
+[0,"missing","truncated","truncated","truncated"]'
+}
+
+# Prints SQL that seals a chain anew from a seq on, with other times.
+rewriter() {
+  cat <<'PY'
+import hashlib, json, subprocess, sys
+def sql(text):
+    return subprocess.run(["psql", "-XAtqc", text], check=True,
+                          capture_output=True, text=True).stdout
+chain, begin = sys.argv[1], int(sys.argv[2])
+form = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+rows = sql("SELECT r.seq, encode(r.digest, 'hex'), encode(r.prev, 'hex'),"
+           " to_char((r.time + interval '1 s') AT TIME ZONE 'UTC', '%s')"
+           " FROM tally.record r JOIN tally.chain c ON c.id = r.chain_id"
+           " WHERE c.name = '%s' AND r.seq >= %d ORDER BY 1"
+           % (form, chain, begin)).split()
+print("SET session_replication_role = replica;"
+      " ALTER TABLE tally.record DISABLE TRIGGER guard;")
+prev = None
+for row in rows:
+    seq, digest, old, time = row.split("|")
+    prev = prev or old
+    head = json.dumps({"chain": chain, "digest": digest, "prev": prev,
+                       "seq": int(seq), "time": time, "v": 1},
+                      separators=(",", ":"))
+    new = hashlib.sha256(b"\0" + head.encode()).hexdigest()
+    print("UPDATE tally.record SET time = '%s', prev = '\\x%s', hash = '\\x%s'"
+          " WHERE seq = %s AND chain_id = (SELECT id FROM tally.chain"
+          " WHERE name = '%s');" % (time, prev, new, seq, chain))
+    prev = new
+print("ALTER TABLE tally.record ENABLE TRIGGER guard;")
+PY
+}
+
+@test "a suffix that was written anew is found, from its first record on" {
+  rewriter >rewrite.py
+  server '
+    tables | sql
+    tally init copy >/dev/null
+    carry --quiet
+    python3 rewrite.py a/1 7 | sql
+    tally pg verify $DB --quiet; echo "alone $?"
+    tally pg verify $DB --against copy --json >said; echo "against $?"
+    jq -c ".findings[] | [.kind, .chain, .seq, .detail]" said
+    carry --json | jq -c ".findings[] | [.kind, .chain, .seq]"
+    sql -c "INSERT INTO a VALUES (2000, 1, \$\$after\$\$), (2001, 2, \$\$other\$\$)"
+    carry --json | jq -c "[.records, (.findings[] | [.kind, .chain, .seq])]"
+    tally pg verify $DB --against copy --json | jq -c ".findings[] | [.kind, .chain, .seq]"'
+  expect 0 'alone 0
+against 1
+["rolled-back","a/1",7,"from here to record 30 the copy has other records"]
+["rolled-back","a/1",30]
+[1,["rolled-back","a/1",30]]
+["rolled-back","a/1",7]'
+}
+
+@test "killed at any moment, beside writers, and two at a time: each record once" {
+  server '
+    tables | sql
+    tally init copy >/dev/null
+    for w in 1 2 3; do
+      { for i in $(seq 600); do
+          echo "INSERT INTO a VALUES ($w$(printf %06d $i), $w % 3, \$\$w\$\$);"
+          echo "SELECT tally.append(\$\$deploys\$\$, \$\${\"n\": $i}\$\$, \$\$$w-$i\$\$);"
+        done; } | sql &
+    done
+    killed=0
+    for i in $(seq 25); do
+      "$TALLY" publish --pg $DB --into copy --quiet 2>/dev/null & one=$!
+      "$TALLY" publish --pg $DB --into copy --quiet 2>/dev/null & other=$!
+      sleep 0.0$((i * 7 % 10))$((i % 10))
+      kill -9 $one 2>/dev/null
+      wait $one 2>/dev/null
+      [ $? -ne 137 ] || killed=$((killed + 1))
+      [ $((i % 3)) -ne 0 ] || kill -9 $other 2>/dev/null
+      wait $other 2>/dev/null
+    done
+    wait
+    [ $killed -gt 5 ] || echo "only $killed were killed"
+    carry --quiet
+    copy
+    tally pg verify $DB --against copy --quiet; echo "status $?"
+    tally verify copy --json | jq -c "([.findings[].kind] | unique) - [\"unverifiable\", \"torn-tail\"]"
+    tally log copy --chain tally:log --json | jq -c "select(.event.carried)" | wc -l' 
+  expect 0 '3832
+status 0
+[]
+1'
+}
+
+@test "as a service it goes on, signs, and ends when it is told to" {
+  server '
+    tables | sql
+    tally init copy --origin example.org/app >/dev/null
+    tally key generate app.key --name example.org/app --no-passphrase >/dev/null
+    "$TALLY" publish --pg $DB --into copy --interval 1 --key app.key \
+      --register register --json >said & service=$!
+    until [ -s said ]; do sleep 0.1; done
+    sql -c "INSERT INTO a VALUES (1000, 1, \$\$new\$\$)"
+    until jq -es "map(.records) | add >= 238" said >/dev/null; do sleep 0.1; done
+    kill -TERM $service; wait $service; echo "status $?"
+    copy
+    tally checkpoint copy --key app.key --register register | sed -n 1p
+    root=$(jq -rs "map(.root | select(.)) | last" said)
+    tally pg verify $DB --against copy --root $root --quiet; echo "status $?"
+    cp -r copy short
+    head -n -3 copy/log/*.jsonl >cut
+    cp cut short/log/00000000000000000000.jsonl
+    rm -rf short/run short/index short/log/*mark*
+    tally pg verify $DB --against short --root $root | sed -n 1p'
+  expect 0
+  [ "${lines[0]}" = "status 0" ]
+  [ "${lines[1]}" = 233 ]
+  [ "${lines[2]}" = "checkpoint  current" ]
+  [ "${lines[3]}" = "status 0" ]
+  [[ "${lines[4]}" == truncated* ]]
+}

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""outside_peers.py KIND ...: the other ends of sinks, for the tests.
+
+    webhook FILE [TOKEN]   POST appends the body to FILE, a line each; GET gives
+                           FILE; while FILE.down is there, status 503
+    tsa CONFIG             RFC 3161 over HTTP, by "openssl ts -reply"
+    udp FILE, tcp FILE, unix PATH FILE
+                           syslog: what arrives, a line each, after a head as a
+                           server writes it; tcp by octet counting
+
+Prints the address first."""
+
+import http.server
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+
+FRAME = re.compile(
+    rb"<109>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \S+ tally \d+ checkpoint"
+    rb" - (\{.*\})", re.DOTALL)
+
+
+def serve(handler):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()
+
+
+def webhook(path, token=None):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def reply(self, status, body=b""):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def refused(self):
+            if os.path.exists(path + ".down"):
+                self.reply(503, b"down for now\n")
+            elif token and self.headers["Authorization"] != f"Bearer {token}":
+                self.reply(401)
+            else:
+                return False
+            return True
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.refused():
+                return
+            with open(path + ".headers", "a") as file:
+                file.write(f"{self.headers['Tally-Hmac']}"
+                           f" {self.headers['Idempotency-Key']}\n")
+            with open(path, "ab") as file:
+                file.write(body + b"\n")
+            self.reply(204)
+
+        def do_GET(self):
+            if self.refused():
+                return
+            with open(path, "rb") as file:
+                self.reply(200, file.read())
+
+    serve(Handler)
+
+
+def tsa(config):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with tempfile.TemporaryDirectory() as folder:
+                query = os.path.join(folder, "q")
+                answer = os.path.join(folder, "r")
+                with open(query, "wb") as file:
+                    file.write(body)
+                subprocess.run(
+                    ["openssl", "ts", "-reply", "-config", config,
+                     "-queryfile", query, "-out", answer],
+                    check=True, stderr=subprocess.DEVNULL)
+                with open(answer, "rb") as file:
+                    reply = file.read()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/timestamp-reply")
+            self.send_header("Content-Length", str(len(reply)))
+            self.end_headers()
+            self.wfile.write(reply)
+
+    serve(Handler)
+
+
+def write(path, message):
+    found = FRAME.fullmatch(message)
+    assert found, message[:200]
+    with open(path, "ab") as file:
+        file.write(b"Nov 27 12:00:00 host tally[1]: " + found[1] + b"\n")
+
+
+def udp(path):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    print(f"udp:127.0.0.1:{sock.getsockname()[1]}", flush=True)
+    while True:
+        write(path, sock.recv(65536))
+
+
+def unix(where, path):
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.bind(where)
+    print(f"unix:{where}", flush=True)
+    while True:
+        write(path, sock.recv(65536))
+
+
+def tcp(path):
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    sock.listen()
+    print(f"tcp:127.0.0.1:{sock.getsockname()[1]}", flush=True)
+    while True:
+        stream = sock.accept()[0].makefile("rb")
+        while True:
+            digits = b""
+            while (byte := stream.read(1)) not in (b" ", b""):
+                digits += byte
+            if not digits:
+                break
+            write(path, stream.read(int(digits)))
+
+
+globals()[sys.argv[1]](*sys.argv[2:])

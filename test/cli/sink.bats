@@ -1,0 +1,571 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tally sink: each kind of sink against a real other end; what is found when
+# the log, or the sink, is not what went out.
+load helper
+
+teardown() {
+  [ ! -s servers ] || while read -r pid; do kill "$pid" 2>/dev/null || true
+  done <servers
+}
+
+make_signed() { # COUNT
+  make_log log --origin example.org/audit
+  tally key generate key --name example.org/audit --no-passphrase >key.pub
+  events 1 "${1:-5}" | tally append log --chain c >/dev/null
+  publish
+}
+publish() {
+  tally checkpoint log --key key --register register >/dev/null 2>&1
+  size=$(sed -n 2p log/public/checkpoint)
+}
+grow() { # COUNT [CHAIN]
+  events 1 "$1" | tally append log --chain "${2:-c}" >/dev/null
+  publish
+}
+# The configuration: one sink, its members as JSON.
+configure() { # JSON
+  printf '{"sinks":[%s]}\n' "$1" >sinks.json
+}
+send() {
+  tally sink send log --config sinks.json --key key "${queue[@]}" "$@"
+}
+check() {
+  run --separate-stderr tally sink check log --config sinks.json \
+    --key key.pub "${queue[@]}" "$@"
+}
+# Where the queue is, if it is not in the log.
+queue=()
+# Starts a peer; $address is what it printed.
+peer() { # KIND ARGUMENT ...
+  python3 "$SOURCE/test/cli/outside_peers.py" "$@" >"peer.$1" 2>"peer.$1.err" &
+  echo $! >>servers
+  eventually test -s "peer.$1"
+  address=$(cat "peer.$1")
+}
+# Puts yesterday's log back, and other records behind it.
+roll_back() {
+  rm -r log
+  cp -r yesterday log
+  rm -rf log/run log/index
+}
+# Whatever a sink is: sends thrice, checks, and finds a log that was cut, and
+# one that was rewritten.
+prove_sink() {
+  send >sent
+  grep -q 'sent.*size 7 of 7' sent
+  check
+  expect 0
+  cp -r log yesterday
+  grow 3 d
+  grow 2 c
+  send
+  check
+  expect 0
+  [[ ${lines[0]} == *intact*"newest size $size" ]]
+  roll_back
+  check
+  expect 1
+  [[ $output == *'truncated  the log is shorter than the checkpoint'* ]]
+  check --json
+  [[ $output == *'"kind":"truncated"'* ]]
+  events 50 90 | tally append log --chain c >/dev/null
+  check
+  expect 1
+  [[ $output == *'rolled-back  the log has another root at size'* ]]
+}
+
+@test "what is refused" {
+  make_signed
+  refused 2 '"--config" is missing; see "tally sink send --help"' sink send log
+  refused 2 '"--key" is missing; see "tally sink check --help"' sink check log \
+    --config x
+  echo '{' >sinks.json
+  run --separate-stderr send
+  expect 2 ""
+  [[ $stderr == 'tally: line '*' of the configuration: '* ]]
+  echo '{}' >sinks.json
+  run --separate-stderr send
+  expect 2 "" \
+    'tally: the configuration has no array "sinks" of at most 64'
+  configure '{"name":"a/b","type":"file"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: a sink has a "type" and a "name" of letters, digits, "_"'`
+    `' and "-"'
+  configure '{"name":"a","type":"stone"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: the sink "a" is of type "stone", which there is none of'
+  configure '{"name":"a","type":"file"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: the sink "a" needs a string "path"'
+  configure '{"name":"a","type":"file","path":"f"},{"name":"a","type":"file"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: there are two sinks "a"'
+  configure '{"name":"a","type":"s3","url":"http://x/b","region":"r",'`
+    `'"key_file":"key"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: the first line of "key" is not KEY:SECRET'
+}
+
+@test "file: each line once, heads that changed, appended only" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"mount/heads"}'
+  mkdir mount
+  send
+  [ "$(wc -l <mount/heads)" = 1 ]
+  send
+  [ "$(wc -l <mount/heads)" = 1 ]
+  grow 2 d
+  send
+  [ "$(wc -l <mount/heads)" = 2 ]
+  # c did not change.
+  tail -n 1 mount/heads | jq -r '.dispatch.heads[].chain' | sort >chains
+  grep -qx d chains
+  ! grep -qx c chains
+  [ "$(tail -n 1 mount/heads | jq .dispatch.since)" = 7 ]
+  [ "$(tail -n 1 mount/heads | jq -r .dispatch.checkpoint)" = \
+    "$(cat log/public/checkpoint)" ]
+  # A line that a crash cut off harms no other.
+  printf '{"dispatch":{"check' >>mount/heads
+  grow 1 e
+  send
+  [ "$(wc -l <mount/heads)" = 4 ]
+  check
+  expect 0
+  [ "$stderr" = 'tally: the sink "usb" holds 1 lines that the key did not sign' ]
+}
+
+@test "file: a log that was cut or rewritten" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  prove_sink
+}
+
+@test "a chain that was rewritten is named, with its seq" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  send
+  cp -r log yesterday
+  grow 3 'org/42'
+  send
+  roll_back
+  for n in 1 2 3; do
+    tally append log --chain org/42 "{\"forged\":$n}" >/dev/null
+  done
+  events 1 9 | tally append log --chain c >/dev/null
+  run tally sink check log --config sinks.json --key key.pub --json
+  [ "$status" -eq 1 ]
+  jq -r 'select(.kind and .chain == "org/42") | "\(.kind) \(.seq)"' \
+    <<<"$output" >found
+  [ "$(cat found)" = 'rolled-back 3' ]
+}
+
+@test "many heads go out in parts, each signed" {
+  make_signed
+  for i in $(seq 1200); do echo "chain/with/a/longer/name/$i"; done |
+    xargs -P 4 -I{} "$TALLY" append log --chain {} 1 >/dev/null
+  publish
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  send
+  parts=$(head -n 1 heads | jq .dispatch.parts)
+  [ "$parts" -gt 2 ]
+  [ "$(wc -l <heads)" = "$parts" ]
+  [ "$(jq -r '.dispatch.heads[].chain' heads | sort -u | wc -l)" = 1203 ]
+  [ "$(awk '{ if (length($0) > 49151) print }' heads)" = "" ]
+  check
+  expect 0
+}
+
+@test "a line that was changed, or signed by another, does not count" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  send
+  cp heads good
+  sed 's/"seq":5/"seq":4/' good >heads
+  check
+  expect 3
+  [[ $stderr == *'1 lines whose signature does not hold'* ]]
+  tally key generate other --name example.org/audit --no-passphrase >other.pub
+  cp good heads
+  run --separate-stderr tally sink check log --config sinks.json --key other.pub
+  expect 3
+  [[ $stderr == *'1 lines that the key did not sign'* ]]
+  # Garbage beside it hides nothing.
+  { echo garbage; cat good; printf '\0\377\n'; } >heads
+  check
+  expect 0
+  # A sink that was emptied is told.
+  : >heads
+  check
+  expect 3
+  [[ $stderr == *'the sink "usb" has lost what it had'* ]]
+  rm heads
+  check
+  expect 3
+}
+
+@test "a sink that fails does not stop the others, and catches up" {
+  make_signed
+  mkdir gone
+  configure '{"name":"bad","type":"file","path":"gone/heads"},'`
+    `'{"name":"good","type":"file","path":"heads"}'
+  rmdir gone
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'the sink "bad" failed: cannot open "gone/heads": '* ]]
+  [ "$(wc -l <heads)" = 1 ]
+  grow 2 d
+  run send
+  [ "$status" -eq 5 ]
+  [ "$(wc -l <heads)" = 2 ]
+  [ "$(find log/sinks/bad -name '0*' | wc -l)" = 2 ]
+  jq -e '.failures == 2 and .failing_since_us > 0' log/sinks/bad/state
+  mkdir gone
+  send
+  cmp heads gone/heads
+  jq -e '.failures == 0' log/sinks/bad/state
+}
+
+@test "a full queue takes no more; the next one carries all that changed" {
+  make_signed
+  configure '{"name":"bad","type":"file","path":"gone/heads","queue_lines":2}'
+  for chain in d e f g; do
+    grow 1 "$chain"
+    send || true
+  done
+  [ "$(find log/sinks/bad -name '0*' | wc -l)" = 2 ]
+  mkdir gone
+  send
+  grow 1 h
+  send
+  [ "$(wc -l <gone/heads)" = 3 ]
+  jq -r '.dispatch.heads[].chain' gone/heads | sort -u | tr '\n' ' ' >chains
+  [ "$(cat chains)" = 'c d e f g h tally:heads tally:log ' ] ||
+    [ "$(cat chains)" = 'c d e f g h tally:heads ' ]
+  check
+  expect 0
+}
+
+@test "killed at any moment, a sink has everything in the end" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  for turn in $(seq 20); do
+    grow 1 "c$turn"
+    timeout -s KILL "0.00$((turn % 10 + 1))" "$TALLY" sink send log \
+      --config sinks.json --key key >/dev/null 2>&1 || true
+  done
+  send
+  check
+  expect 0
+  jq -r '.dispatch.heads[].chain' heads | sort -u >chains
+  for turn in $(seq 20); do grep -qx "c$turn" chains; done
+  # None is without the one before it.
+  jq -r '"\(.dispatch.since) \(.dispatch.checkpoint | split("\n")[1])"' heads |
+    awk '$1 > last { exit 1 } $2 > last { last = $2 }'
+}
+
+@test "two senders exclude each other; who checks waits for nobody" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  send
+  (flock 9; sleep 30) 9<log/sinks &
+  echo $! >>servers
+  eventually bash -c '! flock -n log/sinks true'
+  run --separate-stderr send
+  expect 6 "" 'tally: another process delivers from "log/sinks"'
+  check
+  expect 0
+}
+
+@test "git: commits, and pushes to a remote" {
+  command -v git >/dev/null || skip "git is not installed"
+  export HOME=$PWD GIT_CONFIG_NOSYSTEM=1
+  make_signed
+  git init -q --bare remote.git
+  git init -q -b main work
+  git -C work remote add origin ../remote.git
+  configure '{"name":"git","type":"git","repository":"work","push":"origin",'`
+    `'"branch":"main"}'
+  prove_sink
+  [ "$(git -C remote.git rev-list --count main)" -ge 2 ]
+  git -C remote.git log --format=%s main | grep -q 'example.org/audit, size 7'
+  # Whoever rewrites the remote's history is told.
+  git -C remote.git update-ref refs/heads/main \
+    "$(git -C remote.git rev-list main | tail -n 1)"
+  rm -r log
+  cp -r yesterday log
+  check --queue log/sinks
+  [ "$status" -eq 0 ]
+}
+
+@test "git: without a remote, and a hook that would stop it" {
+  command -v git >/dev/null || skip "git is not installed"
+  export HOME=$PWD GIT_CONFIG_NOSYSTEM=1
+  make_signed
+  git init -q -b main work
+  printf '#!/bin/sh\nexit 1\n' >work/.git/hooks/pre-commit
+  chmod +x work/.git/hooks/pre-commit
+  configure '{"name":"git","type":"git","repository":"work"}'
+  send
+  check
+  expect 0
+  # Killed between commit and the queue's state: no second commit.
+  grow 1
+  send
+  rm log/sinks/git/state
+  send
+  [ -z "$(git -C work status --porcelain)" ]
+  check
+  expect 0
+  git -C work update-ref refs/heads/main \
+    "$(git -C work rev-list main | tail -n 1)"
+  check
+  expect 3
+  [[ $stderr == *'has lost what it had'* ]]
+}
+
+@test "syslog: unix socket, UDP, TCP" {
+  make_signed
+  peer unix socket messages
+  configure '{"name":"s","type":"syslog","address":"unix:socket",'`
+    `'"read":"messages"}'
+  sending() { send && eventually has_lines messages "$1"; }
+  sending 1
+  check
+  expect 0
+  peer udp messages
+  configure "{\"name\":\"s\",\"type\":\"syslog\",\"address\":\"$address\",
+    \"read\":\"messages\"}"
+  grow 1
+  sending 2
+  check
+  expect 0
+  peer tcp messages
+  configure "{\"name\":\"s\",\"type\":\"syslog\",\"address\":\"$address\",
+    \"read\":\"messages\"}"
+  grow 1
+  sending 3
+  check
+  expect 0
+  [[ ${lines[0]} == *"3 lines, newest size $size" ]]
+  # Without what the server wrote it cannot be read back, and says so.
+  configure "{\"name\":\"s\",\"type\":\"syslog\",\"address\":\"$address\"}"
+  check
+  expect 0 "" 'tally: the sink "s" cannot be read back'
+  configure '{"name":"s","type":"syslog","address":"tcp:127.0.0.1:1"}'
+  grow 1
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'cannot send to "tcp:127.0.0.1:1": Connection refused'* ]]
+}
+
+@test "webhook: signed body, HMAC, token, and an outage" {
+  make_signed
+  echo token123 >token
+  echo secret456 >secret
+  peer webhook posted token123
+  configure "{\"name\":\"hook\",\"type\":\"webhook\",\"url\":\"$address/in\",
+    \"read\":\"$address/out\",\"token_file\":\"token\",
+    \"secret_file\":\"secret\"}"
+  send
+  mac=$(head -n 1 posted | tr -d '\n' | openssl dgst -sha256 -hmac secret456 |
+    sed 's/.* //')
+  [ "$(cat posted.headers)" = "sha256=$mac 7-1" ]
+  : >posted.down
+  grow 1
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'answers 503: down for now' ]]
+  check
+  expect 5
+  rm posted.down
+  send
+  [ "$(wc -l <posted)" = 2 ]
+  check
+  expect 0
+  echo wrong >token
+  grow 1
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'answers 401'* ]]
+}
+
+@test "webhook: a log that was cut or rewritten" {
+  make_signed
+  peer webhook posted
+  configure "{\"name\":\"hook\",\"type\":\"webhook\",\"url\":\"$address\",
+    \"read\":\"$address\"}"
+  prove_sink
+}
+
+# A body's signature, by openssl alone.
+@test "openssl verifies a dispatch" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  send
+  { printf 'tally-dispatch/v1\n'
+    sed 's/^{"dispatch"://; s/,"signature":"[^"]*"}$//' heads | tr -d '\n'
+  } >message
+  jq -r .signature heads | base64 -d >signature
+  openssl pkey -in key -pubout >public.pem
+  openssl pkeyutl -verify -pubin -inkey public.pem -rawin -in message \
+    -sigfile signature
+}
+
+make_tsa() {
+  mkdir tsa
+  cat >tsa/openssl.cnf <<'END'
+[tsa]
+default_tsa = t
+[t]
+dir = tsa
+serial = tsa/serial
+signer_cert = tsa/tsa.pem
+certs = tsa/ca.pem
+signer_key = tsa/tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256
+accuracy = secs:1
+ordering = yes
+ess_cert_id_alg = sha256
+[ext]
+extendedKeyUsage = critical,timeStamping
+END
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca \
+    -keyout tsa/ca.key -out tsa/ca.pem 2>/dev/null
+  openssl req -newkey rsa:2048 -nodes -subj /CN=tsa -keyout tsa/tsa.key \
+    -out tsa/tsa.csr 2>/dev/null
+  openssl x509 -req -in tsa/tsa.csr -CA tsa/ca.pem -CAkey tsa/ca.key \
+    -days 2 -extfile tsa/openssl.cnf -extensions ext -out tsa/tsa.pem \
+    2>/dev/null
+  echo 01 >tsa/serial
+}
+
+@test "rfc3161: openssl ts gives and verifies the timestamps" {
+  make_signed
+  make_tsa
+  queue=(--queue queue)
+  peer tsa tsa/openssl.cnf
+  configure "{\"name\":\"tsa\",\"type\":\"rfc3161\",\"url\":\"$address\",
+    \"ca\":\"tsa/ca.pem\"}"
+  prove_sink
+  token=queue/tsa/token-00000000000000000007
+  cmp yesterday/public/checkpoint "$token.note"
+  openssl ts -verify -in "$token.tsr" -data "$token.note" -CAfile tsa/ca.pem
+  # An authority that nobody named.
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=other \
+    -keyout /dev/null -out other.pem 2>/dev/null
+  configure "{\"name\":\"two\",\"type\":\"rfc3161\",\"url\":\"$address\",
+    \"ca\":\"other.pem\"}"
+  rm -r log
+  cp -r yesterday log
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'gives no timestamp that holds'* ]]
+  # A token of another note.
+  sed 's/"two"/"tsa"/;s/other.pem/tsa\/ca.pem/' sinks.json >x
+  mv x sinks.json
+  sed -i '2s/7/6/' "$token.note"
+  check
+  expect 1
+  [[ $stderr == *'holds 1 lines that the key did not sign' ]]
+}
+
+make_witnesses() { # COUNT
+  for i in $(seq "$1"); do
+    tally key generate "w$i.key" --name "witness.example/$i" --witness \
+      --no-passphrase >"w$i.pub"
+    tally witness add "state$i" --key key.pub
+    start_witness "$i"
+  done
+}
+start_witness() {
+  rm -f "listening$1"
+  "$TALLY" witness serve "state$1" --key "w$1.key" --listen "127.0.0.1:0" \
+    >"listening$1" &
+  echo $! >>servers
+  witness_pid[$1]=$!
+  eventually grep -q '^listening on ' "listening$1"
+  witness_url[$1]=http://$(sed 's/^listening on //' "listening$1")
+}
+make_policy() {
+  { printf 'log %s\n' "$(cat key.pub)"
+    for i in 1 2 3; do
+      printf 'witness w%s %s %s/\n' "$i" "$(cat "w$i.pub")" \
+        "${witness_url[$i]}"
+    done
+    printf 'group all 2 w1 w2 w3\nquorum all\n'; } >policy
+}
+
+@test "witnesses: a quorum of a policy, cosignatures in the checkpoint" {
+  declare -A witness_url witness_pid
+  make_signed
+  make_witnesses 3
+  make_policy
+  configure '{"name":"w","type":"witnesses","policy":"policy"}'
+  send
+  [ "$(grep -c '^— witness.example/' log/public/checkpoint)" = 3 ]
+  tally prove log --chain c --seq 5 >proof
+  tally check proof --policy policy
+  # One is down: two of three are enough.
+  kill "${witness_pid[3]}"
+  wait "${witness_pid[3]}" || true
+  grow 3
+  send
+  [ "$(grep -c '^— witness.example/' log/public/checkpoint)" = 2 ]
+  # Two are down: not delivered, until one is back; it catches up.
+  kill "${witness_pid[2]}"
+  wait "${witness_pid[2]}" || true
+  grow 3
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'too few witnesses cosigned: '* ]]
+  start_witness 3
+  make_policy
+  # Some of them cosign once more, a second later: one line each.
+  sleep 1
+  send
+  [ "$(grep -c '^— witness.example/' log/public/checkpoint)" = 2 ]
+  tally prove log --chain c --seq 11 >proof
+  tally check proof --policy policy
+  start_witness 2
+  make_policy
+  check
+  expect 0
+  # What is cosigned still stands when the log is published anew.
+  cp log/public/checkpoint before
+  tally checkpoint log --key key --register register >/dev/null 2>&1
+  cmp before log/public/checkpoint
+}
+
+@test "witnesses: they saw more, or other records" {
+  declare -A witness_url witness_pid
+  make_signed
+  make_witnesses 3
+  make_policy
+  configure '{"name":"w","type":"witnesses","policy":"policy"}'
+  send
+  cp -r log yesterday
+  grow 3 d
+  send
+  roll_back
+  rm -r log/sinks
+  check
+  expect 1
+  [[ $output == *'truncated  '* ]]
+  # Yesterday's log, published with a register of its own.
+  run --separate-stderr send
+  expect 1
+  [[ $stderr == *'saw size 11, and the checkpoint has 7: the log was cut'* ]]
+  rm -r log/sinks register
+  events 50 90 | tally append log --chain c >/dev/null
+  tally append log --chain d 7 >/dev/null
+  mkdir -p r2
+  head -n 3 log/public/checkpoint \
+    >"r2/$(printf %s example.org/audit | sha256sum | cut -c 1-64)"
+  tally checkpoint log --key key --register r2 >/dev/null 2>&1
+  run --separate-stderr send
+  expect 1
+  [[ $stderr == *'saw other records than the log has'* ]]
+}
