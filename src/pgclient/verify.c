@@ -178,15 +178,29 @@ can_be_summed(const struct tally_pg_verifier *v,
 	return true;
 }
 
+/* What the source's eras sealed. */
+static struct tally_sum
+sum_eras(const struct tally_pg_source *source)
+{
+	struct tally_sum sum = { 0, 0 };
+
+	for (const struct tally_pg_use *use = source->eras; use != NULL;
+	     use = use->next)
+		tally_sum_join(&sum, &use->sum);
+	return sum;
+}
+
 static bool
 is_sum_right(const struct tally_pg_source *source)
 {
 	struct tally_sum records = { 0, 0 };
+	struct tally_sum old = sum_eras(source);
 
 	for (const struct tally_pg_use *use = source->uses; use != NULL;
 	     use = use->next)
 		tally_sum_join(&records, &use->sum);
-	return tally_sum_equal(&records, &source->rows);
+	return tally_sum_equal(&records, &source->rows) &&
+	    (old.count == 0 || tally_sum_equal(&old, &source->old_rows));
 }
 
 static uint64_t
@@ -197,7 +211,7 @@ count_records(const struct tally_pg_source *source)
 	for (const struct tally_pg_use *use = source->uses; use != NULL;
 	     use = use->next)
 		count += use->records;
-	return count;
+	return count + sum_eras(source).count;
 }
 
 /* No table of the source is there. */
@@ -235,7 +249,8 @@ settle_sums(struct tally_pg_verifier *v)
 		if (source->nroots == 0 || source->blind != NULL)
 			continue;
 		if (!source->is_sorted && is_sum_right(source)) {
-			source->legacy = source->old_rows.count;
+			source->legacy = source->old_rows.count -
+			    sum_eras(source).count;
 			continue;
 		}
 		source->is_sorted = true;
