@@ -23,6 +23,7 @@
 #include "core/fail.h"
 #include "pgclient/attached.h"
 #include "pgclient/entries.h"
+#include "pgclient/ids.h"
 #include "pgclient/kept.h"
 #include "pgclient/links.h"
 #include "pgclient/match.h"
@@ -395,13 +396,15 @@ judge(struct tally_pg_verifier *v, struct tally_error *error)
 		result = tally_pg_tracked_judge(v, error);
 	if (result == 0)
 		result = judge_rows(v, error);
+	if (result == 0 && v->options->ids)
+		result = tally_pg_ids_judge(v, error);
 	return result != 0 ? result : tally_pg_outside_judge(v, error);
 }
 
 static unsigned
 not_covered(struct tally_pg_verifier *v)
 {
-	unsigned bits = TALLY_UNCOVERED_IDS;
+	unsigned bits = v->options->ids ? 0 : TALLY_UNCOVERED_IDS;
 
 	if (!tally_pg_outside_covers_ends(v))
 		bits |= TALLY_UNCOVERED_LAST;
@@ -447,8 +450,7 @@ tally_pg_verify(const char *conninfo,
 	if (v == NULL)
 		return tally_pg_no_memory(error);
 	v->options = options != NULL ? options : &none;
-	if (v->options->has_root || v->options->ids ||
-	    v->options->resume != NULL) {
+	if (v->options->has_root || v->options->resume != NULL) {
 		free(v);
 		return tally_fail(error, TALLY_E_USAGE,
 		    "a database has no root, and cannot be resumed");

@@ -280,6 +280,23 @@ SQL
   expect 0 "" ""
 }
 
+@test "ids that stand twice" {
+  server '
+    tables | sql
+    sql -c "SELECT tally.append(\$\$deploys\$\$, \$\${}\$\$, \$\$d\$\$ || g) FROM generate_series(2, 5) g"
+    tally pg verify $DB --ids --json | jq -c "[.verdict, .not_covered]"
+    sql -c "ALTER TABLE tally.record DISABLE TRIGGER guard" \
+      -c "DROP INDEX tally.record_id" \
+      -c "UPDATE tally.record SET id = \$\$d2\$\$ WHERE id = \$\$d4\$\$" \
+      -c "ALTER TABLE tally.record ENABLE TRIGGER guard"
+    tally pg verify $DB --ids --json | jq -c ".findings[] | [.kind, .chain, .seq, .detail]"
+    tally pg verify $DB --ids --chain a/1 --quiet; echo "status $?"'
+  expect 0 '["intact",["last","chains"]]
+["link-altered","deploys",4,"its header does not hash to its hash"]
+["duplicate","deploys",4,"its id is that of record 2"]
+status 0'
+}
+
 @test "one chain, and none" {
   server '
     tables | sql
