@@ -40,6 +40,7 @@ SQL
 # shellcheck disable=SC2317
 backfilled() {
   cat <<'SQL'
+SET client_min_messages = warning;
 CREATE EXTENSION tally;
 CREATE TABLE b (id int PRIMARY KEY, org int, note text);
 INSERT INTO b SELECT g, g % 2, 'old' || g FROM generate_series(1, 20) g;
