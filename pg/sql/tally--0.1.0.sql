@@ -276,6 +276,18 @@ REVOKE ALL ON FUNCTION tally.track(regclass, name, text, text, name[], name[],
 GRANT EXECUTE ON FUNCTION tally.track(regclass, name, text, text, name[], name[],
 	text, boolean, boolean), tally.untrack(regclass) TO tally_admin;
 
+-- Retirement: a partition goes, with its rows -------------------------------
+
+CREATE FUNCTION tally.refuse_retired() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_refuse_retired';
+REVOKE ALL ON FUNCTION tally.refuse_retired() FROM PUBLIC;
+
+CREATE FUNCTION tally.retire(partition regclass) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'tally_sql_retire';
+REVOKE ALL ON FUNCTION tally.retire(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tally.retire(regclass) TO tally_admin;
+
 -- Restored: a copy of a log goes on as that log ---------------------------
 
 CREATE FUNCTION tally.restored(note text) RETURNS json
@@ -405,3 +417,35 @@ GRANT EXECUTE ON FUNCTION tally.verify(text, bigint, bigint),
 	tally.verify_against(json),
 	tally.verify_summary(text, bigint, bigint, json)
 	TO tally_reader, tally_admin;
+
+-- DDL ---------------------------------------------------------------------
+-- Last, so that nothing above is seen by them.  ALWAYS: they heed no
+-- session_replication_role.  The functions can be called by PostgreSQL alone.
+
+CREATE FUNCTION tally.ddl_start() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_ddl_start';
+CREATE FUNCTION tally.ddl_end() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_ddl_end';
+CREATE FUNCTION tally.ddl_drop() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_ddl_drop';
+CREATE FUNCTION tally.ddl_rewrite() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'tally_sql_ddl_rewrite';
+REVOKE ALL ON FUNCTION tally.ddl_start(), tally.ddl_end(), tally.ddl_drop(),
+	tally.ddl_rewrite() FROM PUBLIC;
+
+CREATE EVENT TRIGGER tally_ddl_start ON ddl_command_start
+	WHEN TAG IN ('ALTER TABLE', 'DROP INDEX', 'DROP EXTENSION', 'DROP OWNED')
+	EXECUTE FUNCTION tally.ddl_start();
+CREATE EVENT TRIGGER tally_ddl_end ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE', 'ALTER INDEX', 'ALTER TRIGGER',
+		'CREATE TRIGGER', 'CREATE TABLE', 'CREATE FOREIGN TABLE',
+		'ALTER FOREIGN TABLE', 'ALTER TYPE', 'ALTER DOMAIN', 'ALTER SCHEMA')
+	EXECUTE FUNCTION tally.ddl_end();
+CREATE EVENT TRIGGER tally_ddl_drop ON sql_drop
+	EXECUTE FUNCTION tally.ddl_drop();
+CREATE EVENT TRIGGER tally_ddl_rewrite ON table_rewrite
+	EXECUTE FUNCTION tally.ddl_rewrite();
+ALTER EVENT TRIGGER tally_ddl_start ENABLE ALWAYS;
+ALTER EVENT TRIGGER tally_ddl_end ENABLE ALWAYS;
+ALTER EVENT TRIGGER tally_ddl_drop ENABLE ALWAYS;
+ALTER EVENT TRIGGER tally_ddl_rewrite ENABLE ALWAYS;

@@ -9,10 +9,14 @@
  */
 #include "postgres.h"
 
+#include "alter.h"
 #include "attach.h"
 #include "capture.h"
+#include "compat.h"
+#include "condition.h"
 #include "store.h"
 #include "track.h"
+#include "types.h"
 
 #include "access/relation.h"
 #include "access/table.h"
@@ -39,11 +43,25 @@ enum
 	ARG_INCLUDE,
 };
 
+/* What a column is today; NULL: it is gone. */
+static Form_pg_attribute
+find_now(Relation rel, const struct tally_column *column)
+{
+	Form_pg_attribute now;
+
+	if (column->number > RelationGetNumberOfAttributes(rel))
+		return NULL;
+	now = TupleDescAttr(RelationGetDescr(rel), column->number - 1);
+	return now->attisdropped ? NULL : now;
+}
+
 /* Today's name of a column; NULL: it is gone. */
 static char *
 name_now(Relation rel, const struct tally_column *column)
 {
-	return get_attname(RelationGetRelid(rel), column->number, true);
+	Form_pg_attribute now = find_now(rel, column);
+
+	return now == NULL ? NULL : pstrdup(NameStr(now->attname));
 }
 
 static char *
@@ -76,27 +94,83 @@ has_name(List *names, const char *name)
 	return false;
 }
 
-/* Those of before that are still there, but for some, and others. */
+/* Those of before that are still there, but for some. */
+static List *
+columns_now(Relation rel, const struct tally_epoch *old, List *exclude)
+{
+	List	   *names = NIL;
+	int			i;
+
+	for (i = 0; i < old->ncolumns; i++)
+	{
+		char	   *name = name_now(rel, &old->columns[i]);
+
+		if (name != NULL && !has_name(exclude, name))
+			names = lappend(names, name);
+	}
+	return names;
+}
+
+/* And others. */
 static void
 choose_columns(FunctionCallInfo fcinfo, Relation rel,
 			   const struct tally_epoch *old,
 			   struct tally_attach_request *request)
 {
 	List	   *exclude = tally_attach_get_names(fcinfo, ARG_EXCLUDE, "exclude");
-	int			i;
 
-	request->some_columns = true;
-	request->columns = tally_attach_get_names(fcinfo, ARG_INCLUDE,
-											  "include");
-	for (i = 0; i < old->ncolumns; i++)
-	{
-		char	   *name = name_now(rel, &old->columns[i]);
-
-		if (name != NULL && !has_name(exclude, name))
-			request->columns = lappend(request->columns, name);
-	}
+	request->columns = list_concat(tally_attach_get_names(fcinfo, ARG_INCLUDE,
+														  "include"),
+								   columns_now(rel, old, exclude));
 	/* What is named there, and what cannot be excluded, is judged by attach. */
 	request->exclude = exclude;
+}
+
+/*
+ * The epoch's only_when under today's names, or NULL.  What became of a column
+ * that has another type now, the condition itself has to bear.
+ */
+static char *
+condition_now(Relation rel, const struct tally_epoch *old)
+{
+	struct tally_epoch left = *old;
+	int			i;
+
+	if (old->only_when == NULL)
+		return NULL;
+	left.columns = palloc_array(struct tally_column, old->ncolumns);
+	left.ncolumns = 0;
+	for (i = 0; i < old->ncolumns; i++)
+	{
+		struct tally_column column = old->columns[i];
+		Form_pg_attribute now = find_now(rel, &column);
+
+		if (now == NULL)
+			continue;
+		column.type_name = tally_type_name(now->atttypid, -1);
+		column.typmod = now->atttypmod;
+		left.columns[left.ncolumns++] = column;
+	}
+	return tally_condition_rename(&left, rel);
+}
+
+/* Everything as it was, as far as it is still there. */
+static void
+keep_request(Relation rel, const struct tally_epoch *old,
+			 struct tally_attach_request *request)
+{
+	memset(request, 0, sizeof(*request));
+	request->relation = RelationGetRelid(rel);
+	if (old->chain_by >= 0)
+		request->chain_by = name_now(rel, &old->columns[old->chain_by]);
+	request->label = old->label;
+	request->prefix = old->prefix;
+	request->salted = old->salted;
+	request->keep_event = old->keep_event;
+	request->append_only = old->append_only;
+	request->actor = old->actor;
+	request->some_columns = true;
+	request->columns = columns_now(rel, old, NIL);
 }
 
 static void
@@ -113,17 +187,15 @@ get_request(FunctionCallInfo fcinfo, Relation rel,
 			const struct tally_epoch *old,
 			struct tally_attach_request *request)
 {
-	memset(request, 0, sizeof(*request));
-	request->relation = RelationGetRelid(rel);
+	keep_request(rel, old, request);
 	if (!PG_ARGISNULL(ARG_CHAIN_BY))
 		request->chain_by = NameStr(*PG_GETARG_NAME(ARG_CHAIN_BY));
-	else if (old->chain_by >= 0)
-		request->chain_by = name_now(rel, &old->columns[old->chain_by]);
 	if (request->chain_by != NULL && *request->chain_by == '\0')
 		request->chain_by = NULL;
 	request->label = text_or(fcinfo, ARG_LABEL, old->label);
 	request->prefix = text_or(fcinfo, ARG_PREFIX, old->prefix);
-	request->only_when = text_or(fcinfo, ARG_ONLY_WHEN, old->only_when);
+	request->only_when = PG_ARGISNULL(ARG_ONLY_WHEN) ?
+		condition_now(rel, old) : text_or(fcinfo, ARG_ONLY_WHEN, NULL);
 	request->salted = bool_or(fcinfo, ARG_SALTED, old->salted);
 	request->keep_event = bool_or(fcinfo, ARG_KEEP_EVENT, old->keep_event);
 	request->append_only = bool_or(fcinfo, ARG_APPEND_ONLY, old->append_only);
@@ -132,11 +204,8 @@ get_request(FunctionCallInfo fcinfo, Relation rel,
 	else if (!PG_ARGISNULL(ARG_INCLUDE) || !PG_ARGISNULL(ARG_EXCLUDE))
 		refuse_both();
 	else
-	{
-		request->some_columns = true;
 		request->columns = tally_attach_get_names(fcinfo, ARG_COLUMNS,
 												  "columns");
-	}
 }
 
 static void
@@ -185,6 +254,16 @@ check_members_not_in_use(List *members)
 	}
 }
 
+/* In the place of the one in force. */
+static void
+begin_epoch(struct tally_epoch *epoch)
+{
+	epoch->is_alteration = !epoch->is_tracked;
+	epoch->id = tally_capture_log_event(tally_epoch_encode(epoch));
+	(void) tally_store_remove_attachment(epoch->relation);
+	tally_store_add_attachment(epoch->relation, epoch->id, epoch->label);
+}
+
 PG_FUNCTION_INFO_V1(tally_sql_alter);
 
 Datum
@@ -215,10 +294,29 @@ tally_sql_alter(PG_FUNCTION_ARGS)
 	get_request(fcinfo, rel, old, &request);
 	tally_attach_make_epoch(&epoch, rel, &request);
 	relation_close(rel, NoLock);
-
-	epoch.is_alteration = true;
-	epoch.id = tally_capture_log_event(tally_epoch_encode(&epoch));
-	(void) tally_store_remove_attachment(relation);
-	tally_store_add_attachment(relation, epoch.id, epoch.label);
+	begin_epoch(&epoch);
 	PG_RETURN_VOID();
+}
+
+/* ---- following the catalog -------------------------------------------- */
+
+void
+tally_alter_follow(const struct tally_epoch *old)
+{
+	struct tally_attach_request request;
+	struct tally_epoch epoch = {0};
+	Relation	rel;
+
+	check_members_not_in_use(tally_attach_lock(old->relation,
+											   ShareRowExclusiveLock));
+	rel = relation_open(old->relation, NoLock);
+	keep_request(rel, old, &request);
+	request.only_when = condition_now(rel, old);
+	epoch.is_tracked = old->is_tracked;
+	tally_attach_make_epoch(&epoch, rel, &request);
+	relation_close(rel, NoLock);
+	/* One that is tracked has no event of its own for this. */
+	if (old->is_tracked)
+		tally_attach_end(old);
+	begin_epoch(&epoch);
 }

@@ -230,6 +230,22 @@ tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
 		tally_moment_take(&epoch->moment, false);
 }
 
+void
+tally_attach_end(const struct tally_epoch *epoch)
+{
+	struct tally_detach end = {epoch->is_tracked};
+
+	end.relation = epoch->relation;
+	end.label = epoch->label;
+	end.table = epoch->table;
+	/* Of what is tracked nobody asks how old it is. */
+	if (epoch->is_tracked)
+		tally_moment_take_bare(&end.moment);
+	else
+		tally_moment_take(&end.moment, true);
+	(void) tally_capture_log_event(tally_detach_encode(&end));
+}
+
 PG_FUNCTION_INFO_V1(tally_sql_attach);
 
 Datum

@@ -54,13 +54,6 @@ extern char *tally_attach_name(Oid relation);
 extern List *tally_attach_get_names(FunctionCallInfo fcinfo, int argument,
 									const char *name);
 
-/* ERROR if nothing can be sealed here now; command is for the message. */
-extern void tally_attach_check_database(const char *command);
-
-/* Everything that the event will say.  The locks are held. */
-extern void tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
-									const struct tally_attach_request *request);
-
 /*
  * Is there such a relation?  ERROR if it is not the caller's.
  */
@@ -95,6 +88,29 @@ extern Oid	tally_attach_find(Oid relation);
 
 /* A function of the extension without arguments. */
 extern Oid	tally_attach_find_function(const char *name);
+
+/*
+ * Seals the end of the epoch, and nothing else: triggers and the row of
+ * tally.attachment stay.
+ */
+extern void tally_attach_end(const struct tally_epoch *epoch);
+
+/* ---- attach_state.c ---- */
+
+/*
+ * The trigger of ours with this function, whether enabled or not; NULL if
+ * there is none that does what attach made it for.
+ */
+struct Trigger;
+extern const struct Trigger *tally_attach_find_trigger(Relation rel,
+													   const char *function,
+													   int16 type);
+
+/* Does an index see to it that there is at most one row of a key? */
+extern bool tally_attach_is_key_unique(Relation rel,
+									   const struct tally_epoch *epoch);
+
+/* ---- attach_trigger.c ---- */
 
 /* The triggers, made as the extension's owner; dropped whatever their names. */
 struct CreateTrigStmt;

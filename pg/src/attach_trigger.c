@@ -19,21 +19,33 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "parser/parse_func.h"
+#include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 Oid
 tally_attach_find_function(const char *name)
 {
-	return LookupFuncName(list_make2(makeString(pstrdup(TALLY_SCHEMA)),
-									 makeString(pstrdup(name))),
-						  0, NULL, false);
+	Oid			schema = get_namespace_oid(TALLY_SCHEMA, false);
+	oidvector  *none = buildoidvector(NULL, 0);
+	Oid			function;
+
+	/* By no path, and whatever the rights of who asks. */
+	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+							   CStringGetDatum(name), PointerGetDatum(none),
+							   ObjectIdGetDatum(schema));
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function \"tally.%s\" is gone", name),
+				 errhint("Create the extension anew; tally.verify() says more.")));
+	return function;
 }
 
 static Oid

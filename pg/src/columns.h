@@ -30,7 +30,7 @@ extern char *tally_columns_shape_fault(const struct tally_epoch *epoch,
 
 /* What to do then; an errhint. */
 #define TALLY_COLUMNS_HINT \
-	"Detach the table and attach it again; that begins a new epoch."
+	"tally.alter() begins an epoch with the table as it is now."
 #define TALLY_TRACK_HINT \
 	"Untrack the table and track it again; that begins a new epoch."
 

@@ -44,9 +44,12 @@
 #endif
 
 #if PG_VERSION_NUM >= 160000
+#define TALLY_IS_ADD_COLUMN(subtype) ((subtype) == AT_AddColumn)
 #define TALLY_OWNS_RELATION(oid, role) \
 	object_ownercheck(RelationRelationId, oid, role)
 #else
+#define TALLY_IS_ADD_COLUMN(subtype) \
+	((subtype) == AT_AddColumn || (subtype) == AT_AddColumnRecurse)
 #define TALLY_OWNS_RELATION(oid, role) pg_class_ownercheck(oid, role)
 #endif
 

@@ -12,6 +12,7 @@
 
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
@@ -332,4 +333,116 @@ tally_condition_new(const struct tally_epoch *epoch, Relation rel)
 	reading.names = names_of_epoch(&reading);
 	tally_pin_call_parser(parse_pinned, &reading);
 	return compile(epoch, reading.expr);
+}
+
+char *
+tally_condition_rename(const struct tally_epoch *epoch, Relation rel)
+{
+	struct reading reading;
+
+	init_reading(&reading, epoch, rel, epoch->only_when);
+	reading.names = names_of_epoch(&reading);
+	tally_pin_call_parser(parse_pinned, &reading);
+	reading.names = NULL;
+	tally_pin_call_parser(canonicalize, &reading);
+	return reading.canonical;
+}
+
+/* ---- over what is left of a table ------------------------------------- */
+
+/* The epoch with those of its columns that are as they were. */
+static struct tally_epoch *
+reduce(const struct tally_epoch *epoch, Relation rel)
+{
+	struct tally_epoch *left = palloc(sizeof(*left));
+	struct tally_epoch one = *epoch;
+	char	   *why;
+	int			i;
+
+	*left = *epoch;
+	left->columns = palloc(epoch->ncolumns * sizeof(*left->columns));
+	left->ncolumns = 0;
+	one.ncolumns = 1;
+	for (i = 0; i < epoch->ncolumns; i++)
+	{
+		one.columns = &epoch->columns[i];
+		if (tally_columns_find(&one, rel, &why) != NULL)
+			left->columns[left->ncolumns++] = epoch->columns[i];
+	}
+	return left;
+}
+
+/* Is there something in it that is no column of the epoch? */
+static bool
+has_other(Node *node, void *arg)
+{
+	const struct tally_epoch *epoch = arg;
+	const char *name;
+	int			i;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, ColumnRef))
+		return raw_expression_tree_walker(node, has_other, arg);
+	if (!IsA(llast(((ColumnRef *) node)->fields), String))
+		return true;
+	name = strVal(llast(((ColumnRef *) node)->fields));
+	for (i = 0; i < epoch->ncolumns; i++)
+	{
+		if (strcmp(epoch->columns[i].name, name) == 0)
+			return false;
+	}
+	return true;
+}
+
+void
+tally_condition_new_if(const struct tally_epoch *epoch, Relation rel,
+					   struct tally_condition **out)
+{
+	struct tally_epoch *left = reduce(epoch, rel);
+
+	*out = NULL;
+	if (!has_other(parse_one(epoch->only_when), left))
+		*out = tally_condition_new(left, rel);
+}
+
+/* Columns by number instead of name, in place. */
+static bool
+number_columns(Node *node, void *arg)
+{
+	const struct tally_epoch *epoch = arg;
+	ColumnRef  *column = (ColumnRef *) node;
+	int			i;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, ColumnRef))
+		return raw_expression_tree_walker(node, number_columns, arg);
+	for (i = 0; i < epoch->ncolumns; i++)
+	{
+		if (IsA(llast(column->fields), String) &&
+			strcmp(epoch->columns[i].name, strVal(llast(column->fields))) == 0)
+		{
+			column->fields =
+				list_make1(makeString(psprintf("%d",
+											   epoch->columns[i].number)));
+			return false;
+		}
+	}
+	return false;
+}
+
+bool
+tally_condition_is_same(const struct tally_epoch *a,
+						const struct tally_epoch *b)
+{
+	Node	   *trees[2];
+
+	if (a->only_when == NULL || b->only_when == NULL)
+		return a->only_when == b->only_when;
+	trees[0] = parse_one(a->only_when);
+	trees[1] = parse_one(b->only_when);
+	(void) number_columns(trees[0], unconstify(struct tally_epoch *, a));
+	(void) number_columns(trees[1], unconstify(struct tally_epoch *, b));
+	return equal(trees[0], trees[1]);
 }

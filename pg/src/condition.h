@@ -39,6 +39,28 @@ extern struct tally_condition *tally_condition_new(const struct tally_epoch *,
 												   Relation rel);
 
 /*
+ * The same, of a table that may have lost columns of the epoch; *out is NULL
+ * if the condition is over one of these.
+ */
+extern void tally_condition_new_if(const struct tally_epoch *epoch,
+								   Relation rel,
+								   struct tally_condition **out);
+
+/*
+ * Do both pick the same rows, as far as one can see: the same text but for the
+ * names of columns, which go by number?  NULL: every row.
+ */
+extern bool tally_condition_is_same(const struct tally_epoch *a,
+									const struct tally_epoch *b);
+
+/*
+ * The epoch's only_when, over the same columns under the names that they have
+ * now; in canonical form, palloc'd.
+ */
+extern char *tally_condition_rename(const struct tally_epoch *epoch,
+									Relation rel);
+
+/*
  * Is it true (not false, not null) of the row in slot?  ERROR if it cannot be
  * evaluated, as when it divides by zero.
  */

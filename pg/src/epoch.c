@@ -11,32 +11,8 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 
-#include "core/jcs.h"
 #include "epoch.h"
-
-static void
-add_string(StringInfo out, const char *value)
-{
-	size_t		len = strlen(value);
-	size_t		quoted;
-
-	enlargeStringInfo(out, tally_jcs_measure(value, len));
-	quoted = tally_jcs_quote(value, len, out->data + out->len);
-	if (quoted == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-				 errmsg("a name of the configuration is not valid UTF-8")));
-	out->len += quoted;
-	out->data[out->len] = '\0';
-}
-
-/* before: what stands in front of the value, such as ",\"label\":". */
-static void
-add_member(StringInfo out, const char *before, const char *value)
-{
-	appendStringInfoString(out, before);
-	add_string(out, value);
-}
+#include "event_text.h"
 
 static void
 add_bool(StringInfo out, const char *before, bool value)
@@ -54,7 +30,7 @@ add_shapes(StringInfo out, const struct tally_column *column)
 	if (column->nshapes == 0)
 		return;
 	for (i = 0; i < column->nshapes; i++)
-		add_member(out, i == 0 ? ",\"shape\":[" : ",", column->shapes[i]);
+		tally_text_add(out, i == 0 ? ",\"shape\":[" : ",", column->shapes[i]);
 	appendStringInfoChar(out, ']');
 }
 
@@ -93,10 +69,10 @@ add_columns(StringInfo out, const struct tally_epoch *epoch)
 	for (i = 0; i < epoch->ncolumns; i++)
 	{
 		column = &epoch->columns[i];
-		add_member(out, i == 0 ? "{\"name\":" : ",{\"name\":", column->name);
+		tally_text_add(out, i == 0 ? "{\"name\":" : ",{\"name\":", column->name);
 		appendStringInfo(out, ",\"number\":%d", column->number);
 		add_shapes(out, column);
-		add_member(out, ",\"type\":", column->type_name);
+		tally_text_add(out, ",\"type\":", column->type_name);
 		appendStringInfo(out, ",\"typmod\":%d}", column->typmod);
 	}
 }
@@ -110,8 +86,8 @@ add_order(StringInfo out, const struct tally_epoch *epoch)
 	if (epoch->norder == 0)
 		return;
 	for (i = 0; i < epoch->norder; i++)
-		add_member(out, i == 0 ? ",\"order_by\":[" : ",",
-				   epoch->order_by[i]);
+		tally_text_add(out, i == 0 ? ",\"order_by\":[" : ",",
+					   epoch->order_by[i]);
 	appendStringInfoChar(out, ']');
 }
 
@@ -136,8 +112,8 @@ add_key(StringInfo out, const struct tally_epoch *epoch)
 	int			i;
 
 	for (i = 0; i < epoch->nkeys; i++)
-		add_member(out, i == 0 ? "" : ",",
-				   epoch->columns[epoch->keys[i]].name);
+		tally_text_add(out, i == 0 ? "" : ",",
+					   epoch->columns[epoch->keys[i]].name);
 }
 
 bool
@@ -162,12 +138,12 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 	initStringInfo(&out);
 	add_kind(&out, epoch);
 	if (epoch->chain_by >= 0)
-		add_member(&out, ",\"chain_by\":",
-				   epoch->columns[epoch->chain_by].name);
+		tally_text_add(&out, ",\"chain_by\":",
+					   epoch->columns[epoch->chain_by].name);
 	appendStringInfo(&out, ",\"cluster\":\"" UINT64_FORMAT "\",\"columns\":[",
 					 epoch->cluster);
 	add_columns(&out, epoch);
-	add_member(&out, "],\"database\":", epoch->database);
+	tally_text_add(&out, "],\"database\":", epoch->database);
 	if (!epoch->is_tracked)
 	{
 		add_bool(&out, ",\"keep_event\":", epoch->keep_event);
@@ -175,15 +151,15 @@ tally_epoch_encode(const struct tally_epoch *epoch)
 		add_key(&out, epoch);
 		appendStringInfoChar(&out, ']');
 	}
-	add_member(&out, ",\"label\":", epoch->label);
+	tally_text_add(&out, ",\"label\":", epoch->label);
 	if (epoch->only_when != NULL)
-		add_member(&out, ",\"only_when\":", epoch->only_when);
+		tally_text_add(&out, ",\"only_when\":", epoch->only_when);
 	add_order(&out, epoch);
-	add_member(&out, ",\"prefix\":", epoch->prefix);
+	tally_text_add(&out, ",\"prefix\":", epoch->prefix);
 	appendStringInfo(&out, ",\"relation\":%u", epoch->relation);
 	add_running(&out, &epoch->moment);
 	add_bool(&out, ",\"salted\":", epoch->salted);
-	add_member(&out, ",\"table\":", epoch->table);
+	tally_text_add(&out, ",\"table\":", epoch->table);
 	add_xids(&out, &epoch->moment);
 	return out.data;
 }
@@ -215,11 +191,11 @@ tally_detach_encode(const struct tally_detach *detach)
 	StringInfoData out;
 
 	initStringInfo(&out);
-	add_member(&out, detach->is_tracked ? "{\"untrack\":{\"label\":" :
-			   "{\"detach\":{\"label\":", detach->label);
+	tally_text_add(&out, detach->is_tracked ? "{\"untrack\":{\"label\":" :
+				   "{\"detach\":{\"label\":", detach->label);
 	appendStringInfo(&out, ",\"relation\":%u", detach->relation);
 	add_running(&out, &detach->moment);
-	add_member(&out, ",\"table\":", detach->table);
+	tally_text_add(&out, ",\"table\":", detach->table);
 	add_xids(&out, &detach->moment);
 	return out.data;
 }

@@ -16,128 +16,27 @@
 
 #include "access/htup_details.h"
 
-#include "core/json.h"
 #include "core/text.h"
 #include "epoch.h"
-
-struct reader
-{
-	const char *p;
-	const char *end;			/* at a NUL */
-};
-
-static bool
-skip(struct reader *reader, const char *literal)
-{
-	size_t		len = strlen(literal);
-
-	if (strncmp(reader->p, literal, len) != 0)
-		return false;
-	reader->p += len;
-	return true;
-}
-
-static bool
-read_string(struct reader *reader, const char *before, char **out)
-{
-	const uint8_t *p;
-	const char *stop;
-	char	   *to;
-	int32_t		c;
-
-	if (!skip(reader, before) || !skip(reader, "\""))
-		return false;
-	for (stop = reader->p; stop < reader->end && *stop != '"'; stop++)
-	{
-		if (*stop == '\\')
-			stop++;
-	}
-	if (stop >= reader->end)
-		return false;
-	to = *out = palloc(stop - reader->p + 1);
-	p = (const uint8_t *) reader->p;
-	while (p < (const uint8_t *) stop)
-	{
-		if (*p != '\\')
-		{
-			*to++ = *p++;
-			continue;
-		}
-		c = tally_json_escape(&p, (const uint8_t *) stop);
-		if (c < 0)
-			return false;
-		to += tally_utf8_encode(c, (uint8_t *) to);
-	}
-	*to = '\0';
-	reader->p = stop + 1;
-	return true;
-}
+#include "event_text.h"
 
 /* A string that may be left out, with what stands before it. */
 static bool
-read_optional(struct reader *reader, const char *before, char **out)
+read_optional(struct tally_text_reader *reader, const char *before, char **out)
 {
 	*out = NULL;
 	if (strncmp(reader->p, before, strlen(before)) != 0)
 		return true;
-	return read_string(reader, before, out);
+	return tally_text_string(reader, before, out);
 }
 
 static bool
-read_bool(struct reader *reader, const char *before, bool *out)
+read_bool(struct tally_text_reader *reader, const char *before, bool *out)
 {
-	if (!skip(reader, before))
+	if (!tally_text_skip(reader, before))
 		return false;
 	*out = *reader->p == 't';
-	return skip(reader, *out ? "true" : "false");
-}
-
-/* A number from -1 to max. */
-static bool
-read_number(struct reader *reader, const char *before, int64 max, int64 *out)
-{
-	size_t		digits;
-	uint64_t	value;
-
-	if (!skip(reader, before))
-		return false;
-	if (skip(reader, "-1"))
-	{
-		*out = -1;
-		return true;
-	}
-	digits = strspn(reader->p, "0123456789");
-	if (tally_decimal_parse(reader->p, digits, max, &value) != 0)
-		return false;
-	*out = value;
-	reader->p += digits;
-	return true;
-}
-
-/* A number of 64 bits, which JSON has to write as a string. */
-static bool
-read_uint64(struct reader *reader, const char *before, uint64 *out)
-{
-	char	   *digits;
-	uint64_t	value;
-
-	if (!read_string(reader, before, &digits) ||
-		tally_decimal_parse(digits, strlen(digits), PG_UINT64_MAX, &value) != 0)
-		return false;
-	*out = value;
-	return true;
-}
-
-static bool
-read_relation(struct reader *reader, Oid *out)
-{
-	int64		number;
-
-	if (!read_number(reader, ",\"relation\":", PG_UINT32_MAX, &number) ||
-		number <= 0)
-		return false;
-	*out = number;
-	return true;
+	return tally_text_skip(reader, *out ? "true" : "false");
 }
 
 /* The position of a column by name, or -1. */
@@ -156,14 +55,14 @@ find_column(const struct tally_epoch *epoch, const char *name)
 
 /* An array of strings that may be left out, with what stands before it. */
 static bool
-read_strings(struct reader *reader, const char *before, char ***out,
+read_strings(struct tally_text_reader *reader, const char *before, char ***out,
 			 int *out_count)
 {
 	int			capacity = 8;
 
 	*out_count = 0;
 	*out = NULL;
-	if (!skip(reader, before))
+	if (!tally_text_skip(reader, before))
 		return true;
 	*out = palloc(capacity * sizeof(**out));
 	do
@@ -173,16 +72,16 @@ read_strings(struct reader *reader, const char *before, char ***out,
 			capacity *= 2;
 			*out = repalloc(*out, capacity * sizeof(**out));
 		}
-		if (!read_string(reader, "", &(*out)[*out_count]))
+		if (!tally_text_string(reader, "", &(*out)[*out_count]))
 			return false;
 		++*out_count;
-	} while (skip(reader, ","));
-	return skip(reader, "]");
+	} while (tally_text_skip(reader, ","));
+	return tally_text_skip(reader, "]");
 }
 
 /* Xids, which ascend; as add_running() writes them. */
 static bool
-read_running(struct reader *reader, struct tally_moment *moment)
+read_running(struct tally_text_reader *reader, struct tally_moment *moment)
 {
 	char	  **texts;
 	int			count;
@@ -207,36 +106,36 @@ read_running(struct reader *reader, struct tally_moment *moment)
 
 /* The last members of both events. */
 static bool
-read_xids(struct reader *reader, struct tally_moment *moment)
+read_xids(struct tally_text_reader *reader, struct tally_moment *moment)
 {
 	const char *before = ",\"unclear\":";
 	uint64		xid;
 
 	moment->unclear = 0;
 	if (strncmp(reader->p, before, strlen(before)) == 0 &&
-		!read_uint64(reader, before, &moment->unclear))
+		!tally_text_uint64(reader, before, &moment->unclear))
 		return false;
-	if (!read_uint64(reader, ",\"xid\":", &xid) || !skip(reader, "}}"))
+	if (!tally_text_uint64(reader, ",\"xid\":", &xid) || !tally_text_skip(reader, "}}"))
 		return false;
 	moment->xid = FullTransactionIdFromU64(xid);
 	return reader->p == reader->end;
 }
 
 static bool
-read_column(struct reader *reader, struct tally_column *column)
+read_column(struct tally_text_reader *reader, struct tally_column *column)
 {
 	int64		number,
 				typmod;
 
-	if (!read_string(reader, "{\"name\":", &column->name) ||
-		!read_number(reader, ",\"number\":", MaxHeapAttributeNumber,
-					 &number) ||
+	if (!tally_text_string(reader, "{\"name\":", &column->name) ||
+		!tally_text_number(reader, ",\"number\":", MaxHeapAttributeNumber,
+						   &number) ||
 		number < 1 ||
 		!read_strings(reader, ",\"shape\":[", &column->shapes,
 					  &column->nshapes) ||
-		!read_string(reader, ",\"type\":", &column->type_name) ||
-		!read_number(reader, ",\"typmod\":", PG_INT32_MAX, &typmod) ||
-		!skip(reader, "}"))
+		!tally_text_string(reader, ",\"type\":", &column->type_name) ||
+		!tally_text_number(reader, ",\"typmod\":", PG_INT32_MAX, &typmod) ||
+		!tally_text_skip(reader, "}"))
 		return false;
 	column->number = number;
 	column->typmod = typmod;
@@ -245,12 +144,12 @@ read_column(struct reader *reader, struct tally_column *column)
 
 /* Columns have distinct names and ascending numbers. */
 static bool
-read_columns(struct reader *reader, struct tally_epoch *epoch)
+read_columns(struct tally_text_reader *reader, struct tally_epoch *epoch)
 {
 	int			capacity = 8;
 	struct tally_column *column;
 
-	if (!skip(reader, ",\"columns\":["))
+	if (!tally_text_skip(reader, ",\"columns\":["))
 		return false;
 	epoch->columns = palloc(capacity * sizeof(*epoch->columns));
 	do
@@ -267,34 +166,34 @@ read_columns(struct reader *reader, struct tally_epoch *epoch)
 			(epoch->ncolumns > 0 && column->number <= column[-1].number))
 			return false;
 		epoch->ncolumns++;
-	} while (skip(reader, ","));
-	return skip(reader, "]");
+	} while (tally_text_skip(reader, ","));
+	return tally_text_skip(reader, "]");
 }
 
 static bool
-read_key(struct reader *reader, struct tally_epoch *epoch)
+read_key(struct tally_text_reader *reader, struct tally_epoch *epoch)
 {
 	char	   *name;
 
-	if (!skip(reader, ",\"key\":["))
+	if (!tally_text_skip(reader, ",\"key\":["))
 		return false;
 	epoch->keys = palloc(INDEX_MAX_KEYS * sizeof(*epoch->keys));
 	do
 	{
 		if (epoch->nkeys == INDEX_MAX_KEYS ||
-			!read_string(reader, "", &name))
+			!tally_text_string(reader, "", &name))
 			return false;
 		epoch->keys[epoch->nkeys] = find_column(epoch, name);
 		if (epoch->keys[epoch->nkeys] < 0)
 			return false;
 		epoch->nkeys++;
-	} while (skip(reader, ","));
-	return skip(reader, "]");
+	} while (tally_text_skip(reader, ","));
+	return tally_text_skip(reader, "]");
 }
 
 /* What only an attachment has. */
 static bool
-read_rows(struct reader *reader, struct tally_epoch *epoch)
+read_rows(struct tally_text_reader *reader, struct tally_epoch *epoch)
 {
 	return epoch->is_tracked ||
 		(read_bool(reader, ",\"keep_event\":", &epoch->keep_event) &&
@@ -302,21 +201,22 @@ read_rows(struct reader *reader, struct tally_epoch *epoch)
 }
 
 static bool
-read_kind(struct reader *reader, struct tally_epoch *epoch)
+read_kind(struct tally_text_reader *reader, struct tally_epoch *epoch)
 {
 	if (epoch->is_tracked)
 		return read_bool(reader, "{\"track\":{\"actor\":", &epoch->actor);
 	if (epoch->is_backfill)
 		return read_bool(reader, "{\"backfill\":{\"append_only\":",
 						 &epoch->append_only);
-	epoch->is_alteration = skip(reader, "{\"alter\":{");
-	return (epoch->is_alteration || skip(reader, "{\"attach\":{")) &&
+	epoch->is_alteration = tally_text_skip(reader, "{\"alter\":{");
+	return (epoch->is_alteration ||
+			tally_text_skip(reader, "{\"attach\":{")) &&
 		read_bool(reader, "\"append_only\":", &epoch->append_only);
 }
 
 /* What only a backfill has. */
 static bool
-read_order(struct reader *reader, struct tally_epoch *epoch)
+read_order(struct tally_text_reader *reader, struct tally_epoch *epoch)
 {
 	return !epoch->is_backfill ||
 		(read_strings(reader, ",\"order_by\":[", &epoch->order_by,
@@ -324,51 +224,40 @@ read_order(struct reader *reader, struct tally_epoch *epoch)
 }
 
 static bool
-read_epoch(struct reader *reader, struct tally_epoch *epoch)
+read_epoch(struct tally_text_reader *reader, struct tally_epoch *epoch)
 {
 	char	   *chain_by;
 
 	if (!read_kind(reader, epoch) ||
 		!read_optional(reader, ",\"chain_by\":", &chain_by) ||
-		!read_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
+		!tally_text_uint64(reader, ",\"cluster\":", &epoch->cluster) ||
 		!read_columns(reader, epoch) ||
-		!read_string(reader, ",\"database\":", &epoch->database) ||
+		!tally_text_string(reader, ",\"database\":", &epoch->database) ||
 		!read_rows(reader, epoch) ||
-		!read_string(reader, ",\"label\":", &epoch->label) ||
+		!tally_text_string(reader, ",\"label\":", &epoch->label) ||
 		!read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
 		!read_order(reader, epoch) ||
-		!read_string(reader, ",\"prefix\":", &epoch->prefix) ||
-		!read_relation(reader, &epoch->relation) ||
+		!tally_text_string(reader, ",\"prefix\":", &epoch->prefix) ||
+		!tally_text_relation(reader, &epoch->relation) ||
 		!read_running(reader, &epoch->moment) ||
 		!read_bool(reader, ",\"salted\":", &epoch->salted) ||
-		!read_string(reader, ",\"table\":", &epoch->table) ||
+		!tally_text_string(reader, ",\"table\":", &epoch->table) ||
 		!read_xids(reader, &epoch->moment))
 		return false;
 	epoch->chain_by = chain_by == NULL ? -1 : find_column(epoch, chain_by);
 	return chain_by == NULL || epoch->chain_by >= 0;
 }
 
-/* Is the text of a length and an encoding that an event can have? */
-static bool
-is_plausible(const char *event, struct reader *out_reader)
-{
-	size_t		len = strnlen(event, TALLY_EVENT_MAX + 1);
-
-	out_reader->p = event;
-	out_reader->end = event + len;
-	return len <= TALLY_EVENT_MAX && tally_is_utf8(event, len);
-}
-
 /* epoch: zero but for its kind. */
 static struct tally_epoch *
 parse_epoch(struct tally_epoch *epoch, int64 id, const char *event)
 {
-	struct reader reader;
+	struct tally_text_reader reader;
 	char	   *again;
 	bool		same;
 
 	epoch->id = id;
-	if (!is_plausible(event, &reader) || !read_epoch(&reader, epoch))
+	if (!tally_text_open(event, &reader) || !read_epoch(&reader, epoch))
 		return NULL;
 	again = tally_epoch_encode(epoch);
 	same = strcmp(again, event) == 0;
@@ -404,16 +293,16 @@ static struct tally_detach *
 parse_detach(const char *event, bool is_tracked)
 {
 	struct tally_detach *detach = palloc0(sizeof(*detach));
-	struct reader reader;
+	struct tally_text_reader reader;
 	char	   *again;
 	bool		same;
 
-	if (!is_plausible(event, &reader) ||
-		!read_string(&reader, is_tracked ? "{\"untrack\":{\"label\":" :
-					 "{\"detach\":{\"label\":", &detach->label) ||
-		!read_relation(&reader, &detach->relation) ||
+	if (!tally_text_open(event, &reader) ||
+		!tally_text_string(&reader, is_tracked ? "{\"untrack\":{\"label\":" :
+						   "{\"detach\":{\"label\":", &detach->label) ||
+		!tally_text_relation(&reader, &detach->relation) ||
 		!read_running(&reader, &detach->moment) ||
-		!read_string(&reader, ",\"table\":", &detach->table) ||
+		!tally_text_string(&reader, ",\"table\":", &detach->table) ||
 		!read_xids(&reader, &detach->moment))
 		return NULL;
 	detach->is_tracked = is_tracked;

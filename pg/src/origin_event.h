@@ -35,7 +35,7 @@ extern char *tally_origin_event_encode(const struct tally_origin_event *event);
 
 /*
  * Reads what encode wrote, palloc'd; NULL if the text is of another kind or
- * malformed, whatever it holds.  The heads are counted, not given.
+ * malformed, whatever it holds.  heads is NULL if it lists none.
  */
 extern struct tally_origin_event *tally_origin_event_parse(const char *text);
 

@@ -56,8 +56,8 @@ struct tally_pending
 	bool		is_gone;		/* not to be sealed: that version is gone */
 	int64		epoch;
 	int64		event_id;
-	uint64		bytes;			/* offset of salt, key, id and version, in this
-								 * order */
+	uint64		bytes;			/* offset of salt, key, id and version, in
+								 * this order */
 	CommandId	made_by;		/* of a row: the command that changed it */
 	CommandId	before;			/* to be sealed before what came from here on */
 	struct tally_hash digest;

@@ -214,19 +214,6 @@ warn(const struct attached *attached, const struct tally_epoch *epoch,
 					 attached->relation)));
 }
 
-static void
-end_epoch(const struct tally_epoch *epoch)
-{
-	struct tally_detach end;
-
-	end.is_tracked = epoch->is_tracked;
-	end.label = epoch->label;
-	end.relation = epoch->relation;
-	end.table = epoch->table;
-	take_moment(epoch, &end.moment, true);
-	(void) tally_capture_log_event(tally_detach_encode(&end));
-}
-
 /* Those of the table, should the dump have left some out. */
 static void
 ensure_triggers(const struct tally_epoch *epoch)
@@ -287,7 +274,7 @@ take_over(const struct attached *attached)
 		warn(attached, epoch, why);
 		return;
 	}
-	end_epoch(epoch);
+	tally_attach_end(epoch);
 	(void) tally_store_remove_attachment(attached->relation);
 	moved.id = tally_capture_log_event(tally_epoch_encode(&moved));
 	tally_store_add_attachment(moved.relation, moved.id, moved.label);

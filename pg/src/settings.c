@@ -10,6 +10,7 @@
 
 #include "utils/guc.h"
 
+int			tally_ddl_policy = TALLY_POLICY_REFUSE;
 int			tally_early_release = TALLY_RELEASE_LOCAL;
 int			tally_mode = TALLY_MODE_PRIMARY;
 int			tally_max_rows_per_transaction = 2000000;
@@ -28,9 +29,21 @@ static const struct config_enum_entry mode_options[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry ddl_options[] = {
+	{"refuse", TALLY_POLICY_REFUSE, false},
+	{"seal", TALLY_POLICY_SEAL, false},
+	{NULL, 0, false}
+};
+
 void
 tally_settings_init(void)
 {
+	DefineCustomEnumVariable("tally.ddl",
+							 "What becomes of a change by which sealed rows cannot be verified any more.",
+							 "\"refuse\": it fails; \"seal\": it is done, and sealed as what was done.",
+							 &tally_ddl_policy, TALLY_POLICY_REFUSE,
+							 ddl_options, PGC_USERSET, 0,
+							 NULL, NULL, NULL);
 	DefineCustomEnumVariable("tally.early_release",
 							 "When a commit lets the next one into its chain.",
 							 "\"local\": before its own flush, unless it waits for a standby; "

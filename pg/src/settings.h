@@ -22,6 +22,14 @@ enum tally_mode
 	TALLY_MODE_REPLICA,
 };
 
+/* DDL by which sealed rows become unverifiable. */
+enum tally_ddl_policy
+{
+	TALLY_POLICY_REFUSE,
+	TALLY_POLICY_SEAL,			/* whoever does it consents */
+};
+
+extern int	tally_ddl_policy;
 extern int	tally_early_release;
 extern int	tally_mode;
 extern int	tally_max_rows_per_transaction;

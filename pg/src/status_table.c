@@ -145,34 +145,12 @@ set(struct tally_status_row *row, const char *state, const char *detail)
 	row->detail = detail;
 }
 
-/*
- * The trigger of ours with this function; NULL if there is none that does
- * what attach made it for.
- */
-static const Trigger *
-find_trigger(Relation rel, const char *function, int16 type)
-{
-	Oid			oid = tally_attach_find_function(function);
-	const TriggerDesc *triggers = rel->trigdesc;
-	const Trigger *trigger;
-	int			i;
-
-	for (i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		trigger = &triggers->triggers[i];
-		if (trigger->tgfoid == oid && trigger->tgtype == type &&
-			trigger->tgqual == NULL && trigger->tgnattr == 0)
-			return trigger;
-	}
-	return NULL;
-}
-
 /* True, and the row says so, if the trigger is not at work. */
 static bool
 is_trigger_broken(Relation rel, const char *function, int16 type,
 				  struct tally_status_row *row)
 {
-	const Trigger *trigger = find_trigger(rel, function, type);
+	const Trigger *trigger = tally_attach_find_trigger(rel, function, type);
 	const char *name = tally_attach_name(RelationGetRelid(rel));
 
 	if (trigger == NULL)
@@ -274,48 +252,6 @@ is_table_broken(Relation rel, struct tally_status_row *row)
 	return false;
 }
 
-/* May this index be why there is at most one row of a key? */
-static bool
-is_unique_over(Oid oid, const struct tally_epoch *epoch)
-{
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid));
-	Form_pg_index index;
-	bool		unique;
-	int			i,
-				k;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	index = (Form_pg_index) GETSTRUCT(tuple);
-	unique = index->indisunique && index->indisvalid && index->indimmediate &&
-		heap_attisnull(tuple, Anum_pg_index_indpred, NULL);
-	for (i = 0; unique && i < index->indnkeyatts; i++)
-	{
-		for (k = 0; k < epoch->nkeys; k++)
-		{
-			if (epoch->columns[epoch->keys[k]].number ==
-				index->indkey.values[i])
-				break;
-		}
-		unique = k < epoch->nkeys;
-	}
-	ReleaseSysCache(tuple);
-	return unique;
-}
-
-static bool
-is_key_unique(Relation rel, const struct tally_epoch *epoch)
-{
-	ListCell   *cell;
-
-	foreach(cell, RelationGetIndexList(rel))
-	{
-		if (is_unique_over(lfirst_oid(cell), epoch))
-			return true;
-	}
-	return false;
-}
-
 static char *
 describe(const struct attached *attached)
 {
@@ -370,7 +306,7 @@ judge(const struct attached *attached, Relation rel,
 											 TALLY_TRACK_HINT :
 											 TALLY_COLUMNS_HINT));
 	else if (!attached->epoch->is_tracked &&
-			 !is_key_unique(rel, attached->epoch))
+			 !tally_attach_is_key_unique(rel, attached->epoch))
 		set(row, "key not unique",
 			"No unique index covers the key any more, so several rows could share a record: create one, or detach the table and attach it with another key.");
 	else if (attached->seq == 0)

@@ -67,23 +67,61 @@ tally_store_init(void)
 	CacheRegisterRelcacheCallback(on_relcache, (Datum) 0);
 }
 
-static Oid
-find_relation(const char *name, Oid schema)
+/* Which one is missing; NULL: all are there. */
+static const char *
+find_relations(Oid schema, struct tally_tables *found)
 {
-	Oid			oid = get_relname_relid(name, schema);
+	const struct
+	{
+		const char *name;
+		Oid		   *to;
+	}			list[] = {
+		{"chain", &found->chain},
+		{"chain_id", &found->chain_id},
+		{"chain_name", &found->chain_name},
+		{"chain_number", &found->chain_number},
+		{"event", &found->event},
+		{"event_id", &found->event_id},
+		{"event_number", &found->event_number},
+		{"record", &found->record},
+		{"record_seq", &found->record_seq},
+		{"record_id", &found->record_id},
+		{"attachment", &found->attachment},
+		{"attachment_relation", &found->attachment_relation},
+		{"attachment_label", &found->attachment_label},
+		{"origin", &found->origin},
+		{"origin_number", &found->origin_number},
+		{"backfill", &found->backfill},
+		{"backfill_relation", &found->backfill_relation},
+	};
+	int			i;
 
-	if (!OidIsValid(oid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("\"%s.%s\" does not exist", TALLY_SCHEMA, name),
-				 errhint("Use CREATE EXTENSION tally in this database.")));
-	return oid;
+	for (i = 0; i < lengthof(list); i++)
+	{
+		*list[i].to = get_relname_relid(list[i].name, schema);
+		if (!OidIsValid(*list[i].to))
+			return list[i].name;
+	}
+	return NULL;
+}
+
+bool
+tally_store_has_tables(void)
+{
+	struct tally_tables found;
+	Oid			schema;
+
+	if (tables_known)
+		return true;
+	schema = get_namespace_oid(TALLY_SCHEMA, true);
+	return OidIsValid(schema) && find_relations(schema, &found) == NULL;
 }
 
 const struct tally_tables *
 tally_store_tables(void)
 {
 	struct tally_tables found;
+	const char *missing;
 	Oid			schema;
 
 	if (tables_known)
@@ -94,23 +132,12 @@ tally_store_tables(void)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the extension \"tally\" does not exist in this database"),
 				 errhint("Use CREATE EXTENSION tally.")));
-	found.chain = find_relation("chain", schema);
-	found.chain_id = find_relation("chain_id", schema);
-	found.chain_name = find_relation("chain_name", schema);
-	found.chain_number = find_relation("chain_number", schema);
-	found.event = find_relation("event", schema);
-	found.event_id = find_relation("event_id", schema);
-	found.event_number = find_relation("event_number", schema);
-	found.record = find_relation("record", schema);
-	found.record_seq = find_relation("record_seq", schema);
-	found.record_id = find_relation("record_id", schema);
-	found.attachment = find_relation("attachment", schema);
-	found.attachment_relation = find_relation("attachment_relation", schema);
-	found.attachment_label = find_relation("attachment_label", schema);
-	found.origin = find_relation("origin", schema);
-	found.origin_number = find_relation("origin_number", schema);
-	found.backfill = find_relation("backfill", schema);
-	found.backfill_relation = find_relation("backfill_relation", schema);
+	missing = find_relations(schema, &found);
+	if (missing != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("\"%s.%s\" does not exist", TALLY_SCHEMA, missing),
+				 errhint("Use CREATE EXTENSION tally in this database.")));
 	tables = found;
 	tables_known = true;
 	return &tables;

@@ -141,6 +141,9 @@ extern void tally_store_init(void);
  */
 extern const struct tally_tables *tally_store_tables(void);
 
+/* Are they all there?  Never an error. */
+extern bool tally_store_has_tables(void);
+
 /*
  * Takes the locks that sealing will need, for the rest of the transaction,
  * so that nobody waits for one while holding a chain; judges tally.record.

@@ -229,20 +229,41 @@ tally_type_is_stable(Oid type, int *out_needs, char **out_why)
 	return true;
 }
 
+/*
+ * Types that newer versions name without their schema: json is a word of the
+ * grammar since PostgreSQL 17.  Were an epoch sealed by the one name and held
+ * against the other, no table with such a column would survive an upgrade.
+ */
+static const char *
+name_of_before(Oid type)
+{
+	if (type == JSONOID)
+		return "pg_catalog.json";
+	return type == JSONARRAYOID ? "pg_catalog.json[]" : NULL;
+}
+
+static char *
+qualified_name(Oid type, int32 typmod)
+{
+	if (name_of_before(type) != NULL)
+		return pstrdup(name_of_before(type));
+	if (typmod >= 0)
+		return format_type_extended(type, typmod, FORMAT_TYPE_FORCE_QUALIFY |
+									FORMAT_TYPE_TYPEMOD_GIVEN);
+	return format_type_extended(type, typmod, FORMAT_TYPE_FORCE_QUALIFY);
+}
+
 char *
 tally_type_name(Oid type, int32 typmod)
 {
-	bits16		flags = FORMAT_TYPE_FORCE_QUALIFY;
 	bool		saved = quote_all_identifiers;
 	char	   *name = NULL;
 
-	if (typmod >= 0)
-		flags |= FORMAT_TYPE_TYPEMOD_GIVEN;
 	/* What an event says of a type does not depend on the session (P2). */
 	quote_all_identifiers = false;
 	PG_TRY();
 	{
-		name = format_type_extended(type, typmod, flags);
+		name = qualified_name(type, typmod);
 	}
 	PG_FINALLY();
 	{

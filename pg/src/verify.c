@@ -30,6 +30,8 @@
 #include "verify_origin.h"
 #include "verify_outside.h"
 #include "verify_record.h"
+#include "verify_retired.h"
+#include "verify_rewritten.h"
 #include "verify_rows.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
@@ -226,6 +228,23 @@ forget_narrowed(const struct tally_source *source)
 		((struct tally_use *) lfirst(cell))->narrowed = 0;
 }
 
+/* Whoever retires a partition wants to know of its own table alone. */
+static void
+narrow_to_retiring(struct tally_verifier *v)
+{
+	ListCell   *cell;
+
+	foreach(cell, tally_sources_all(v))
+	{
+		struct tally_source *source = lfirst(cell);
+
+		source->is_relevant = list_member_oid(source->roots,
+											  v->retiring->root);
+		if (source->is_relevant)
+			v->retiring->label = pstrdup(source->label);
+	}
+}
+
 /* Adds up what can be; says which sources have to be sorted. */
 static bool
 sum_sources(struct tally_verifier *v)
@@ -245,7 +264,7 @@ sum_sources(struct tally_verifier *v)
 			continue;
 		}
 		source->is_sorted = true;
-		if (can_be_summed(v, source))
+		if (v->retiring == NULL && can_be_summed(v, source))
 		{
 			tally_rows_sum(v, source);
 			source->is_sorted = !is_sum_right(source);
@@ -277,8 +296,12 @@ put_rows(struct tally_verifier *v)
 static void
 judge_rows(struct tally_verifier *v, const struct walk *walk)
 {
-	bool		sorted = sum_sources(v);
+	bool		sorted;
 	ListCell   *cell;
+
+	if (v->retiring != NULL)
+		narrow_to_retiring(v);
+	sorted = sum_sources(v);
 
 	tally_match_open(v);
 	if (sorted && v->scope.chain != NULL)
@@ -297,6 +320,7 @@ judge_rows(struct tally_verifier *v, const struct walk *walk)
 		if (((struct tally_source *) lfirst(cell))->is_relevant)
 			tally_verdict_source(v, lfirst(cell));
 	}
+	tally_rewritten_tell(v);
 	tally_sources_tell_unknown(v);
 }
 
@@ -308,6 +332,7 @@ struct request
 	struct tally_scope scope;
 	const char *heads;			/* or NULL */
 	ReturnSetInfo *result;		/* where findings go, or NULL */
+	struct tally_retiring *retiring;	/* likewise */
 	Oid			function;
 	int64		records;
 	int64		chains;
@@ -393,6 +418,7 @@ verify(struct tally_verifier *v, struct request *request)
 									   ALLOCSET_DEFAULT_SIZES);
 	saved = MemoryContextSwitchTo(v->context);
 	v->scope = request->scope;
+	v->retiring = request->retiring;
 	v->schema = get_namespace_oid(TALLY_SCHEMA, false);
 	if (!pg_strong_random(&v->seed, sizeof(v->seed)))
 		ereport(ERROR,
@@ -408,6 +434,23 @@ verify(struct tally_verifier *v, struct request *request)
 	}
 	tally_catalog_close(v);
 	MemoryContextSwitchTo(saved);
+}
+
+void
+tally_verify_retiring(struct tally_retiring *retiring, Oid function)
+{
+	struct request request = {{NULL, 1, PG_INT64_MAX}};
+	struct tally_verifier v;
+
+	tally_retiring_begin(retiring);
+	request.retiring = retiring;
+	request.function = function;
+	verify(&v, &request);
+	if (retiring->label == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the rows cannot be held against their records"),
+				 errhint("tally.verify() says more.")));
 }
 
 /* ---- what SQL calls --------------------------------------------------- */

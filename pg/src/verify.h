@@ -51,6 +51,8 @@ struct tally_origins;
 struct tally_outside;
 struct tally_pairs;
 struct tally_report;
+struct tally_retired;
+struct tally_retiring;
 struct tally_sources;
 
 /* What the caller wants to have judged. */
@@ -90,6 +92,9 @@ struct tally_verifier
 	struct tally_pairs *pairs;
 	struct tally_outside *outside;	/* NULL: no heads were given */
 	struct List *tracked;		/* epochs, of verify_tracked.c */
+	struct List *rewritten;		/* of verify_rewritten.c */
+	struct tally_retired *retired;	/* NULL: no partition was */
+	struct tally_retiring *retiring;	/* NULL: nobody asks for it */
 	struct List *eras;			/* of struct tally_use */
 };
 
@@ -157,5 +162,10 @@ extern void tally_attached_judge(struct tally_verifier *v);
  */
 extern bool tally_catalog_open(struct tally_verifier *v, Oid self);
 extern void tally_catalog_close(struct tally_verifier *v);
+
+/* ---- verify_ddl.c ---- */
+
+/* Tells what of the event triggers is not as CREATE EXTENSION left it. */
+extern void tally_ddl_triggers_judge(struct tally_verifier *v);
 
 #endif

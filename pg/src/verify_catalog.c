@@ -114,7 +114,8 @@ static const struct table backfill_table = {
 /* By which something is captured or refused. */
 static const char *const functions[] = {
 	"capture", "capture_statement", "refuse_truncate", "guard", "arrival",
-	"append", "append_now", "restored", "backfill",
+	"append", "append_now", "restored", "backfill", "retire",
+	"refuse_retired", "ddl_start", "ddl_end", "ddl_drop", "ddl_rewrite",
 };
 
 /* Why rel cannot be read as the table, or NULL. */
@@ -405,6 +406,7 @@ tally_catalog_open(struct tally_verifier *v, Oid self)
 	v->attachment = open_table(v, &attachment_table);
 	v->origin = open_table(v, &origin_table);
 	judge_functions(v, self);
+	tally_ddl_triggers_judge(v);
 	return v->chain != NULL && v->event != NULL && v->record != NULL &&
 		v->attachment != NULL && v->origin != NULL;
 }

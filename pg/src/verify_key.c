@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "verify_key.h"
+#include "verify_retired.h"
 
 #include "utils/builtins.h"
 
@@ -401,6 +402,13 @@ tell_unproven(struct tally_verifier *v, const struct tally_key_record *this,
 	const struct tally_match_record *record = &this->record;
 	struct tally_subject subject = subject_of(record);
 
+	/* Its row went with a partition; should it be there, it is judged. */
+	if (other == NULL && !record->is_deletion &&
+		tally_retired_has(v, record->chain, record->seq))
+	{
+		record->use->source->retired++;
+		return true;
+	}
 	if (!record->is_deletion && !record->use->form->is_rendered)
 		return tell_unrendered(v, this, other, proven);
 	if (!record->is_deletion)
@@ -509,6 +517,8 @@ tell_records(struct tally_verifier *v, struct tally_key_group *key)
 		if (this->row != NULL)
 		{
 			judge_place(v, this);
+			tally_retiring_take_record(v, &this->record,
+									   this->row->row.relation);
 			judge_age(v, key, this);
 			continue;
 		}

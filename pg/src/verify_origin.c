@@ -12,15 +12,21 @@
 #include "origin_event.h"
 #include "settings.h"
 #include "store.h"
+#include "verify_chains.h"
 #include "verify_entries.h"
 #include "verify_origin.h"
+#include "verify_record.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "access/xlog.h"
+#include "access/tableam.h"
 #include "commands/dbcommands.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -213,6 +219,125 @@ judge_here(struct tally_verifier *v)
 								  fault);
 }
 
+/* ---- heads ------------------------------------------------------------ */
+
+/* A head that an event names, and what its record turned out to be. */
+struct named
+{
+	const struct tally_origin_head *head;
+	struct tally_chain *chain;
+	bool		is_there;
+	bool		is_equal;
+};
+
+static bool
+take_named(struct tally_verifier *v, const struct tally_sealed *record,
+		   void *arg)
+{
+	struct named *named = arg;
+	struct tally_hash computed;
+
+	named->is_there = true;
+	named->is_equal = (record->has_hash &&
+					   tally_hash_equal(&record->hash, &named->head->hash)) ||
+		(record->has_prev &&
+		 tally_record_hash(record, named->chain, record->seq, &record->prev,
+						   &computed) &&
+		 tally_hash_equal(&computed, &named->head->hash));
+	return false;
+}
+
+/* By the index, which is held against the records by itself. */
+static void
+find_named(struct tally_verifier *v, IndexScanDesc scan, TupleTableSlot *slot,
+		   struct named *named)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(named->chain->seen.id));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum((int64) named->head->seq));
+	index_rescan(scan, keys, 2, NULL, 0);
+	/* The slot's place: that of the index is the first of a HOT chain. */
+	if (index_getnext_slot(scan, ForwardScanDirection, slot))
+		(void) tally_record_fetch(v, &slot->tts_tid, take_named, named);
+}
+
+static void
+judge_named(struct tally_verifier *v, const struct said *said,
+			const struct named *named)
+{
+	struct tally_subject subject = {named->head->chain, named->head->seq};
+	int64		last = named->chain == NULL ? 0 : named->chain->seen.last_seq;
+
+	if (named->chain == NULL)
+		tally_report_tell(v, TALLY_MISSING, &subject,
+						  "the chain is not there, and tally:log/%lld names its record %lld",
+						  (long long) said->seq,
+						  (long long) named->head->seq);
+	else if (named->is_there && !named->is_equal)
+		tally_report_tell(v, TALLY_ROLLED_BACK, &subject,
+						  "tally:log/%lld names another hash for this record",
+						  (long long) said->seq);
+	else if (!named->is_there && last > 0 && named->head->seq > last &&
+			 v->scope.to == PG_INT64_MAX)
+	{
+		subject.seq = last + 1;
+		tally_report_tell(v, TALLY_TRUNCATED, &subject,
+						  "the chain ends before this record, and tally:log/%lld names its record %lld",
+						  (long long) said->seq,
+						  (long long) named->head->seq);
+	}
+}
+
+static bool
+is_in_scope(struct tally_verifier *v, const struct named *named)
+{
+	struct tally_chain *only = tally_chains_only(v);
+
+	if (v->scope.chain == NULL)
+		return true;
+	return only != NULL && named->chain == only &&
+		named->head->seq >= v->scope.from && named->head->seq <= v->scope.to;
+}
+
+/*
+ * What was sealed before a move is in the event of the move by its hashes: who
+ * writes a chain anew has to write tally:log anew as well.
+ */
+static void
+judge_heads(struct tally_verifier *v, const struct said *said)
+{
+	TupleTableSlot *slot;
+	Relation	index;
+	IndexScanDesc scan;
+	int64		i;
+
+	if (said->event->heads == NULL || !OidIsValid(v->record_seq))
+		return;
+	index = index_open(v->record_seq, AccessShareLock);
+	slot = table_slot_create(v->record, NULL);
+	scan = index_beginscan(v->record, index, v->snapshot, NULL, 2, 0);
+	for (i = 0; i < said->event->nchains; i++)
+	{
+		struct named named = {&said->event->heads[i]};
+
+		CHECK_FOR_INTERRUPTS();
+		named.chain = tally_chains_find(v, named.head->chain);
+		if (!is_in_scope(v, &named))
+			continue;
+		if (named.chain != NULL)
+			find_named(v, scan, slot, &named);
+		judge_named(v, said, &named);
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+}
+
+/* ---- all of it -------------------------------------------------------- */
+
 static void
 tell_moves(struct tally_verifier *v)
 {
@@ -222,6 +347,7 @@ tell_moves(struct tally_verifier *v)
 	{
 		const struct said *said = lfirst(cell);
 
+		judge_heads(v, said);
 		tally_report_not_covered(v,
 								 "what database \"%s\" sealed and wrote after the state from which tally:log/%lld goes on in database \"%s\", and what was changed in between and changed back",
 								 said->event->from.name, (long long) said->seq,

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "verify_match.h"
+#include "verify_rewritten.h"
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -198,6 +199,8 @@ is_missed(struct tally_verifier *v, const struct tally_match_row *row)
 		return false;
 	if (row->age == TALLY_AGE_NARROWED)
 		row->use->narrowed++;
+	if (row->age == TALLY_AGE_REWRITTEN)
+		return tally_rewritten_take(v, row->relation);
 	return row->age == TALLY_AGE_LEGACY || row->age == TALLY_AGE_SEALED ||
 		row->age == TALLY_AGE_BETWEEN || row->age == TALLY_AGE_UNKNOWN;
 }

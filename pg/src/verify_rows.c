@@ -13,6 +13,8 @@
 #include "render.h"
 #include "verify_chains.h"
 #include "verify_match.h"
+#include "verify_retired.h"
+#include "verify_rewritten.h"
 #include "verify_rows.h"
 
 #include "access/relation.h"
@@ -34,7 +36,7 @@ struct view
 struct cover
 {
 	const struct tally_use *use;
-	struct tally_condition *condition;
+	struct tally_condition *condition;	/* NULL: its columns are gone */
 };
 
 /* A walk over one table. */
@@ -133,33 +135,51 @@ prepare(struct walk *walk)
 		const struct tally_use *use = lfirst(cell);
 		struct cover *cover;
 
-		if (use->epoch->only_when == NULL || !use->form->is_rendered ||
+		if (use->epoch->only_when == NULL ||
 			!is_root_of(source, use->form, root))
 			continue;
 		cover = &walk->covers[walk->ncovers++];
 		cover->use = use;
-		cover->condition = tally_condition_new(move_epoch(use->epoch, root,
-														  use->is_told),
-											   walk->rel);
+		tally_condition_new_if(move_epoch(use->epoch, root, use->is_told),
+							   walk->rel, &cover->condition);
 	}
 	tally_rendered_init(&walk->row);
 }
 
 /* ---- a row ------------------------------------------------------------ */
 
-/* Does the epoch's only_when leave the row out? */
-static bool
-is_left_out(const struct walk *walk, const struct tally_use *use,
-			TupleTableSlot *slot)
+/* The epoch's only_when; NULL: it has none. */
+static const struct cover *
+find_cover(const struct walk *walk, const struct tally_use *use)
 {
 	int			i;
 
 	for (i = 0; i < walk->ncovers; i++)
 	{
 		if (walk->covers[i].use == use)
-			return !tally_condition_holds(walk->covers[i].condition, slot);
+			return &walk->covers[i];
 	}
-	return false;
+	return NULL;
+}
+
+/* Does the epoch's only_when leave the row out, for all that is known? */
+static bool
+is_left_out(const struct walk *walk, const struct tally_use *use,
+			TupleTableSlot *slot)
+{
+	const struct cover *cover = find_cover(walk, use);
+
+	return cover != NULL && cover->condition != NULL &&
+		!tally_condition_holds(cover->condition, slot);
+}
+
+/* Can nobody tell any more? */
+static bool
+is_cover_lost(const struct walk *walk, const struct tally_use *use)
+{
+	const struct cover *cover = find_cover(walk, use);
+
+	return cover != NULL && cover->condition == NULL;
 }
 
 /*
@@ -190,6 +210,9 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 	HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
 	enum tally_age age = tally_age_judge(walk->source, walk->root, tuple,
 										 out_use);
+	bool		is_rewritten = age == TALLY_AGE_SEALED &&
+	tally_rewritten_is(walk->v, RelationGetRelid(walk->rel), *out_use,
+					   tuple);
 
 	if (should_free)
 		heap_freetuple(tuple);
@@ -199,6 +222,11 @@ judge_age(struct walk *walk, TupleTableSlot *slot, struct tally_use **out_use)
 	if (age == TALLY_AGE_LEGACY && walk->source->eras != NIL &&
 		!was_covered(walk, NULL, slot))
 		return TALLY_AGE_LEFT_OUT;
+	if (age == TALLY_AGE_SEALED && is_cover_lost(walk, *out_use))
+		return TALLY_AGE_UNKNOWN;
+	if (age == TALLY_AGE_SEALED && is_rewritten &&
+		!is_left_out(walk, *out_use, slot))
+		return TALLY_AGE_REWRITTEN;
 	if (age != TALLY_AGE_SEALED || !is_left_out(walk, *out_use, slot))
 		return age;
 	return was_covered(walk, *out_use, slot) ? TALLY_AGE_NARROWED :
@@ -286,6 +314,7 @@ walk_rows(struct walk *walk)
 		walk->tid = slot->tts_tid;
 		memset(&row, 0, sizeof(row));
 		row.relation = RelationGetRelid(walk->rel);
+		tally_retiring_take_row(walk->v, row.relation);
 		row.tid = slot->tts_tid;
 		row.age = judge_age(walk, slot, &use);
 		row.use = use;

@@ -10,6 +10,8 @@
 #include "verify_entries.h"
 #include "verify_moves.h"
 #include "verify_origin.h"
+#include "verify_retired.h"
+#include "verify_rewritten.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
 
@@ -269,8 +271,10 @@ replay(struct tally_verifier *v)
 		detach = tally_detach_parse(entry->event);
 		if (detach != NULL)
 			end_epoch(v, entry, detach);
-		else if (!tally_backfill_replay(v, entry))
-			(void) tally_tracked_replay(v, entry);
+		else if (!tally_backfill_replay(v, entry) &&
+				 !tally_tracked_replay(v, entry) &&
+				 !tally_retired_replay(v, entry))
+			(void) tally_rewritten_replay(v, entry);
 	}
 }
 

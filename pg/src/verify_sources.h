@@ -71,6 +71,7 @@ enum tally_age
 	TALLY_AGE_BETWEEN,			/* written while the table was detached */
 	TALLY_AGE_AFTER,			/* likewise, and it is */
 	TALLY_AGE_UNKNOWN,
+	TALLY_AGE_REWRITTEN,		/* likewise, since its table was rewritten */
 };
 
 struct tally_source
@@ -92,6 +93,7 @@ struct tally_source
 	int64		legacy;
 	int64		unknown_age;
 	int64		gone;			/* records without a row, after a detach */
+	int64		retired;		/* likewise, of partitions that were retired */
 };
 
 /* A row of tally.attachment. */

@@ -129,6 +129,10 @@ tell_uncovered_source(struct tally_verifier *v,
 									 "its table is gone");
 	}
 	tally_backfill_tell_uncovered(v, source);
+	if (source->retired > 0)
+		tally_report_not_covered(v,
+								 "the rows of %lld records of \"%s\", which went with partitions that were retired",
+								 (long long) source->retired, source->label);
 	if (source->live == NULL)
 		tally_report_not_covered(v,
 								 "rows of \"%s\" that were written after tally:log/%lld detached it",

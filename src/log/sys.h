@@ -80,6 +80,10 @@ tally_sys_sync(int fd);
 int
 tally_sys_sync_all(int fd);
 
+/* What was written begins to go to the disk; promises nothing. */
+void
+tally_sys_start_write(int fd);
+
 int
 tally_sys_stat(int fd, struct tally_sys_stat *out);
 

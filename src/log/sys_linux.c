@@ -134,6 +134,16 @@ tally_sys_sync_all(int fd)
 	return fsync(fd) != 0 ? -errno : 0;
 }
 
+void
+tally_sys_start_write(int fd)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+	(void)fd;
+#endif
+}
+
 static void
 stat_fill(const struct stat *st, struct tally_sys_stat *out)
 {

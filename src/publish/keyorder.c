@@ -14,8 +14,8 @@
  * Taken at its word, signature or not: it only makes us refuse to sign, and a
  * forged order is for a verifier to find.
  */
-static void
-take(struct tally_key_said *said, struct tally_hasher *hasher,
+void
+tally_key_hear(struct tally_key_said *said, struct tally_hasher *hasher,
     const struct tally_vkey *vkey, const struct tally_record *record)
 {
 	enum tally_key_order_change change;
@@ -23,6 +23,10 @@ take(struct tally_key_said *said, struct tally_hasher *hasher,
 	struct tally_vkey named;
 	bool is_named;
 
+	if (record->seq < said->next_seq || record->chain_len != 9 ||
+	    memcmp(record->chain, "tally:log", 9) != 0)
+		return;
+	said->next_seq = record->seq + 1;
 	if (record->body != TALLY_BODY_EVENT ||
 	    tally_order_parse(record->event, record->event_len, &order) != 0 ||
 	    tally_key_order_parse(hasher, &order, &change, &named) != 0)
@@ -51,13 +55,17 @@ tally_key_ask(struct tally_log *log, struct tally_hasher *hasher,
 
 	if (result != 0)
 		return result;
-	while ((result = tally_cursor_next(cursor, &record, error)) == 0) {
-		take(said, hasher, vkey, &record);
-		said->next_seq = record.seq + 1;
-	}
+	while ((result = tally_cursor_next(cursor, &record, error)) == 0)
+		tally_key_hear(said, hasher, vkey, &record);
 	tally_cursor_close(cursor);
-	if (result != TALLY_END)
-		return result;
+	return result == TALLY_END ? tally_key_may_sign(said, vkey, error)
+				   : result;
+}
+
+int
+tally_key_may_sign(const struct tally_key_said *said,
+    const struct tally_vkey *vkey, struct tally_error *error)
+{
 	if (said->retired_seq != 0)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the key %08x was retired by tally:log %llu, and signs"

@@ -15,6 +15,16 @@ struct tally_key_said {
 	bool has_ordered;                /* an order says that it signed it */
 };
 
+/* A record of any chain; those of tally:log by ascending seq. */
+void
+tally_key_hear(struct tally_key_said *said, struct tally_hasher *hasher,
+    const struct tally_vkey *vkey, const struct tally_record *record);
+
+/* By what was said.  Returns 0 or TALLY_E_USAGE as tally_key_ask. */
+TALLY_MUST_CHECK int
+tally_key_may_sign(const struct tally_key_said *said,
+    const struct tally_vkey *vkey, struct tally_error *error);
+
 /*
  * Goes on from what was said.  Returns 0 if the key may sign; TALLY_E_USAGE if
  * it was retired, or if there are orders and it has no part in them.

@@ -42,6 +42,8 @@ struct tally_publisher {
 	struct tally_hasher hasher;
 	struct tally_headtree heads;
 	struct tally_key_said said; /* of the key that signs */
+	/* As they were at the last size that was walked to; NULL: not yet. */
+	struct tally_tiles *tiles;
 };
 
 /* One checkpoint under way.  Directories are opened for each anew, since what
@@ -51,6 +53,7 @@ struct publishing {
 	const struct tally_publish_options *options;
 	struct tally_hasher *hasher;
 	struct tally_headtree *heads;
+	struct tally_publisher *publisher;
 	struct tally_published_checkpoint *out;
 	struct tally_file_register file;
 	struct tally_register *reg;
@@ -216,27 +219,72 @@ is_short(struct publishing *p, bool *out, struct tally_error *error)
 	return result;
 }
 
+static void
+drop_tiles(struct tally_publisher *publisher)
+{
+	if (publisher->tiles == NULL)
+		return;
+	tally_tiles_close(publisher->tiles);
+	tally_sys_free(publisher->tiles);
+	publisher->tiles = NULL;
+}
+
+static void
+hear(void *arg, const struct tally_record *record)
+{
+	struct tally_publisher *publisher = arg;
+
+	tally_key_hear(&publisher->said, &publisher->hasher,
+	    &publisher->options.signers[0]->vkey, record);
+}
+
+/* Tiles of the last size: those that were kept, or of the log. */
+static int
+open_tiles(struct publishing *p, struct tally_error *error)
+{
+	struct tally_publisher *publisher = p->publisher;
+	struct tally_tiles *tiles = publisher->tiles;
+	struct tally_hash root;
+	int result;
+
+	if (tiles != NULL && tiles->size == p->last.size) {
+		tiles->dir = p->public_dir;
+		root = tally_tiles_root(tiles);
+		if (tally_hash_equal(&root, &p->last.root))
+			return TALLY_OK;
+	}
+	drop_tiles(publisher);
+	/* From there on, orders are heard of on the way. */
+	result = tally_key_ask(p->log, p->hasher, &p->options->signers[0]->vkey,
+	    &publisher->said, error);
+	if (result != 0)
+		return result;
+	tiles = tally_sys_alloc(sizeof(*tiles));
+	if (tiles == NULL)
+		return tally_fail_memory(error);
+	publisher->tiles = tiles;
+	result = tally_tiles_open(tiles, p->log, p->public_dir, p->hasher,
+	    p->last.size, error);
+	tiles->taken = hear;
+	tiles->arg = publisher;
+	if (result == 0)
+		result = tally_tiles_take(tiles, p->last.size, error);
+	if (result != 0)
+		return result;
+	root = tally_tiles_root(tiles);
+	return tally_hash_equal(&root, &p->last.root) ? TALLY_OK
+						      : TALLY_PARTIAL;
+}
+
 /* Steps 2 and 4, as one walk; TALLY_PARTIAL if the root at the last size is
  * another. */
 static int
 walk(struct publishing *p, uint64_t size, struct tally_error *error)
 {
-	uint64_t begin = p->last.size;
-	struct tally_tiles *tiles = tally_sys_alloc(sizeof(*tiles));
-	struct tally_hash root;
-	int result;
+	struct tally_tiles *tiles;
+	int result = open_tiles(p, error);
 
-	if (tiles == NULL)
-		return tally_fail_memory(error);
-	result = tally_tiles_open(tiles, p->log, p->public_dir, p->hasher,
-	    begin, error);
-	if (result == 0)
-		result = tally_tiles_take(tiles, begin, error);
-	if (result == 0) {
-		root = tally_tiles_root(tiles);
-		if (!tally_hash_equal(&root, &p->last.root))
-			result = TALLY_PARTIAL;
-	}
+	tiles = p->publisher->tiles;
 	if (result == 0)
 		result = tally_tiles_take(tiles, size, error);
 	if (result == 0)
@@ -245,8 +293,8 @@ walk(struct publishing *p, uint64_t size, struct tally_error *error)
 		p->next.root = tally_tiles_root(tiles);
 	if (result == 0 && tally_hasher_failed(p->hasher))
 		result = tally_fail(error, TALLY_E_BUG, "libcrypto failed");
-	tally_tiles_close(tiles);
-	tally_sys_free(tiles);
+	if (result != 0)
+		drop_tiles(p->publisher);
 	return result;
 }
 
@@ -365,6 +413,11 @@ publish_once(struct publishing *p, struct tally_error *error)
 		    "the log changed while it was read; nothing is signed");
 	if (result != 0)
 		return result;
+	/* An order that was appended since. */
+	result = tally_key_may_sign(&p->publisher->said,
+	    &p->options->signers[0]->vkey, error);
+	if (result != 0)
+		return result;
 	p->next.size = size;
 	p->out->size = size;
 	p->out->root = p->next.root;
@@ -429,12 +482,7 @@ tally_publisher_publish(struct tally_publisher *publisher,
 	memset(out, 0, sizeof(*out));
 	if (p == NULL)
 		return tally_fail_memory(error);
-	result = tally_key_ask(publisher->log, &publisher->hasher,
-	    &publisher->options.signers[0]->vkey, &publisher->said, error);
-	if (result != 0) {
-		tally_sys_free(p);
-		return result;
-	}
+	p->publisher = publisher;
 	p->log = publisher->log;
 	p->options = &publisher->options;
 	p->hasher = &publisher->hasher;
@@ -455,6 +503,7 @@ tally_publisher_close(struct tally_publisher *publisher)
 {
 	if (publisher == NULL)
 		return;
+	drop_tiles(publisher);
 	tally_headtree_save(publisher->log, &publisher->heads);
 	tally_headtree_wipe(&publisher->heads);
 	tally_hasher_close(&publisher->hasher);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/record.h"
+#include "log/cursor.h"
 #include "log/fail.h"
 #include "log/leaves.h"
 #include "publish/tiles.h"
@@ -73,6 +74,9 @@ settle(struct tally_tiles *tiles)
 	char last[TALLY_TILE_PATH_MAX] = "";
 	int result = 0;
 
+	/* All on their way first: a disk then has one journal to write. */
+	for (size_t i = 0; i < tiles->pending_len; i++)
+		tally_sys_start_write(tiles->pending[i].fd);
 	for (size_t i = 0; i < tiles->pending_len && result == 0; i++)
 		result = tally_sys_sync_all(tiles->pending[i].fd);
 	for (size_t i = 0; i < tiles->pending_len && result == 0; i++) {
@@ -303,41 +307,68 @@ tally_tiles_close(struct tally_tiles *tiles)
 }
 
 /* The record's header, as the bundle holds it. */
-static int
-bundle_record(struct tally_tiles *tiles, const struct tally_record *record,
-    struct tally_error *error)
+static void
+bundle_record(struct tally_tiles *tiles, const struct tally_line *line)
 {
 	char *at = tiles->bundle + tiles->bundle_len;
-	struct tally_line line;
-	size_t len;
+	size_t len = line->header_len + 1;
 
-	if (tally_line_decode(record->line, record->line_len, &line) != 0)
-		return tally_fail(error, TALLY_E_BUG,
-		    "a record that was read is none");
-	len = line.header_len + 1;
 	at[0] = (char)(len >> 8);
 	at[1] = (char)(len & 0xff);
-	memcpy(at + 2, line.header_text, line.header_len);
-	at[2 + line.header_len] = '}';
+	memcpy(at + 2, line->header_text, line->header_len);
+	at[2 + line->header_len] = '}';
 	tiles->bundle_len += 2 + len;
-	return TALLY_OK;
+}
+
+static int
+take_record(struct tally_tiles *tiles, const struct tally_cursor *cursor,
+    const struct tally_record *record, struct tally_error *error)
+{
+	bundle_record(tiles, &cursor->found.line);
+	tiles->has_last = true;
+	tiles->last = record->hash;
+	tiles->last_at = cursor->found.at;
+	if (tiles->taken != NULL)
+		tiles->taken(tiles->arg, record);
+	return take_leaf(tiles, &record->hash, error);
+}
+
+/* Behind the last record that was taken, if the log still has that one. */
+static int
+stand_behind(struct tally_tiles *tiles, struct tally_cursor *cursor,
+    struct tally_error *error)
+{
+	struct tally_record record;
+	int result;
+
+	tally_cursor_seek(cursor, &tiles->last_at);
+	result = tally_cursor_next(cursor, &record, error);
+	if (result == TALLY_END || result == TALLY_E_DAMAGED ||
+	    (result == 0 && !tally_hash_equal(&record.hash, &tiles->last)))
+		return TALLY_PARTIAL;
+	return result;
 }
 
 int
 tally_tiles_take(struct tally_tiles *tiles, uint64_t size,
     struct tally_error *error)
 {
-	struct tally_range range = { .from_index = tiles->size,
-		.to_index = size };
+	/* Kept tiles know their place, and ask no index. */
+	struct tally_range range = {
+		.from_index = tiles->has_last ? 0 : tiles->size,
+		.to_index = size
+	};
 	struct tally_cursor *cursor;
 	struct tally_record record;
 	int result;
 
-	if (tiles->size == size)
+	if (tiles->size == size && !tiles->has_last)
 		return TALLY_OK;
 	result = tally_cursor_open(tiles->log, &range, &cursor, error);
 	if (result != 0)
 		return result;
+	if (tiles->has_last)
+		result = stand_behind(tiles, cursor, error);
 	while (tiles->size < size && result == 0) {
 		result = tally_cursor_next(cursor, &record, error);
 		if (result == TALLY_END ||
@@ -346,9 +377,7 @@ tally_tiles_take(struct tally_tiles *tiles, uint64_t size,
 			    "record %llu of the log cannot be read",
 			    (unsigned long long)tiles->size);
 		if (result == 0)
-			result = bundle_record(tiles, &record, error);
-		if (result == 0)
-			result = take_leaf(tiles, &record.hash, error);
+			result = take_record(tiles, cursor, &record, error);
 	}
 	tally_cursor_close(cursor);
 	return result;

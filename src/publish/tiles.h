@@ -30,6 +30,9 @@ struct tally_pending_tile {
 	int fd;
 };
 
+typedef void
+tally_tiles_fn(void *arg, const struct tally_record *record);
+
 struct tally_tiles {
 	struct tally_log *log;
 	struct tally_hasher *hasher;
@@ -39,6 +42,12 @@ struct tally_tiles {
 	uint64_t size; /* leaves taken */
 	char *bundle;
 	size_t bundle_len;
+	bool has_last; /* the record that was taken last, and where it is */
+	struct tally_hash last;
+	struct tally_place last_at;
+	/* Called for each record that is taken; may be NULL. */
+	tally_tiles_fn *taken;
+	void *arg;
 	struct tally_pending_tile pending[TALLY_TILES_PENDING];
 	size_t pending_len;
 };
@@ -55,7 +64,9 @@ void
 tally_tiles_close(struct tally_tiles *tiles);
 
 /*
- * Takes the records up to size, writing every tile that becomes full.
+ * Takes the records up to size, writing every tile that becomes full.  Tiles
+ * may be kept and taken on later, without the index: the record that was taken
+ * last is read again then.  TALLY_PARTIAL if the log has another in its place;
  * TALLY_E_DAMAGED where a record does not hold.
  */
 TALLY_MUST_CHECK int

@@ -208,6 +208,12 @@ tally_sys_sync(int fd)
 	return sync_node(fd, SIM_SYNC);
 }
 
+void
+tally_sys_start_write(int fd)
+{
+	(void)fd;
+}
+
 int
 tally_sys_sync_all(int fd)
 {

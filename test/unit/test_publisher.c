@@ -23,7 +23,7 @@
 #define PLACE_ORIGIN "example.org/unit"
 #include "place.h"
 
-static struct tally_signer *signer;
+static struct tally_signer *signer, *second; /* of the log's origin */
 static char register_dir[192];
 
 static int
@@ -52,16 +52,23 @@ end(void **state)
 }
 
 static struct tally_publisher *
-must_publisher(struct place *place, struct tally_log *log)
+publisher_of(struct place *place, struct tally_log *log,
+    struct tally_signer *const *by)
 {
-	const struct tally_publish_options how = { .signers = &signer,
-		.signers_len = 1,
-		.register_dir = register_dir };
+	const struct tally_publish_options how = {
+		.signers = by, .signers_len = 1, .register_dir = register_dir
+	};
 	struct tally_publisher *publisher;
 
 	if (tally_publisher_open(log, &how, &publisher, &place->error) != 0)
 		fail_msg("publisher: %s", place->error.message);
 	return publisher;
+}
+
+static struct tally_publisher *
+must_publisher(struct place *place, struct tally_log *log)
+{
+	return publisher_of(place, log, &signer);
 }
 
 /* One record for each of the chains [from, to). */
@@ -163,6 +170,18 @@ publish(struct place *place, struct tally_log *log,
 	assert_int_equal(record.event_len, strlen(expected));
 	assert_memory_equal(record.event, expected, record.event_len);
 	tally_cursor_close(cursor);
+}
+
+/* Nothing is new, but for who signs. */
+static void
+publish_current(struct place *place, struct tally_publisher *publisher)
+{
+	struct tally_published_checkpoint out;
+
+	if (tally_publisher_publish(publisher, &out, &place->error) != 0)
+		fail_msg("publish: %s", place->error.message);
+	assert_true(out.verdict <= TALLY_PUBLISH_CURRENT);
+	free(out.note);
 }
 
 /* ---- tests -------------------------------------------------------------- */
@@ -293,6 +312,62 @@ test_publisher__saved_and_changed(void **state)
 	must_close(log);
 }
 
+/* A key that is retired while the publisher stays signs nothing more, whether
+ * the order is among the new records or another publisher passed it. */
+static void
+test_publisher__key_retired(void **state)
+{
+	struct place *place = *state;
+	struct tally_log *log = must_open(place);
+	struct tally_publisher *publisher[2];
+	struct tally_published_checkpoint out;
+	char key[192], vkey[TALLY_VKEY_TEXT_SIZE], next[TALLY_VKEY_TEXT_SIZE];
+
+	publisher[0] = must_publisher(place, log);
+	touch(place, log, 0, 3);
+	publish(place, log, publisher[0]);
+	(void)snprintf(key, sizeof(key), "%s/next", place->top);
+	assert_int_equal(tally_key_generate(key, PLACE_ORIGIN, NULL, next,
+			     &place->error),
+	    0);
+	assert_int_equal(tally_key_order(log, signer, TALLY_KEY_ADD, next, NULL,
+			     &place->error),
+	    0);
+	assert_int_equal(tally_signer_load(key, NULL, &second, &place->error),
+	    0);
+	publisher[1] = publisher_of(place, log, &second);
+	(void)snprintf(key, sizeof(key), "%s/key", place->top);
+	assert_int_equal(tally_key_show(key, vkey, NULL, &place->error), 0);
+	touch(place, log, 0, 300);
+	publish(place, log, publisher[1]);
+	publish_current(place, publisher[0]);
+	/* The second one passes the order, the first one comes after it. */
+	assert_int_equal(tally_key_order(log, second, TALLY_KEY_RETIRE, vkey,
+			     NULL, &place->error),
+	    0);
+	publish(place, log, publisher[1]);
+	touch(place, log, 0, 5);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(tally_publisher_publish(publisher[0], &out,
+				     &place->error),
+		    TALLY_E_USAGE);
+		assert_non_null(strstr(place->error.message,
+		    " was retired by tally:log 3, and signs nothing any"
+		    " more"));
+	}
+	/* And among the new records. */
+	assert_int_equal(tally_key_order(log, second, TALLY_KEY_RETIRE, next,
+			     NULL, &place->error),
+	    0);
+	assert_int_equal(tally_publisher_publish(publisher[1], &out,
+			     &place->error),
+	    TALLY_E_USAGE);
+	for (int i = 0; i < 2; i++)
+		tally_publisher_close(publisher[i]);
+	tally_signer_free(second);
+	must_close(log);
+}
+
 static void
 test_publisher__refused(void **state)
 {
@@ -333,6 +408,8 @@ main(void)
 		    end),
 		cmocka_unit_test_setup_teardown(
 		    test_publisher__saved_and_changed, begin, end),
+		cmocka_unit_test_setup_teardown(test_publisher__key_retired,
+		    begin, end),
 		cmocka_unit_test_setup_teardown(test_publisher__refused, begin,
 		    end),
 	};

@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 \pset format unaligned
 CREATE VIEW found AS
 	SELECT concat_ws(' ', kind, chain || coalesce('/' || seq, ''), '[' || source || coalesce(' ' || key, '') || ']', '- ' || detail) AS finding
-	FROM tally.verify() WHERE kind <> 'legacy';
+	FROM tally.verify() WHERE kind <> 'legacy' AND detail !~ '^event trigger';
 \set show 'SELECT finding FROM found ORDER BY finding COLLATE "C"'
 CREATE VIEW configured AS
 	SELECT r.seq, k.kind, v.value ->> 'label' AS label, v.value ->> 'prefix' AS prefix,
@@ -83,6 +83,15 @@ RESET ROLE;
 DROP ROLE alter_nobody;
 
 \echo -- a type that changed
+-- As it is where a superuser has switched the event triggers off.
+DO $$
+DECLARE
+	name name;
+BEGIN
+	FOR name IN SELECT evtname FROM pg_event_trigger WHERE evtname LIKE 'tally%' LOOP
+		EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name);
+	END LOOP;
+END $$;
 ALTER TABLE u ALTER what TYPE varchar(9);
 INSERT INTO u VALUES (1, 'refused');
 SELECT tally.alter('u');

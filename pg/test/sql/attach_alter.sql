@@ -1,5 +1,14 @@
 -- What happens to an attached table afterwards, and what a transaction may do
 -- around attach and detach.
+-- As it is where a superuser has switched the event triggers off.
+DO $$
+DECLARE
+	name name;
+BEGIN
+	FOR name IN SELECT evtname FROM pg_event_trigger WHERE evtname LIKE 'tally%' LOOP
+		EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name);
+	END LOOP;
+END $$;
 CREATE VIEW sealed AS
 	SELECT l.chain, l.seq, l.source, l.key, e.event
 	FROM tally.log l JOIN tally.record r ON r.hash = l.hash

@@ -48,6 +48,7 @@ SELECT tally.attach(E'"a\nb"');
 CREATE TABLE "a/b" (id integer PRIMARY KEY);
 SELECT tally.attach('"a/b"');
 SELECT tally.attach('"a/b"', prefix => 'a_b');
+SELECT tally.detach('"a/b"');
 DROP TABLE "a/b";
 
 -- Keys of several columns, in the key's order, with columns that it includes.
@@ -148,6 +149,7 @@ ALTER TABLE parted ATTACH PARTITION parted_f FOR VALUES IN ('f');
 INSERT INTO parted VALUES (7, 'f', 'x');
 SELECT source, key FROM sealed WHERE key LIKE '["7"%';
 -- One that leaves is not sealed any more.
+SELECT tally.retire('parted_f');
 ALTER TABLE parted DETACH PARTITION parted_f;
 INSERT INTO parted_f VALUES (8, 'f', 'x');
 SELECT count(*) FROM sealed WHERE key LIKE '["8"%';

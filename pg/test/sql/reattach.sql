@@ -110,4 +110,13 @@ CALL tamper($$UPDATE e SET what = 'changed' WHERE id = 1$$);
 CALL tamper($$UPDATE f SET what = 'changed' WHERE id = 3$$);
 CALL tamper($$INSERT INTO f VALUES (4, 'smuggled')$$);
 :show;
+-- As it is where a superuser has switched the event triggers off.
+DO $$
+DECLARE
+	name name;
+BEGIN
+	FOR name IN SELECT evtname FROM pg_event_trigger WHERE evtname LIKE 'tally%' LOOP
+		EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name);
+	END LOOP;
+END $$;
 DROP TABLE a, b, c, d, e, f CASCADE;

@@ -17,7 +17,7 @@ INSERT INTO b SELECT g, 'row ' || g FROM generate_series(1, 6) g;
 INSERT INTO c SELECT g, 10 + g, 'row ' || g FROM generate_series(1, 4) g;
 CREATE VIEW found AS
 	SELECT concat_ws(' ', kind, chain || coalesce('/' || seq, ''), '[' || source || coalesce(' ' || key, '') || ']', '- ' || detail) AS finding
-	FROM tally.verify() WHERE kind <> 'legacy';
+	FROM tally.verify() WHERE kind <> 'legacy' AND detail !~ '^event trigger';
 \pset tuples_only on
 \pset format unaligned
 \set show 'SELECT finding FROM found ORDER BY finding COLLATE "C"'
@@ -116,6 +116,15 @@ CALL edit($$TRUNCATE tally.event; INSERT INTO tally.event SELECT * FROM was_even
 :show;
 
 \echo -- tables dropped: attached, then detached
+-- As it is where a superuser has switched the event triggers off.
+DO $$
+DECLARE
+	name name;
+BEGIN
+	FOR name IN SELECT evtname FROM pg_event_trigger WHERE evtname LIKE 'tally%' LOOP
+		EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name);
+	END LOOP;
+END $$;
 DROP TABLE b;
 :show;
 DO $$ BEGIN PERFORM tally.detach((SELECT relation FROM tally.attachment WHERE label = 'b')); END $$;

@@ -15,7 +15,7 @@ CREATE FUNCTION events(prefix text DEFAULT 'accounts')
 CREATE FUNCTION finds() RETURNS TABLE (kind text, chain text, seq bigint, source text, key text, detail text)
 	LANGUAGE sql AS $$
 	SELECT kind, chain, seq, source, key, regexp_replace(detail, 'event \d+', 'event <n>')
-	FROM tally.verify() ORDER BY 1, 2, 3, 4, 5, 6 $$;
+	FROM tally.verify() WHERE detail !~ '^event trigger' ORDER BY 1, 2, 3, 4, 5, 6 $$;
 
 -- Each kind, with old and new; a table without a key will do.
 INSERT INTO accounts VALUES
@@ -246,6 +246,15 @@ SELECT tally.capture_statement();
 -- A column that is gone, or has another type: nothing can be written.
 CREATE TABLE shape (id int, a text, b int);
 SELECT tally.track('shape');
+-- As it is where a superuser has switched the event triggers off.
+DO $$
+DECLARE
+	name name;
+BEGIN
+	FOR name IN SELECT evtname FROM pg_event_trigger WHERE evtname LIKE 'tally%' LOOP
+		EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name);
+	END LOOP;
+END $$;
 ALTER TABLE shape ADD COLUMN c text DEFAULT 'more';
 INSERT INTO shape VALUES (1, 'a', 2);
 ALTER TABLE shape RENAME a TO aa;

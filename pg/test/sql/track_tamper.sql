@@ -2,6 +2,15 @@
 -- What a superuser does to tracked tables, their events and their
 -- configuration, and how it is found.
 SET client_min_messages = warning;
+-- As it is where a superuser has switched the event triggers off.
+DO $$
+DECLARE
+	name name;
+BEGIN
+	FOR name IN SELECT evtname FROM pg_event_trigger WHERE evtname LIKE 'tally%' LOOP
+		EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name);
+	END LOOP;
+END $$;
 CREATE TABLE t (id int, v text);
 CREATE TABLE u (id int, v text);
 CREATE TABLE a (id int PRIMARY KEY);
@@ -17,7 +26,7 @@ SELECT chain FROM tally.append('t', '{"op":"insert","rows":[{"new":{"id":"9"}}],
 CREATE FUNCTION finds() RETURNS TABLE (kind text, chain text, seq bigint, source text, key text, detail text)
 	LANGUAGE sql AS $$
 	SELECT kind, chain, seq, source, key, regexp_replace(detail, 'event( is)? \d+', 'event\1 <n>', 'g')
-	FROM tally.verify() ORDER BY 1, 2, 3, 4, 5, 6 $$;
+	FROM tally.verify() WHERE detail !~ '^event trigger' ORDER BY 1, 2, 3, 4, 5, 6 $$;
 ALTER TABLE tally.event DISABLE TRIGGER guard;
 ALTER TABLE tally.record DISABLE TRIGGER guard;
 ALTER TABLE tally.attachment DISABLE TRIGGER guard;

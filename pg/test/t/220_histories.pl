@@ -62,6 +62,36 @@ sub statement
 		"DELETE FROM $t WHERE id = " . key());
 }
 
+# DDL while the table is attached: some loses nothing, some is refused, and
+# some is only done if it may be sealed.  The table stays as it is for those
+# who write to it.
+sub live_ddl
+{
+	my $n = ++$state->{columns};
+	my @of = ("ALTER TABLE $t ADD COLUMN c$n text DEFAULT 'x'",
+		"ALTER TABLE $t ADD COLUMN c$n text DEFAULT clock_timestamp()::text",
+		"ALTER TABLE $t RENAME note TO n$n; ALTER TABLE $t RENAME n$n TO note",
+		"ALTER TABLE $t RENAME TO r$n; ALTER TABLE r$n RENAME TO $t",
+		"DO \$\$ BEGIN ALTER TABLE $t ADD CONSTRAINT k$n CHECK (id < 1000);"
+		  . ' EXCEPTION WHEN others THEN NULL; END $$',
+		"VACUUM FULL $t");
+
+	push @of, "ALTER TABLE $t ALTER note TYPE " . pick('text', 'varchar'),
+	  "SET LOCAL tally.ddl = 'seal'; ALTER TABLE $t ALTER note TYPE "
+	  . pick('text', 'varchar(99)')
+	  if !$state->{is_plain};
+	return pick(@of);
+}
+
+# What is never let through.
+sub refused_ddl
+{
+	return pick("ALTER TABLE $t DISABLE TRIGGER ALL", "DROP TABLE $t",
+		"ALTER TABLE $t SET UNLOGGED", "DROP TRIGGER \"!tally_capture\" ON $t",
+		"ALTER TABLE $t ENABLE REPLICA TRIGGER \"!tally_capture\"",
+		"CREATE TABLE heir () INHERITS ($t)", 'DROP EXTENSION tally CASCADE');
+}
+
 sub write_some
 {
 	my $depth = 0;
@@ -73,7 +103,7 @@ sub write_some
 		if (chance(0.3)) { try_sql('SAVEPOINT s'); $depth++ }
 		elsif ($depth && chance(0.3)) { try_sql('ROLLBACK TO s') }
 		elsif ($depth && chance(0.2)) { try_sql('RELEASE s'); $depth-- }
-		elsif (!try_sql(statement()))
+		elsif (!try_sql(chance(0.1) ? live_ddl() : statement()))
 		{
 			try_sql($depth ? 'ROLLBACK TO s' : 'ROLLBACK');
 			return if !$depth;
@@ -233,24 +263,27 @@ sub tamper
 
 	return if $id eq '';
 	$sql = $tampers{$name}->($id);
-	$s->run('BEGIN; SET LOCAL session_replication_role = replica');
+	my $begin = 'BEGIN; SET LOCAL session_replication_role = replica;'
+	  . ' ALTER EVENT TRIGGER tally_ddl_end DISABLE;'
+	  . ' ALTER EVENT TRIGGER tally_ddl_drop DISABLE';
+	$s->run($begin);
 	$found = $s->ask("WITH w AS ($sql RETURNING 1) SELECT count(*) FROM w");
 	if ($found->{state} ne '00000')
 	{
-		$s->run('ROLLBACK; BEGIN;'
-			  . ' SET LOCAL session_replication_role = replica');
+		$s->run("ROLLBACK; $begin");
 		$s->run($sql);
 		$found->{out} = 1;
 	}
-	$s->run('COMMIT');
+	$s->run('ALTER EVENT TRIGGER tally_ddl_end ENABLE ALWAYS;'
+		  . ' ALTER EVENT TRIGGER tally_ddl_drop ENABLE ALWAYS; COMMIT');
 	push @history, "-- $name: $sql";
 	return $found->{out} > 0;
 }
 
 # ---- all -------------------------------------------------------------------
 
-my ($end, $number, $accused, $missed, %tampered) =
-  (time() + $seconds, 0, 0, 0);
+my ($end, $number, $accused, $missed, $let_through, %tampered) =
+  (time() + $seconds, 0, 0, 0, 0);
 
 while (time() < $end && !$accused && !$missed)
 {
@@ -259,8 +292,15 @@ while (time() < $end && !$accused && !$missed)
 	begin(++$number);
 	for (1 .. 5 + rand 20)
 	{
-		if (chance(0.15)) { attach_again() }
-		elsif (chance(0.1))
+		my $what = rand;
+
+		if ($what < 0.15) { attach_again() }
+		elsif ($what < 0.22) { try_sql(live_ddl()) }
+		elsif ($what < 0.25)
+		{
+			$let_through += try_sql(refused_ddl());
+		}
+		elsif ($what < 0.33)
 		{
 			try_sql("CALL tally.backfill('$t', batch => 2, rest => 0)");
 		}
@@ -293,13 +333,14 @@ while (time() < $end && !$accused && !$missed)
 		}
 	}
 	# What was tampered with stays so: all begins anew.
-	$s->run("DROP EXTENSION tally CASCADE; DROP TABLE $t;"
-		  . ' CREATE EXTENSION tally');
+	$s->run("SET tally.ddl = 'seal'; DROP EXTENSION tally CASCADE; DROP TABLE $t;"
+		  . ' RESET tally.ddl; CREATE EXTENSION tally');
 }
 
 note("$number histories; " . join ', ', map { "$_: $tampered{$_}" }
 	  sort keys %tampered);
 ok($number > 5, 'some histories');
+is($let_through, 0, 'what would end the sealing is refused');
 ok(!$accused, 'no honest history is accused');
 ok(!$missed, 'what was tampered with is found');
 ok(scalar(keys %tampered) > 3, 'in several ways');

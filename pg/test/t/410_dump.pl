@@ -136,10 +136,47 @@ for my $deed (
 	$there->safe_psql('postgres', 'DROP DATABASE deed');
 }
 
+# Who writes a chain anew after a move, with all its hashes, is shown by the event
+# of the move, which has them.
+my $REWRITE = q{
+CREATE TEMPORARY TABLE anew AS
+	SELECT r.chain_id, r.seq, r.event_id, r.id, r.prev, '{"n":666}' AS event,
+		sha256('\x02'::bytea || decode(repeat('00', 16), 'hex') || '{"n":666}'::bytea) AS digest,
+		to_char(r."time" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+	FROM tally.record r JOIN tally.chain c ON c.id = r.chain_id
+	WHERE c.name = 'app' ORDER BY seq DESC LIMIT 1;
+UPDATE tally.event e SET event = a.event FROM anew a WHERE e.id = a.event_id;
+UPDATE tally.record r SET digest = a.digest, hash = sha256('\x00'::bytea || convert_to(format(
+		'{"chain":"app","digest":"%s","id":"%s","prev":"%s","seq":%s,"time":"%s","v":1}',
+		encode(a.digest, 'hex'), a.id, encode(a.prev, 'hex'), a.seq, a.at), 'UTF8'))
+	FROM anew a WHERE r.chain_id = a.chain_id AND r.seq = a.seq};
+for my $deed (
+	[ $REWRITE, qr/rolled-back app \d+ tally:log\/\d+ names another hash for this record/, 'the last record of a chain, written anew' ],
+	[ q{DELETE FROM tally.record r USING tally.chain c WHERE c.id = r.chain_id AND c.name = 'app'
+			AND seq = (SELECT max(seq) FROM tally.record r2 WHERE r2.chain_id = r.chain_id)},
+		qr/truncated app (\d+) the chain ends before this record, and tally:log\/\d+ names its record \g1/, 'the last record of a chain, cut off' ],
+	[ q{DELETE FROM tally.record r USING tally.chain c WHERE c.id = r.chain_id AND c.name = 'app';
+			DELETE FROM tally.chain WHERE name = 'app'},
+		qr/missing app \d+ the chain is not there, and tally:log\/\d+ names its record \d+\nmissing app \d+ the chain is not there, and tally:log\/\d+ names its record \d+/,
+		'a whole chain, taken out' ])
+{
+	my ($sql, $expected, $what) = @$deed;
+
+	$there->safe_psql('postgres', 'CREATE DATABASE deed TEMPLATE again');
+	$there->safe_psql('deed', "SET session_replication_role = replica; $sql; DELETE FROM tally.event e
+		WHERE NOT EXISTS (SELECT FROM tally.record r WHERE r.event_id = e.id)");
+	like(says($there, 'deed', q{kind <> 'unverifiable'}), qr/\A$expected\z/, "$what: found");
+	like($there->safe_psql('deed', q{SELECT kind FROM tally.verify('app')}), qr/^(rolled-back|truncated|missing)$/m,
+		"$what: also where only that chain is asked for") if $what !~ /whole/;
+	is($there->safe_psql('deed', q{SELECT count(*) FROM tally.verify('audit/1') WHERE kind <> 'unverifiable'}), 0,
+		"$what: and not where another is");
+	$there->safe_psql('postgres', 'DROP DATABASE deed');
+}
+
 # Into the database that it came from, in the place of what was there.
 $here->safe_psql('source', q{INSERT INTO audit (org) VALUES (1)});
 $here->safe_psql('source', q{
-	DROP EXTENSION tally CASCADE; DROP SCHEMA tally;
+	SET tally.ddl = 'seal'; DROP EXTENSION tally CASCADE; DROP SCHEMA tally;
 	DROP SCHEMA public CASCADE; CREATE SCHEMA public});
 restore_archive($here, 'source', $archive);
 refuses_to_seal($here, 'source', 'a dump restored into its own database',
@@ -186,9 +223,13 @@ $there->safe_psql('odd', q{
 	SELECT tally.attach('fine');
 	INSERT INTO renamed VALUES (1, 'a');
 	INSERT INTO fine VALUES (1);
+	ALTER EVENT TRIGGER tally_ddl_end DISABLE;
+	ALTER EVENT TRIGGER tally_ddl_drop DISABLE;
 	ALTER TABLE renamed RENAME a TO b;
 	ALTER TABLE watched RENAME a TO b;
 	DROP TABLE dropped CASCADE;
+	ALTER EVENT TRIGGER tally_ddl_end ENABLE ALWAYS;
+	ALTER EVENT TRIGGER tally_ddl_drop ENABLE ALWAYS;
 });
 $there->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/odd.dump", '-d', $there->connstr('odd') ], 'pg_dump');
 $here->safe_psql('postgres', 'CREATE DATABASE odd');

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# pg_upgrade into another cluster; of the same version, since Debian has one.
+# pg_upgrade into another cluster; of the same version, since Debian has one, if
+# check-pg was not told where another is.
 use strict;
 use warnings FATAL => 'all';
 
@@ -12,8 +13,10 @@ use Test::More;
 use TallyCopy;
 use TallyNode;
 
-my $old = tally_node('old', preload => 1);
-my $new = tally_node('new', preload => 1);
+my $old = tally_node('old', preload => 1, root => $ENV{TALLY_OLD_PREFIX} ? 'root-old' : 'root');
+# Checksums are the default since 18, and cannot be had by an upgrade.
+my $new = tally_node('new', preload => 1,
+	initdb => `initdb --help` =~ /(--no-data-checksums)/ && $ENV{TALLY_OLD_PREFIX} ? [$1] : []);
 
 fill($old, 'source');
 my $heads = heads($old, 'source');
@@ -28,7 +31,8 @@ command_ok(
 		'-b', $old->config_data('--bindir'), '-B', $new->config_data('--bindir'),
 		'-p', $old->port, '-P', $new->port, '-s', $new->host
 	],
-	'pg_upgrade');
+	'pg_upgrade')
+  or diag map { slurp_file($_) } glob $new->data_dir . '/pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log';
 $new->start;
 is($new->safe_psql('source', 'SELECT * FROM tally.record ORDER BY chain_id, seq'), $records,
 	'every record is there');

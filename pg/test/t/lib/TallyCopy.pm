@@ -24,7 +24,7 @@ CREATE TABLE audit (
 ALTER TABLE audit DROP COLUMN gone;
 CREATE TABLE changes (id int, gone int, what text, PRIMARY KEY (id));
 ALTER TABLE changes DROP COLUMN gone;
-CREATE TABLE kept (id int PRIMARY KEY, what text);
+CREATE TABLE kept (id int PRIMARY KEY, what text, doc json DEFAULT '{"a": [1]}');
 CREATE TABLE salted (id int PRIMARY KEY, what text);
 CREATE TABLE picked (id int PRIMARY KEY, gone int, kind text);
 ALTER TABLE picked DROP COLUMN gone;

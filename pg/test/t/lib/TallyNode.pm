@@ -34,18 +34,20 @@ autovacuum_naptime = 1s
 };
 
 # A server from one of the installations that check-pg made:
-#   root => 'root', 'root-slots-2' or 'root-no-lock'
-#   preload => 1, streaming => 1, conf => further settings
+#   root => 'root', 'root-slots-2', 'root-no-lock', or that of another version,
+#       if there is TALLY_OLD_PREFIX, 'root-old'
+#   preload => 1, streaming => 1, conf => further settings, initdb => [options]
 sub tally_node
 {
 	my ($name, %options) = @_;
 	my $root = $options{root} // 'root';
-	my $prefix = "$ENV{TALLY_ROOTS}/$root$ENV{TALLY_PREFIX}";
+	my $prefix = "$ENV{TALLY_ROOTS}/$root"
+	  . ($root eq 'root-old' ? $ENV{TALLY_OLD_PREFIX} : $ENV{TALLY_PREFIX});
 	-d $prefix or die "no installation \"$root\"";
 	my $node =
 	  PostgreSQL::Test::Cluster->new($name, install_path => $prefix);
 
-	$node->init(allows_streaming => $options{streaming});
+	$node->init(allows_streaming => $options{streaming}, extra => $options{initdb} // []);
 	$node->append_conf('postgresql.conf', $SETTINGS . ($options{conf} // ''));
 	$node->append_conf('postgresql.conf',
 		'shared_preload_libraries = tally')

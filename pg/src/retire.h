@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Retirement: partitions whose rows go (doc/design/postgresql.md).
+ */
+#ifndef TALLY_PG_RETIRE_H
+#define TALLY_PG_RETIRE_H
+
+#include "postgres.h"
+
+/* Is there a retirement of this relation in tally:log? */
+extern bool tally_retire_has(Oid partition);
+
+#endif
