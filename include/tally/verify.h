@@ -58,8 +58,6 @@ enum {
 	TALLY_UNCOVERED_DETACHED = 64, /* in a database: what was done to rows
 					  while their table was detached */
 	TALLY_UNCOVERED_ORDERS = 128,  /* who signed the orders in tally:log */
-	TALLY_UNCOVERED_OLD_ROWS = 256, /* in a database: what became of rows
-					   before they were backfilled */
 };
 
 struct tally_finding {

@@ -22,8 +22,7 @@ static const struct {
 	{ TALLY_UNCOVERED_CHAINS, "chains",
 	    "whole chains, removed or added (--root)",
 	    "whole chains, removed or added" },
-	{ TALLY_UNCOVERED_IDS, "ids", "that ids are unique (--ids)",
-	    "that ids are unique" },
+	{ TALLY_UNCOVERED_IDS, "ids", "that ids are unique (--ids)", NULL },
 	{ TALLY_UNCOVERED_OTHER_CHAINS, "other-chains",
 	    "the chains that were not asked for", NULL },
 	{ TALLY_UNCOVERED_TAIL, "tail",
@@ -32,8 +31,6 @@ static const struct {
 	    "who signed the orders in tally:log (--key)", NULL },
 	{ TALLY_UNCOVERED_DETACHED, "detached",
 	    "what was done to rows while their table was detached", NULL },
-	{ TALLY_UNCOVERED_OLD_ROWS, "old-rows",
-	    "what became of old rows before they were sealed", NULL },
 };
 
 #define UNCOVERED (sizeof(uncovered) / sizeof(uncovered[0]))

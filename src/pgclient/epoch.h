@@ -29,12 +29,6 @@ struct tally_pg_column {
 	const struct tally_pg_fact *shape; /* shape.h; in the event's order */
 };
 
-/* A piece of the event's text. */
-struct tally_pg_piece {
-	const char *at;
-	size_t len;
-};
-
 struct tally_pg_epoch {
 	uint32_t relation;
 	const char *table; /* "schema.name", quoted as SQL has it */
@@ -48,19 +42,14 @@ struct tally_pg_epoch {
 	int keys[TALLY_PG_KEYS_MAX]; /* positions in columns */
 	int chain_by;                /* position in columns, or -1 */
 	const char *only_when;       /* canonical text, or NULL */
-	bool is_backfill;
+	bool is_era;                 /* of old rows (backfill) */
 	bool is_tracked; /* then the three below, and keys, mean nothing */
 	bool append_only;
 	bool keep_event;
 	bool salted;
-	uint64_t xid;   /* older row versions were there before ... */
-	uint64_t since; /* ... and those from here on perhaps not */
-	/*
-	 * As they stand in the event, for as long as that is there: all that a
-	 * backfill and its attachment have in common, and the moment.
-	 */
-	struct tally_pg_piece config[3];
-	struct tally_pg_piece moment[2];
+	const char *moment; /* the members that xid and since are read from */
+	uint64_t xid;       /* older row versions were there before ... */
+	uint64_t since;     /* ... and those from here on perhaps not */
 };
 
 /* A detach event; its epoch ends where it begins. */
@@ -70,6 +59,10 @@ struct tally_pg_detach {
 	const char *label;
 	uint64_t xid, since; /* as above */
 };
+
+bool
+tally_pg_column_is_same(const struct tally_pg_column *a,
+    const struct tally_pg_column *b);
 
 /*
  * Reads an event strictly: NULL if it is of another kind, or not spelt as the
@@ -82,10 +75,14 @@ struct tally_pg_detach *
 tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
     size_t len);
 
-/* That of a backfill, which has an order besides. */
+/* An era, under which old rows of an attached table were sealed. */
 struct tally_pg_epoch *
-tally_pg_backfill_parse(struct tally_pg_arena *arena, const char *event,
-    size_t len);
+tally_pg_era_parse(struct tally_pg_arena *arena, const char *event, size_t len);
+
+/* Does the era say the same as the attachment, its moment apart? */
+bool
+tally_pg_era_is_of(const struct tally_pg_epoch *era,
+    const struct tally_pg_epoch *base);
 
 /* Those of a tracked table. */
 struct tally_pg_epoch *

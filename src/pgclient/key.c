@@ -20,28 +20,24 @@
 
 /* ---- does a record hold for a row? ------------------------------------ */
 
-/* As an old row? */
+/* Under an era there is one kind of event. */
 static bool
 holds_old(struct tally_pg_verifier *v, const struct tally_pg_member *record,
     const struct tally_pg_member *row)
 {
-	const struct tally_hash *digest = &record->item.digest;
 	struct tally_hash hash;
 
-	if (tally_hash_is_zero(digest) || !row->item.form->has_backfill)
-		return false;
 	if ((record->item.flags & TALLY_PG_HAS_SALT) == 0)
-		return tally_hash_equal(digest, &row->item.old);
+		return tally_hash_equal(&record->item.digest, &row->item.old);
 	if (row->event == NULL)
 		return false;
-	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_OP_BACKFILL,
+	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_BACKFILL,
 	    record->item.salt, row->event, row->item.event_len);
-	return tally_hash_equal(digest, &hash);
+	return tally_hash_equal(&record->item.digest, &hash);
 }
 
-/* As one that came or was changed? */
 static bool
-holds_new(struct tally_pg_verifier *v, const struct tally_pg_member *record,
+holds(struct tally_pg_verifier *v, const struct tally_pg_member *record,
     const struct tally_pg_member *row)
 {
 	const struct tally_hash *digest = &record->item.digest;
@@ -50,6 +46,8 @@ holds_new(struct tally_pg_verifier *v, const struct tally_pg_member *record,
 	/* What was not made of the row is zero, and no digest is. */
 	if (tally_hash_is_zero(digest))
 		return false;
+	if (record->item.use->base != NULL)
+		return holds_old(v, record, row);
 	if ((record->item.flags & TALLY_PG_HAS_SALT) == 0)
 		return tally_hash_equal(digest, &row->item.digest) ||
 		    tally_hash_equal(digest, &row->item.update);
@@ -59,18 +57,9 @@ holds_new(struct tally_pg_verifier *v, const struct tally_pg_member *record,
 	    row->item.event_len);
 	if (tally_hash_equal(digest, &hash))
 		return true;
-	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_OP_UPDATE,
+	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_UPDATE,
 	    record->item.salt, row->event, row->item.event_len);
 	return tally_hash_equal(digest, &hash);
-}
-
-/* In the way of its epoch, and of no other? */
-static bool
-holds(struct tally_pg_verifier *v, const struct tally_pg_member *record,
-    const struct tally_pg_member *row)
-{
-	return record->item.use->base != NULL ? holds_old(v, record, row)
-					      : holds_new(v, record, row);
 }
 
 static bool
@@ -247,46 +236,11 @@ excuse_row(struct tally_pg_key *group, const struct tally_pg_member *record)
 		mark_row(group, row, false);
 }
 
-/*
- * Does it seal a row as an old one that is not?  Of rows that were written in
- * a later epoch it is not asked: they are as they were sealed before.
- */
-static bool
-is_too_young(const struct tally_pg_member *record)
-{
-	const struct tally_pg_item *row = &record->row->item;
-
-	return record->item.use->base != NULL &&
-	    (row->age == TALLY_PG_AGE_SEALED ||
-		row->age == TALLY_PG_AGE_BETWEEN) &&
-	    row->use->attach_seq <= record->item.use->attach_seq;
-}
-
-/* Then it proves nothing; but perhaps another record does. */
-static void
-judge_age(struct tally_pg_key *group, const struct tally_pg_member *this)
-{
-	struct tally_pg_subject subject = subject_of(this);
-	const struct tally_pg_item *row = &this->row->item;
-	bool is_sealed = row->age == TALLY_PG_AGE_SEALED;
-
-	if (!is_too_young(this) || this->row->is_proven || this->row->is_named)
-		return;
-	tally_pg_tell(group->v, TALLY_UNSEALED, &subject,
-	    "it seals its row as one from before the attach, but the row was"
-	    " written after tally:log/%lld had %s the table",
-	    (long long)(is_sealed ? row->use->attach_seq
-				  : row->use->detach_seq),
-	    is_sealed ? "attached" : "detached");
-	mark_row(group, this->row, false);
-}
-
 static void
 tell_records(struct tally_pg_key *group)
 {
 	for (size_t i = 0; i < group->nrecords; i++)
-		if (group->records[i].row != NULL &&
-		    !is_too_young(&group->records[i]))
+		if (group->records[i].row != NULL)
 			mark_row(group, group->records[i].row, true);
 	for (size_t i = 0; i < group->nrecords; i++) {
 		struct tally_pg_member *this = &group->records[i];
@@ -296,7 +250,6 @@ tell_records(struct tally_pg_key *group)
 			continue;
 		if (this->row != NULL) {
 			judge_place(group, this);
-			judge_age(group, this);
 			continue;
 		}
 		other = find_other_row(group, this);
@@ -390,6 +343,8 @@ export_record(struct tally_pg_key *group, const struct tally_pg_member *record,
     struct tally_error *error)
 {
 	struct tally_pg_verifier *v = group->v;
+	const char *head = record->item.use->base != NULL ? TALLY_PG_BACKFILL
+							  : TALLY_PG_UPDATE;
 	const struct tally_sort_key at = {
 		(uint64_t)record->item.chain->seen.id,
 		(uint64_t)record->item.seq,
@@ -410,9 +365,7 @@ export_record(struct tally_pg_key *group, const struct tally_pg_member *record,
 	    row->item.event_len);
 	if (!tally_hash_equal(&digest, &record->item.digest)) {
 		tally_pg_text_reset(&event);
-		tally_pg_text_put(&event,
-		    record->item.use->base != NULL ? TALLY_PG_OP_BACKFILL
-						   : TALLY_PG_OP_UPDATE);
+		tally_pg_text_put(&event, head);
 		tally_pg_text_add(&event, row->event + 1,
 		    row->item.event_len - 1);
 	}

@@ -4,7 +4,6 @@
 
 #include "core/fail.h"
 #include "pgclient/key.h"
-#include "pgclient/render.h"
 
 struct tally_pg_match {
 	struct tally_sort *sort;
@@ -67,29 +66,6 @@ tally_pg_match_prepare(struct tally_pg_verifier *v,
 		out->chain = named->chain;
 		out->seq = named->seq;
 	}
-}
-
-void
-tally_pg_match_commit(struct tally_hasher *hasher,
-    const struct tally_pg_text *event, bool is_sum, struct tally_pg_item *item)
-{
-	const struct tally_pg_form *form = item->form;
-	bool is_old = is_sum && item->age == TALLY_PG_AGE_LEGACY;
-
-	memset(&item->digest, 0, sizeof(item->digest));
-	memset(&item->update, 0, sizeof(item->update));
-	memset(&item->old, 0, sizeof(item->old));
-	if (!form->is_unsalted)
-		return;
-	if (!is_old)
-		item->digest = tally_hash_commitment(hasher, NULL, event->at,
-		    event->len);
-	if (form->has_updates)
-		item->update = tally_pg_op_commitment(hasher,
-		    TALLY_PG_OP_UPDATE, NULL, event->at, event->len);
-	if (form->has_backfill && (is_old || !is_sum))
-		item->old = tally_pg_op_commitment(hasher,
-		    TALLY_PG_OP_BACKFILL, NULL, event->at, event->len);
 }
 
 int

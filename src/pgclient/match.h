@@ -48,14 +48,6 @@ tally_pg_match_put(struct tally_pg_verifier *v,
     const struct tally_pg_item *item, const char *key, const char *event,
     struct tally_error *error);
 
-/*
- * The digests that a record of a row can have, unless that has a salt; form and
- * age are set.  is_sum: an old row is compared with records of old rows only.
- */
-void
-tally_pg_match_commit(struct tally_hasher *hasher,
-    const struct tally_pg_text *event, bool is_sum, struct tally_pg_item *item);
-
 /* What of a record is wanted here: a record of an epoch that is known. */
 void
 tally_pg_match_prepare(struct tally_pg_verifier *v,

@@ -47,13 +47,14 @@ int
 tally_pg_row_split(char *row, size_t len, struct tally_pg_field *fields,
     int max);
 
-/* What stands before the rest of a row's event. */
-#define TALLY_PG_OP_UPDATE "{\"op\":\"update\","
-#define TALLY_PG_OP_BACKFILL "{\"op\":\"backfill\","
+/* With what the events of a row that was changed, or an old one, begin. */
+#define TALLY_PG_UPDATE "{\"op\":\"update\","
+#define TALLY_PG_BACKFILL "{\"op\":\"backfill\","
 
 /*
- * The commitment to a row with this before: the event is written like an
- * insertion, but for that.  event: the insertion; salt: NULL for none.
+ * The commitment to an update that leaves the row so: it is written like an
+ * insertion, but for one member before.  event: the insertion; salt: NULL for
+ * none.
  */
 struct tally_hash
 tally_pg_op_commitment(struct tally_hasher *hasher, const char *op,

@@ -424,8 +424,8 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 static void
 add_up(struct reading *reading, const struct tally_pg_item *item)
 {
-	struct tally_sum *sum = &reading->rows;
 	const struct tally_hash *digest = &item->digest;
+	struct tally_sum *sum = &reading->rows;
 
 	if (item->age == TALLY_PG_AGE_NARROWED)
 		atomic_fetch_add(&item->use->narrowed, 1);
@@ -461,7 +461,18 @@ take_view(struct reading *reading, const struct view *view,
 		    row->chain.len);
 	item->form = view->form;
 	item->chain = reading->chain;
-	tally_pg_match_commit(hasher, &row->event, !reading->put, item);
+	memset(&item->digest, 0, sizeof(item->digest));
+	memset(&item->update, 0, sizeof(item->update));
+	memset(&item->old, 0, sizeof(item->old));
+	if (view->form->is_unsalted)
+		item->digest = tally_hash_commitment(hasher, NULL,
+		    row->event.at, row->event.len);
+	if (view->form->is_unsalted && view->form->has_updates)
+		item->update = tally_pg_op_commitment(hasher, TALLY_PG_UPDATE,
+		    NULL, row->event.at, row->event.len);
+	if (view->form->is_unsalted && view->form->has_eras)
+		item->old = tally_pg_op_commitment(hasher, TALLY_PG_BACKFILL,
+		    NULL, row->event.at, row->event.len);
 	item->key_len = (uint32_t)row->key.len;
 	item->event_len = wants_event ? (uint32_t)row->event.len : 0;
 	if (reading->put)

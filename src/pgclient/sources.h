@@ -25,7 +25,7 @@ struct tally_pg_form {
 	bool is_salted;                     /* some of them are */
 	bool is_unsalted;                   /* some are not */
 	bool has_updates;                   /* some are not append-only */
-	bool has_backfill;                  /* some have eras */
+	bool has_eras;                      /* some have eras */
 	bool is_rendered;                   /* on some root */
 	int key_class;              /* forms with the same key share it */
 	const char *why;            /* it is not rendered, or NULL */
@@ -33,23 +33,24 @@ struct tally_pg_form {
 	struct tally_pg_form *next; /* of the source */
 };
 
-/* An epoch, or era, that tally:log seals or a record names. */
+/* An epoch that tally:log seals or a record names. */
 struct tally_pg_use {
 	int64_t id;                   /* tally.event.id of the attach event */
 	struct tally_pg_epoch *epoch; /* NULL: tally:log does not seal it */
 	struct tally_pg_source *source;
 	struct tally_pg_form *form;
 	struct tally_pg_tracked *tracked; /* then it has no source; or NULL */
-	uint32_t root;                    /* the table that it is of; 0: gone */
-	int64_t attach_seq;               /* in tally:log */
-	int64_t detach_seq;               /* 0: it is in force */
+	struct tally_pg_use
+	    *base;          /* of an era: the epoch that it is of; or NULL */
+	uint32_t root;      /* the table that it is of; 0: gone */
+	int64_t attach_seq; /* in tally:log */
+	int64_t detach_seq; /* 0: it is in force */
 	uint64_t detach_xid, detach_since;
 	uint64_t total;   /* of records that name it, in the scope */
 	uint64_t records; /* of these, not told one by one */
 	atomic_uint_fast64_t narrowed; /* rows of its time, left out */
 	bool is_named;                 /* by a record of tally:log */
 	struct tally_sum sum;          /* of its records */
-	struct tally_pg_use *base;     /* of an era: whose it is; or NULL */
 	struct tally_pg_use *next;     /* of the source, in the log's order */
 };
 
@@ -69,7 +70,7 @@ struct tally_pg_source {
 	const char *label; /* of its last epoch */
 	struct tally_pg_use *uses;
 	struct tally_pg_use *last; /* of uses */
-	struct tally_pg_use *eras; /* in any order */
+	struct tally_pg_use *eras; /* under which old rows were sealed */
 	struct tally_pg_form *forms;
 	int nforms;
 	int nclasses; /* different keys of its forms */
@@ -104,7 +105,6 @@ struct tally_pg_sources {
 	int nforms;
 	struct tally_pg_attached *attached;
 	struct tally_pg_tracked *tracked; /* in the log's order */
-	struct tally_pg_use *eras;        /* that are of no source yet */
 	/* By id; of the records that name more than these the number. */
 	struct tally_pg_use **uses;
 	size_t nuses;
