@@ -113,6 +113,14 @@ tally_outside_compare(struct tally_outside *outside, size_t i, uint64_t since,
     void (*finding)(void *arg, const struct tally_finding *finding), void *arg,
     struct tally_sink_report *out, struct tally_error *error);
 
+/*
+ * Posts a JSON text; done is an answer of 2xx.  ca: a file of certificates, or
+ * NULL.  Errors: TALLY_E_IO, _LIMIT, _MEMORY.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_outside_post(const char *url, const char *ca, const char *body,
+    size_t len, struct tally_error *error);
+
 #ifdef __cplusplus
 }
 #endif
