@@ -45,7 +45,8 @@ take_closed(const char *text, size_t *len,
 	if (line == NULL)
 		return false;
 	line_len = *len - (size_t)(line - text);
-	if (line_len <= sizeof(CLOSED) || line[line_len - 1] != '\n' ||
+	if (line_len <= sizeof(CLOSED) ||
+	    memchr(line, '\n', line_len) != line + line_len - 1 ||
 	    memcmp(line, CLOSED, sizeof(CLOSED) - 1) != 0 ||
 	    line_len - sizeof(CLOSED) > TALLY_KEY_NAME_MAX)
 		return false;
