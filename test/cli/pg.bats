@@ -213,6 +213,7 @@ ALTER TABLE a ALTER who TYPE varchar
 ALTER TABLE p1 DISABLE TRIGGER ALL
 UPDATE tally.event SET event = replace(event, 'public.a', 'public.b') WHERE event LIKE '{"attach"%"public.a"%'
 UPDATE tally.chain SET name = 'gone' WHERE name = 'tally:log'
+UPDATE pg_event_trigger SET evttags = NULL WHERE evtname = 'tally_ddl_end'
 SQL
   server 'judge_deeds tables'
   expect 0 "" ""
