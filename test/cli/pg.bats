@@ -238,6 +238,11 @@ SELECT 1
 UPDATE b SET note = 'm' WHERE id = 3
 DELETE FROM b WHERE id = 4
 INSERT INTO b VALUES (-1, 1, 'smuggled')
+UPDATE b SET note = note WHERE id = 3
+UPDATE m SET note = note WHERE id = 5
+UPDATE s SET note = note WHERE id = 5
+UPDATE k SET note = note WHERE id = 5
+DELETE FROM tally.record WHERE key = '7' AND salt IS NULL AND event_id IS NULL
 UPDATE m SET note = 'm' WHERE id = 5
 DELETE FROM m WHERE id = 6
 UPDATE m SET note = 'm' WHERE id = 2

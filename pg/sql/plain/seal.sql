@@ -95,7 +95,7 @@ BEGIN
 		IF fault IS NOT NULL THEN
 			RAISE EXCEPTION '%', fault
 				USING ERRCODE = 'object_not_in_prerequisite_state',
-					HINT = 'Detach the table and attach it again; that begins a new epoch.';
+					HINT = 'tally.alter() begins an epoch with the table as it is now.';
 		END IF;
 		IF EXISTS (SELECT FROM pg_partition_tree((epoch ->> 'relation')::oid::regclass) t
 				JOIN pg_class c ON c.oid = t.relid WHERE c.relpersistence <> 'p')
