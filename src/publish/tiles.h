@@ -6,9 +6,9 @@
  * on each level of tiles the hashes of the one that is not full.  Together
  * these are the whole tree: the root of what was read is theirs.
  *
- * 1. Hashes of the records that are passed come from their lines, whose headers
- *    were read and hashed.  Only the beginnings of the higher tiles come from the
- *    index, and a wrong one of these makes a wrong root.
+ * 1. Hashes of the records that are passed come from their lines, whose
+ *    headers were read and hashed.  Only the beginnings of the higher tiles
+ *    come from the index, and a wrong one of these makes a wrong root.
  * 2. A file appears whole, under its name, on stable storage, and keeps the
  *    bytes that it has: what is signed is what they say.
  */
