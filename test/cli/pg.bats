@@ -527,8 +527,7 @@ intact|0'
 
 @test "plain SQL: what is refused" {
   run --separate-stderr "$TALLY" pg sql --from-extension --to-extension
-  [ "$status" -eq 2 ]
-  [[ $stderr == *"--from-extension and --to-extension exclude each other"* ]]
+  expect 2 '' 'tally: --from-extension and --to-extension exclude each other; see "tally pg sql --help"'
   server '
     sql -c "CREATE EXTENSION tally"
     tally pg sql | sql 2>&1 | sed -n "s/.*ERROR: *//p"
