@@ -380,7 +380,7 @@ PY
     tally prove log --chain c --seq "$seq" >proof
     run node "$SOURCE/test/interop/sigstore.js" node_modules proof
     [ "$output" = accepted ]
-    sed '4s/^./x/' proof >bad
+    sed '4{s/^x/y/;t;s/^./x/}' proof >bad
     run node "$SOURCE/test/interop/sigstore.js" node_modules bad
     [ "$status" -ne 0 ]
   done
