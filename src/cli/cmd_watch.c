@@ -6,11 +6,14 @@
 struct settings {
 	const char *ack;
 	bool once;
+	bool outside;
 };
 
 static const struct option options[] = {
 	{ "once", NULL, OPTION_FLAG, offsetof(struct settings, once),
 	    "one cycle, then say how each log is" },
+	{ "outside", NULL, OPTION_FLAG, offsetof(struct settings, outside),
+	    "the logs are elsewhere: watch their sinks alone" },
 	{ "ack", "ID", OPTION_TEXT, offsetof(struct settings, ack),
 	    "acknowledge an alert: it is not repeated" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
@@ -28,7 +31,7 @@ run(const void *data, char *const *operand)
 		    "\"--once\" and \"--ack\" exclude each other");
 	status = settings->ack != NULL
 	    ? watch_acknowledge(operand[0], settings->ack, why)
-	    : watch_run(operand[0], settings->once, why);
+	    : watch_run(operand[0], settings->once, settings->outside, why);
 	if (status > 1)
 		complain("%s", why);
 	return (enum status)status;
@@ -37,7 +40,7 @@ run(const void *data, char *const *operand)
 const struct command command_watch = {
 	.name = "watch",
 	.summary = "publish, verify and alert, as a daemon",
-	.synopsis = "watch CONFIG [--once | --ack ID]",
+	.synopsis = "watch CONFIG [--outside] [--once | --ack ID]",
 	.about =
 	    "For each log of the configuration, every interval: publishes a"
 	    " checkpoint, sends\nit to the sinks, verifies what is new, holds"

@@ -20,6 +20,7 @@
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct daemon {
+	bool outside;
 	json_t *config;
 	const char *state_dir;
 	struct watch_alerts alerts;
@@ -127,7 +128,7 @@ open_targets(struct daemon *daemon, char why[WATCH_WHY_SIZE])
 		daemon->count++;
 		if (watch_target_open(&daemon->targets[i],
 			json_array_get(logs, i), daemon->state_dir,
-			&daemon->alerts, why) != 0)
+			daemon->outside, &daemon->alerts, why) != 0)
 			return -1;
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(daemon->targets[i].name,
@@ -210,11 +211,13 @@ close_daemon(struct daemon *daemon)
 }
 
 static int
-open_daemon(struct daemon *daemon, const char *path, char why[WATCH_WHY_SIZE])
+open_daemon(struct daemon *daemon, const char *path, bool outside,
+    char why[WATCH_WHY_SIZE])
 {
 	const json_t *config;
 
 	memset(daemon, 0, sizeof(*daemon));
+	daemon->outside = outside;
 	(void)pthread_mutex_init(&daemon->mutex, NULL);
 	if (load_config(path, &daemon->config, &daemon->state_dir, why) != 0)
 		return -1;
@@ -224,6 +227,7 @@ open_daemon(struct daemon *daemon, const char *path, char why[WATCH_WHY_SIZE])
 	daemon->times.whole_us = duration(config, "whole_s", 86400);
 	daemon->times.slice_us = duration(config, "slice_s", 10);
 	daemon->times.grace_us = duration(config, "grace_s", 600);
+	daemon->times.silence_us = duration(config, "silence_s", 3600);
 	if (mkdir(daemon->state_dir, 0750) != 0 && errno != EEXIST) {
 		(void)snprintf(why, WATCH_WHY_SIZE, "cannot make \"%s\": %s",
 		    daemon->state_dir, strerror(errno));
@@ -287,8 +291,9 @@ cycle(struct daemon *daemon)
 	char status[128];
 
 	for (size_t i = 0; i < daemon->count && !stopping; i++) {
-		watch_target_cycle(&daemon->targets[i], &daemon->times,
-		    &stopping);
+		(daemon->outside ? watch_outside_cycle
+				 : watch_target_cycle)(&daemon->targets[i],
+		    &daemon->times, &stopping);
 		broken += strcmp(watch_target_state(&daemon->targets[i]),
 			      "broken") == 0;
 		watch_notify("WATCHDOG=1");
@@ -316,9 +321,11 @@ reload(struct daemon *daemon, const char *path)
 	if (load_config(path, &config, &state, why) != 0) {
 		watch_say("%s; the old configuration stays", why);
 	} else {
+		bool outside = daemon->outside;
+
 		json_decref(config);
 		close_daemon(daemon);
-		if (open_daemon(daemon, path, why) != 0) {
+		if (open_daemon(daemon, path, outside, why) != 0) {
 			watch_say("%s; the daemon ends", why);
 			failed = true;
 			stopping = true;
@@ -346,7 +353,8 @@ print_states(const struct daemon *daemon)
 }
 
 int
-watch_run(const char *config_path, bool once, char why[WATCH_WHY_SIZE])
+watch_run(const char *config_path, bool once, bool outside,
+    char why[WATCH_WHY_SIZE])
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 	pthread_t thread;
@@ -358,7 +366,7 @@ watch_run(const char *config_path, bool once, char why[WATCH_WHY_SIZE])
 		return 5;
 	}
 	block_signals(&signals);
-	if (open_daemon(daemon, config_path, why) != 0) {
+	if (open_daemon(daemon, config_path, outside, why) != 0) {
 		close_daemon(daemon);
 		free(daemon);
 		return 2;

@@ -68,6 +68,23 @@ is_name(const char *name)
 		"0123456789_-") == len;
 }
 
+/* The name of sink i in the configuration. */
+static const char *
+sink_name(const struct watch_target *target, size_t i)
+{
+	const char *name = member(
+	    json_array_get(json_object_get(target->config, "sinks"), i),
+	    "name");
+
+	return name == NULL ? "" : name;
+}
+
+static size_t
+sinks_of(const struct watch_target *target)
+{
+	return json_array_size(json_object_get(target->config, "sinks"));
+}
+
 static void
 read_state(struct watch_target *target)
 {
@@ -81,7 +98,14 @@ read_state(struct watch_target *target)
 		    json_integer_value(json_object_get(state, "seen_size"));
 		target->whole_us = json_integer_value(json_object_get(state,
 		    "whole_us"));
+		target->published_us = json_integer_value(json_object_get(state,
+		    "published_us"));
 	}
+	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
+	     i++)
+		target->compared[i] = (uint64_t)json_integer_value(
+		    json_object_get(json_object_get(state, "sinks"),
+			sink_name(target, i)));
 	json_decref(state);
 }
 
@@ -89,13 +113,19 @@ void
 watch_target_save(const struct watch_target *target)
 {
 	char root[TALLY_HASH_TEXT_SIZE];
-	json_t *state;
+	json_t *state, *sinks = json_object();
 	int failed;
 
 	tally_hash_format(&target->seen_root, root);
-	state = json_pack("{s:I,s:s,s:I}", "seen_size",
+	state = json_pack("{s:I,s:s,s:I,s:I}", "seen_size",
 	    (json_int_t)target->seen_size, "seen_root", root, "whole_us",
-	    (json_int_t)target->whole_us);
+	    (json_int_t)target->whole_us, "published_us",
+	    (json_int_t)target->published_us);
+	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
+	     i++)
+		(void)json_object_set_new(sinks, sink_name(target, i),
+		    json_integer((json_int_t)target->compared[i]));
+	(void)json_object_set_new(state, "sinks", sinks);
 	failed = watch_write_json(target->state_path, state);
 	json_decref(state);
 	if (failed != 0)
@@ -104,12 +134,11 @@ watch_target_save(const struct watch_target *target)
 }
 
 static int
-make_paths(struct watch_target *target, const char *state_dir,
-    const char *state, char why[WATCH_WHY_SIZE])
+make_paths(struct watch_target *target, const char *state,
+    char why[WATCH_WHY_SIZE])
 {
 	const char *queue = member(target->config, "queue");
 
-	(void)state_dir;
 	if (mkdir(state, 0750) != 0 && errno != EEXIST)
 		return refuse(why, target->name, strerror(errno));
 	target->state_path = watch_path(state, "state.json");
@@ -140,46 +169,83 @@ take_sinks(struct watch_target *target, char why[WATCH_WHY_SIZE])
 	return 0;
 }
 
-int
-watch_target_open(struct watch_target *target, const json_t *config,
-    const char *state_dir, struct watch_alerts *alerts,
-    char why[WATCH_WHY_SIZE])
+/* What every log has, wherever it is. */
+static int
+prepare(struct watch_target *target, const json_t *config,
+    const char *state_dir, char why[WATCH_WHY_SIZE])
 {
-	const char *name = member(config, "name"), *dir = member(config, "log");
-	const char *key = member(config, "key");
-	const char *reg = member(config, "register");
-	struct tally_error error = { 0 };
+	const char *name = member(config, "name");
 	char *state;
 	int failed;
 
-	memset(target, 0, sizeof(*target));
-	if (!is_name(name) || dir == NULL || key == NULL || reg == NULL)
+	if (!is_name(name))
 		return refuse(why, name == NULL ? "" : name,
-		    "it needs \"name\" (letters, digits, \"_\", \"-\"),"
-		    " \"log\", \"key\" and \"register\"");
+		    "it needs a \"name\" of letters, digits, \"_\", \"-\"");
 	memcpy(target->name, name, strlen(name) + 1);
 	target->config = config;
-	target->alerts = alerts;
-	target->dir = strdup(dir);
-	target->register_dir = strdup(reg);
 	state = watch_path(state_dir, name);
-	failed = state == NULL || target->dir == NULL ||
-		target->register_dir == NULL
-	    ? refuse(why, name, "out of memory")
-	    : make_paths(target, state_dir, state, why);
+	failed = state == NULL ? refuse(why, name, "out of memory")
+			       : make_paths(target, state, why);
 	free(state);
 	if (failed == 0)
-		failed = load_signer(target, key, why);
-	if (failed == 0)
 		failed = take_sinks(target, why);
-	if (failed != 0)
-		return failed;
-	read_state(target);
+	if (failed == 0)
+		read_state(target);
+	return failed;
+}
+
+static int
+open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
+{
+	const char *origin = member(target->config, "origin");
+	const char *vkey = member(target->config, "key");
+	struct tally_outside_options sinks = { .config = target->sinks_text,
+		.queue_dir = target->queue_dir,
+		.origin = origin,
+		.vkeys = target->vkeys,
+		.vkeys_len = 1 };
+	struct tally_error error = { 0 };
+
+	if (origin == NULL || vkey == NULL || target->sinks_text == NULL)
+		return refuse(why, target->name,
+		    "from outside it needs \"origin\", \"key\" (the public"
+		    " one) and \"sinks\"");
+	target->vkeys[0] = vkey;
+	sinks.config_len = strlen(target->sinks_text);
+	if (tally_outside_open(&sinks, &target->outside, &error) != 0)
+		return refuse(why, target->name, error.message);
+	return 0;
+}
+
+int
+watch_target_open(struct watch_target *target, const json_t *config,
+    const char *state_dir, bool outside, struct watch_alerts *alerts,
+    char why[WATCH_WHY_SIZE])
+{
+	const char *dir = member(config, "log"), *key = member(config, "key");
+	const char *reg = member(config, "register");
+	struct tally_error error = { 0 };
+
+	memset(target, 0, sizeof(*target));
+	target->alerts = alerts;
+	if (prepare(target, config, state_dir, why) != 0)
+		return -1;
+	if (outside)
+		return open_outside(target, why);
+	if (dir == NULL || key == NULL || reg == NULL)
+		return refuse(why, target->name,
+		    "it needs \"log\", \"key\" and \"register\"");
+	target->dir = strdup(dir);
+	target->register_dir = strdup(reg);
+	if (target->dir == NULL || target->register_dir == NULL)
+		return refuse(why, target->name, "out of memory");
+	if (load_signer(target, key, why) != 0)
+		return -1;
 	/* What is wrong with the sinks' configuration is told at once; what is
 	 * wrong with the log is told by alerts. */
 	if (watch_target_connect(target, &error) != 0 &&
 	    error.code == TALLY_E_USAGE)
-		return refuse(why, name, error.message);
+		return refuse(why, target->name, error.message);
 	return 0;
 }
 

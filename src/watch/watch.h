@@ -22,6 +22,7 @@
 
 /* Names of what is no finding of a verification. */
 #define WATCH_FAILED "failed" /* could not publish or verify */
+#define WATCH_SILENT "silent" /* heads stopped coming */
 #define WATCH_SINK_FAILS "sink-fails"
 #define WATCH_SINK_LOST "sink-lost" /* it had more once */
 #define WATCH_SINK_FORGED "sink-forged"
@@ -110,25 +111,31 @@ struct watch_target {
 	uint64_t *compared; /* of each sink, up to which size */
 };
 
-/* Returns 0, or -1 and why. */
+/* outside: only its sinks are here.  Returns 0, or -1 and why. */
 int
 watch_target_open(struct watch_target *target, const json_t *config,
-    const char *state_dir, struct watch_alerts *alerts,
+    const char *state_dir, bool outside, struct watch_alerts *alerts,
     char why[WATCH_WHY_SIZE]);
 
 void
 watch_target_close(struct watch_target *target);
 
 struct watch_times {
-	int64_t whole_us; /* between whole verifications */
-	int64_t slice_us; /* of a whole one, a cycle */
-	int64_t grace_us; /* for a sink that fails */
+	int64_t whole_us;   /* between whole verifications */
+	int64_t slice_us;   /* of a whole one, a cycle */
+	int64_t grace_us;   /* for a sink that fails */
+	int64_t silence_us; /* until heads that stop coming are told */
 };
 
 /* One cycle; stop is looked at in between. */
 void
 watch_target_cycle(struct watch_target *target, const struct watch_times *times,
     const atomic_bool *stop);
+
+/* The same for a log of which only sinks are here. */
+void
+watch_outside_cycle(struct watch_target *target,
+    const struct watch_times *times, const atomic_bool *stop);
 
 /* "intact", "broken", "never-verified". */
 const char *
@@ -152,11 +159,13 @@ void
 watch_notify(const char *text);
 
 /*
- * Runs until SIGTERM or SIGINT; once: one cycle.  Returns 0; 1 if a log is
- * broken (once); 2 with why: the configuration; 5 with why.
+ * Runs until SIGTERM or SIGINT; once: one cycle; outside: by the sinks alone.
+ * Returns 0; 1 if a log is broken (once); 2 with why: the configuration; 5
+ * with why.
  */
 int
-watch_run(const char *config_path, bool once, char why[WATCH_WHY_SIZE]);
+watch_run(const char *config_path, bool once, bool outside,
+    char why[WATCH_WHY_SIZE]);
 
 /* "--ack": 0; 4: there is no such alert; 5 and why. */
 int

@@ -53,8 +53,7 @@ roll_back() {
   echo '{"state":"state"}' >watch.json
   refused 2 'there are no "logs" to watch, or more than 256' watch watch.json
   echo '{"state":"state","logs":[{"name":"a"}]}' >watch.json
-  refused 2 'the log "a": it needs "name" (letters, digits, "_", "-"), "log",'`
-    `' "key" and "register"' watch watch.json
+  refused 2 'the log "a": it needs "log", "key" and "register"' watch watch.json
   echo '{"state":"state","alerts":[{"type":"owl"}],"logs":[{}]}' >watch.json
   refused 2 'an alert'"'"'s "type" is none of exec, webhook, sendmail, syslog' \
     watch watch.json
@@ -269,6 +268,58 @@ PY
   grep -qx -- '-i -- audit@example.org' mailed
   grep -q '^Subject: tally: audit: truncated' mailed
   cmp <(jq -S . posted) <(jq -S . told)
+}
+
+# A host that has the sink, the public key, and no way to the log.
+configure_outside() { # [MEMBERS]
+  local more="{${1-}}"
+
+  configure
+  jq --arg key "$(cat key.pub)" '{state: "ostate", alerts: .alerts, logs: [
+    {name: "far", origin: "example.org/audit", key: $key,
+     sinks: [{name: "usb", type: "file", path: "heads"}]}]} + '"$more" \
+    watch.json >outside.json
+}
+
+@test "from outside: heads agree with each other, and keep coming" {
+  make_signed
+  configure_outside
+  outside() { tally watch outside.json --outside --once; }
+  run outside
+  [ "$output" = 'far  never-verified  verified never' ]
+  once
+  run outside
+  [[ $output == 'far  intact'* ]]
+  tally append log --chain org/42 1 >/dev/null
+  once
+  cp heads good
+  outside
+  [ ! -e told ]
+  # They stop coming.
+  configure_outside 'silence_s: 0.001'
+  outside
+  outside
+  [ "$(told .kind | sort -u)" = silent ]
+  told .evidence | grep -q '^no new head since .*, size 13$'
+  # They come again.
+  tally append log --chain org/42 2 >/dev/null
+  once
+  configure_outside
+  outside
+  jq -e '.alerts | length == 0' ostate/alerts.json
+  # The log was replaced, with its key in the wrong hand, and grown.
+  rm -r log told state register
+  make_log log --origin example.org/audit
+  events 50 61 | tally append log --chain org/42 >/dev/null
+  once || true
+  run outside
+  [ "$status" -eq 1 ]
+  told 'select(.break) | "\(.kind) \(.chain)"' |
+    grep -q '^forked\|^rolled-back'
+  # The sink was cut.
+  cp good heads
+  outside || true
+  told .kind | grep -qx sink-lost
 }
 
 @test "alert rules, dashboard and unit hold" {
