@@ -16,6 +16,7 @@
 #include "pgclient/condition.h"
 #include "pgclient/match.h"
 #include "pgclient/render.h"
+#include "pgclient/retired.h"
 #include "pgclient/rows.h"
 #include "pgclient/shape.h"
 
@@ -403,14 +404,20 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 {
 	char xmin[16] = "";
 	enum tally_pg_age age;
+	uint32_t xid;
 
 	if (fields[1].at != NULL && fields[1].len < sizeof(xmin))
 		memcpy(xmin, fields[1].at, fields[1].len);
-	age = tally_pg_age_judge(reading->v, reading->table->source,
-	    (uint32_t)strtoul(xmin, NULL, 10), out_use);
-	if (age != TALLY_PG_AGE_SEALED ||
-	    !is_left_out(reading->table, *out_use, fields))
+	xid = (uint32_t)strtoul(xmin, NULL, 10);
+	age = tally_pg_age_judge(reading->v, reading->table->source, xid,
+	    out_use);
+	if (age != TALLY_PG_AGE_SEALED)
 		return age;
+	if (!is_left_out(reading->table, *out_use, fields))
+		return tally_pg_rewritten_find(reading->v,
+			   reading->table->relation, xid) != NULL
+		    ? TALLY_PG_AGE_REWRITTEN
+		    : TALLY_PG_AGE_SEALED;
 	return was_covered(reading->table, *out_use, fields)
 	    ? TALLY_PG_AGE_NARROWED
 	    : TALLY_PG_AGE_LEFT_OUT;

@@ -8,7 +8,7 @@ load server
 
 # Functions that scripts call.
 # shellcheck disable=SC2034
-SERVER_FUNCTIONS="tables tracked types deed_database judge_deeds kinds"
+SERVER_FUNCTIONS="tables tracked types event_triggers deed_database judge_deeds kinds"
 
 # Tracked tables, and an attached one beside them.
 # shellcheck disable=SC2317
@@ -62,12 +62,20 @@ INSERT INTO t (id, x) VALUES (3, '');
 SQL
 }
 
+# The event triggers: DISABLE or ENABLE ALWAYS.
+# shellcheck disable=SC2317
+event_triggers() { # HOW
+  echo "DO \$do\$ DECLARE n name; BEGIN
+    FOR n IN SELECT evtname FROM pg_event_trigger LOOP
+      EXECUTE format('ALTER EVENT TRIGGER %I $1', n); END LOOP; END \$do\$;"
+}
+
 # One small database for one deed; SQL of the deed; what made the tables.
 # shellcheck disable=SC2317
 deed_database() { # NAME SQL TABLES
   sql -c "CREATE DATABASE $1"
   "$3" | PGDATABASE=$1 sql
-  echo "SET session_replication_role = replica;
+  echo "SET session_replication_role = replica; $(event_triggers DISABLE)
 ALTER TABLE tally.record DISABLE TRIGGER guard;
 ALTER TABLE tally.event DISABLE TRIGGER guard;
 ALTER TABLE tally.chain DISABLE TRIGGER guard;
@@ -76,7 +84,8 @@ $2;
 ALTER TABLE tally.record ENABLE TRIGGER guard;
 ALTER TABLE tally.event ENABLE TRIGGER guard;
 ALTER TABLE tally.chain ENABLE TRIGGER guard;
-ALTER TABLE tally.attachment ENABLE TRIGGER guard;" | PGDATABASE=$1 sql
+ALTER TABLE tally.attachment ENABLE TRIGGER guard;
+$(event_triggers "ENABLE ALWAYS")" | PGDATABASE=$1 sql
 }
 
 # Each line of the file "deeds", in a database of its own: both verifiers find
@@ -245,7 +254,7 @@ status 4' 'tally: the database has no chain "nope"'
     psql -XAtc "SELECT json_build_object(\$\$chain\$\$, chain, \$\$seq\$\$, seq, \$\$hash\$\$, encode(hash, \$\$hex\$\$)) FROM tally.heads" | tr -d " " >heads
     tally pg verify $DB --heads heads --json | jq -c "[.verdict, .not_covered]"
     sql -c "ALTER TABLE tally.record DISABLE TRIGGER guard" \
-      -c "ALTER TABLE a DISABLE TRIGGER ALL" \
+      -c "$(event_triggers DISABLE)" -c "ALTER TABLE a DISABLE TRIGGER ALL" \
       -c "DELETE FROM tally.record WHERE key = \$\$90\$\$ AND event_id IS NULL" \
       -c "DELETE FROM a WHERE id = 90" \
       -c "ALTER TABLE a ENABLE TRIGGER ALL" \
@@ -285,6 +294,41 @@ status 3
 unverifiable
 76 records cannot be compared with their rows: the database: query would be affected by row-level security policy for table "u"' \
     'tally: no right to read the tables of schema tally: GRANT tally_reader and SELECT ON ALL TABLES IN SCHEMA tally to the role, and SELECT on the attached tables'
+}
+
+@test "partitions that were retired, tables that were rewritten" {
+  server '
+    found() { tally pg verify $DB --json | jq -c ".findings[] | [.kind, .chain, .seq, .detail]"; }
+    sql <<SQL
+CREATE TABLE p (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (2);
+CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (2) TO (3);
+CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (3) TO (4);
+SELECT tally.attach(\$\$p\$\$, chain_by => \$\$at\$\$);
+INSERT INTO p SELECT g, 1 + g % 3 FROM generate_series(1, 9) g;
+CREATE TABLE r (id int PRIMARY KEY, note int);
+INSERT INTO r VALUES (-1), (-2);
+SELECT tally.attach(\$\$r\$\$, exclude => \$\${note}\$\$);
+INSERT INTO r VALUES (1), (2);
+SELECT tally.retire(\$\$p1\$\$);
+SELECT tally.retire(\$\$p2\$\$);
+DROP TABLE p1;
+SET tally.ddl = seal;
+ALTER TABLE r ALTER note TYPE bigint;
+SQL
+    found
+    echo "SET session_replication_role = replica; INSERT INTO r VALUES (3);" | sql
+    found | grep unsealed
+    echo "SET tally.ddl = seal; ALTER TABLE r ALTER note TYPE int;" | sql
+    found
+    { event_triggers DISABLE; echo "DROP TABLE p3;"; event_triggers "ENABLE ALWAYS"; } | sql
+    found | grep missing'
+  expect 0 '["unverifiable","tally:log",6,"no record seals 2 rows of table \"public.r\", which may have needed none when it was rewritten"]
+["unsealed","r",null,"no record seals the row, which was written after tally:log/7 had attached the table"]
+["unsealed","tally:log",8,"no record seals 3 rows of table \"public.r\", of which 2 at most needed none when it was rewritten"]
+["missing","p/3",1,"its row is not there"]
+["missing","p/3",2,"its row is not there"]
+["missing","p/3",3,"its row is not there"]'
 }
 
 @test "beside writers the snapshot is one" {
