@@ -6,7 +6,7 @@ BENCH_OPTIONS =
 export JOBS
 
 .DEFAULT_GOAL = help
-.PHONY: help deps build run check pg check-pg check-plain-versions install-pg asan tsan clang \
+.PHONY: help deps build run check pg check-pg check-plain-versions check-s3 install-pg asan tsan clang \
 	valgrind fuzz coverage bench-build bench-log bench-scale bench-pg lint format \
 	install clean
 
@@ -35,6 +35,9 @@ pg: ## build the PostgreSQL extension
 check-pg: ## the tests of the PostgreSQL extension
 	@tools/install-deps build pg
 	@tools/check pg
+
+check-s3: build ## the sink for S3 against a real radosgw, of Debian
+	@tools/check-s3
 
 check-plain-versions: build ## tally pg sql on PostgreSQL 13 to 18, fetched by npm
 	@tools/check-plain-versions $(BUILD)/src/tally

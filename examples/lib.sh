@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # What the stories share.
 set -euo pipefail
 export LC_ALL=C.UTF-8

@@ -27,6 +27,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent))
 
 import pg_table  # noqa: E402
+import tracking  # noqa: E402
 import verifying  # noqa: E402
 from contenders import CELLS, CONTENDERS, GOALS, Row, measures  # noqa: E402
 from servers import Installation, Server, run  # noqa: E402
@@ -241,6 +242,9 @@ def parse_args(argv):
                         + ",".join(who.key for who in CONTENDERS))
     parser.add_argument("--verify-rows", type=int, default=1_000_000,
                         help="rows to verify (1000000); 0: none")
+    parser.add_argument("--track-rows", type=int, default=100_000,
+                        help="rows of statements on a tracked table (100000);"
+                        " 0: none")
     parser.add_argument("--quick", action="store_true",
                         help="only what the goals need, one round: a first look")
     parser.add_argument("--json", metavar="FILE",
@@ -272,11 +276,12 @@ def main(argv):
             rows = make_rows(args)
             facts["seconds"] = run_rounds(bench, rows)
             verified = verifying.measure(bench) if args.verify_rows else []
+            tracked = tracking.measure(bench) if args.track_rows else []
         finally:
             bench.stop()
     facts["load after"] = os.getloadavg()[0]
     facts["turn seconds"] = args.seconds
-    table = pg_table.Table(facts, rows, verified)
+    table = pg_table.Table(facts, rows, verified, tracked)
     table.print()
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:

@@ -26,10 +26,11 @@ def shown(argv):
 
 
 class Table:
-    def __init__(self, facts_found, rows, verified):
+    def __init__(self, facts_found, rows, verified, tracked):
         self.facts = facts_found
         self.rows = rows
         self.verified = verified
+        self.tracked = tracked
         self.by_key = {row.key: row for row in rows}
         self.rounds = max((len(row.turns) for row in rows), default=0)
 
@@ -65,6 +66,7 @@ class Table:
             self.print_cell(cell)
         self.print_goals()
         self.print_verified()
+        self.print_tracked()
         print("note: without a standby, full does what local does; with one, "
               "local does what off does")
         if "tmpfs" in self.facts["file system"]:
@@ -148,6 +150,16 @@ class Table:
             print(f"{who:45} {rows:>10,} {seconds:>8.1f} "
                   f"{rows / seconds:>10,.0f}")
 
+    def print_tracked(self):
+        if not self.tracked:
+            return
+        print(f"\n{'statements on a table':33} {'rows':>9} {'plain ms':>9} "
+              f"{'tracked ms':>11} {'median':>7} {'lowest':>8} {'highest':>8}")
+        for what, rows, plain, tracked, ratios in self.tracked:
+            print(f"{what:33} {rows:>9,} {plain * 1e3:>9.0f} "
+                  f"{tracked * 1e3:>11.0f} {middle(ratios):>5.2f} x "
+                  f"{min(ratios):>6.2f} x {max(ratios):>6.2f} x")
+
     def as_json(self):
         rows = [{"contender": row.contender.key, "cell": row.cell.key,
                  "sessions": row.sessions, "failure": row.failure,
@@ -160,4 +172,8 @@ class Table:
                     for who, count, seconds, failure in self.verified]
         return {"facts": self.facts, "rounds": self.rounds, "rows": rows,
                 "goals": goals, "verified": verified,
+                "tracked": [{"what": what, "rows": rows, "plain_s": plain,
+                             "tracked_s": tracked, "ratios": ratios}
+                            for what, rows, plain, tracked, ratios
+                            in self.tracked],
                 "settings": SETTINGS}

@@ -32,8 +32,9 @@ struct tally_outside_options {
 	const char *config; /* JSON text: {"sinks": [...]} */
 	size_t config_len;
 	const char *queue_dir; /* made if it is missing */
-	struct tally_log *log;
-	const char *log_dir; /* its path, for cosignatures; NULL: keep none */
+	struct tally_log *log; /* NULL: nothing is offered or compared */
+	const char *origin;    /* without a log: whose heads are read */
+	const char *log_dir;   /* its path, for cosignatures; NULL: keep none */
 	struct tally_signer *signer; /* NULL: nothing can be offered */
 	const char *const *vkeys;    /* whose signatures are believed */
 	size_t vkeys_len;
@@ -112,6 +113,24 @@ TALLY_API TALLY_MUST_CHECK int
 tally_outside_compare(struct tally_outside *outside, size_t i, uint64_t since,
     void (*finding)(void *arg, const struct tally_finding *finding), void *arg,
     struct tally_sink_report *out, struct tally_error *error);
+
+/*
+ * Without the log: do all lines of sink i that are signed agree with each
+ * other?  Findings are forked (two signed roots for one size, two hashes for
+ * one record) and rolled-back.  Returns as tally_outside_compare.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_outside_examine(struct tally_outside *outside, size_t i,
+    void (*finding)(void *arg, const struct tally_finding *finding), void *arg,
+    struct tally_sink_report *out, struct tally_error *error);
+
+/*
+ * Posts a JSON text; done is an answer of 2xx.  ca: a file of certificates, or
+ * NULL.  Errors: TALLY_E_IO, _LIMIT, _MEMORY.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_outside_post(const char *url, const char *ca, const char *body,
+    size_t len, struct tally_error *error);
 
 #ifdef __cplusplus
 }

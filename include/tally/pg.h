@@ -23,10 +23,10 @@ extern "C" {
 /*
  * Verifies all that the extension sealed in the database that conninfo (a
  * string or URI of libpq) leads to.  Of options, which may be NULL, jobs (of
- * connections, 64 at most; 0: as many as there are processors), chain, heads,
- * heads_complete, finding, progress and arg count.  root, ids and resume are
- * refused.  A finding's chain, source, key and detail live until the callback
- * returns; index and file are never known.
+ * connections, 64 at most; 0: as many as there are processors), chain, ids,
+ * heads, heads_complete, copy, finding, progress and arg count.  root and
+ * resume are refused.  A finding's chain, source, key and detail live until
+ * the callback returns; index and file are never known.
  *
  * Returns 0 with a verdict, whatever that is; its size is that of records,
  * and its root is zeros: a database has no order between chains.

@@ -70,6 +70,8 @@ enum tally_proof_verdict {
 	TALLY_PROOF_SIGNED,     /* holds, and who is trusted signed its root */
 	TALLY_PROOF_OTHER_KEY,  /* holds, but nobody who is trusted signed */
 	TALLY_PROOF_FORGED,     /* a trusted key's signature does not hold */
+	TALLY_PROOF_RETIRED,    /* holds, but who signed was retired, and no
+				   cosignature is older than that */
 };
 
 /* Whom a judge trusts; zero trusts nobody.  All that is given must agree. */
@@ -79,6 +81,11 @@ struct tally_trust {
 	size_t vkeys_len;
 	const char *policy; /* text of a C2SP policy, or NULL */
 	size_t policy_len;
+	/* The bundle of all of tally:log (tally/bundle.h), or NULL: vkeys are
+	 * the keys that it begins with, and its orders say which came and
+	 * which went.  It must hold, and one of them must have signed it. */
+	const char *orders;
+	size_t orders_len;
 };
 
 struct tally_proof {

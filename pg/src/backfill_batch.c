@@ -38,6 +38,7 @@ struct batch
 {
 	struct tally_backfill *job;
 	const struct tally_epoch *era;
+	MemoryContext context;		/* in which it lives */
 	Relation	rel;			/* NULL: none yet */
 	TupleTableSlot *slot;
 	const struct tally_attachment *att;
@@ -59,12 +60,16 @@ close_member(struct batch *batch)
 static void
 open_member(struct batch *batch, Oid relation)
 {
+	MemoryContext saved;
+
 	if (batch->rel != NULL && RelationGetRelid(batch->rel) == relation)
 		return;
 	close_member(batch);
-	/* The query has locked it. */
+	/* The query has locked it; its slot is there longer than the query is. */
+	saved = MemoryContextSwitchTo(batch->context);
 	batch->rel = table_open(relation, NoLock);
 	batch->slot = table_slot_create(batch->rel, NULL);
+	MemoryContextSwitchTo(saved);
 	batch->att = tally_attachment_find(batch->rel);
 	if (batch->att == NULL ||
 		batch->att->epoch->relation != batch->job->relation)
@@ -200,7 +205,7 @@ static void
 read_rows(struct tally_backfill *job, const struct tally_epoch *era,
 		  Relation rel, struct tally_backfill_place *place)
 {
-	struct batch batch = {job, era};
+	struct batch batch = {job, era, CurrentMemoryContext};
 	List	   *order = find_order(era, rel);
 	char	  **position = place->nposition == 0 ? NULL : place->position;
 	uint64		count = 0;

@@ -115,7 +115,7 @@ tally_store_find_backfill(Oid relation, struct tally_backfill_place *out)
 		out->era = DatumGetInt64(heap_getattr(tuple, TALLY_BACKFILL_ERA, desc,
 											  &isnull));
 		out->taken = DatumGetInt64(heap_getattr(tuple, TALLY_BACKFILL_TAKEN,
-												 desc, &isnull));
+												desc, &isnull));
 		out->is_finished =
 			DatumGetBool(heap_getattr(tuple, TALLY_BACKFILL_IS_FINISHED, desc,
 									  &isnull));

@@ -589,7 +589,8 @@ class Judge:
 
     def judge_table(self, relation, tables):
         """All epochs of a table, the newest first."""
-        epochs = [e for e in self.epochs.values() if e.relation == relation]
+        epochs = [e for e in self.epochs.values()
+                  if (e.relation, e.place) == (relation, self.place)]
         epochs.reverse()
         places = self.places_of(epochs)
         if epochs[0].end is not None:

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
 #include "commands.h"
 #include "trust.h"
 
+#define ORDERS_MAX ((size_t)64 << 20)
+
 struct settings {
 	struct option_root root;
 	const char *key;
 	const char *policy;
+	const char *orders;
 	bool json;
 };
 
@@ -21,6 +25,8 @@ static const struct option options[] = {
 	    "the log's public key, or a file that begins so" },
 	{ "policy", "FILE", OPTION_TEXT, offsetof(struct settings, policy),
 	    "a C2SP policy: logs, witnesses, quorum" },
+	{ "orders", "FILE", OPTION_TEXT, offsetof(struct settings, orders),
+	    "the bundle of tally:log: keys that came and went" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
 	    "one JSON object" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
@@ -42,6 +48,9 @@ static const struct check_finding findings[] = {
 	[TALLY_PROOF_FORGED] = { "forged: a signature under a trusted key does"
 				 " not hold",
 	    "forged", COLOUR_BAD, STATUS_TAMPERED },
+	[TALLY_PROOF_RETIRED] = { "consistent, but signed with a key that was"
+				  " retired, and no cosignature is older",
+	    "retired", COLOUR_UNSURE, STATUS_UNJUDGED },
 	[TALLY_PROOF_BROKEN] = { "broken", "broken", COLOUR_BAD,
 	    STATUS_TAMPERED },
 };
@@ -104,9 +113,11 @@ run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
 	struct trust trusted;
+	char *orders = NULL;
+	size_t orders_len = 0;
 	enum status status = trust_read(settings->key, settings->policy,
 	    &trusted);
-	const struct tally_trust trust = {
+	struct tally_trust trust = {
 		.root = settings->root.given ? &settings->root.hash : NULL,
 		.vkeys = trusted.vkey,
 		.vkeys_len = trusted.vkeys,
@@ -116,12 +127,18 @@ run(const void *data, char *const *operand)
 	const struct check check = { &trust, &settings->root, settings->json };
 	struct input input;
 
+	if (status == STATUS_DONE && settings->orders != NULL)
+		status = input_file(settings->orders, ORDERS_MAX, "orders",
+		    &orders, &orders_len);
+	trust.orders = orders;
+	trust.orders_len = orders_len;
 	if (status == STATUS_DONE) {
 		status = input_open(&input, operand[0]);
 		if (status == STATUS_DONE)
 			status = check_input(&check, &input);
 		input_close(&input);
 	}
+	free(orders);
 	trust_free(&trusted);
 	return status;
 }
@@ -129,7 +146,8 @@ run(const void *data, char *const *operand)
 const struct command command_check = {
 	.name = "check",
 	.summary = "judge a proof or a bundle, without the log",
-	.synopsis = "check FILE [--key VKEY|FILE] [--policy FILE]\n"
+	.synopsis = "check FILE [--key VKEY|FILE] [--policy FILE]"
+		    " [--orders FILE]\n"
 		    "                   [--root [SIZE:]HEX] [--json]",
 	.about =
 	    "Judges what \"tally prove\" or \"tally consistency\" made; FILE"

@@ -15,6 +15,7 @@
 struct settings {
 	const char *chain;
 	struct option_count jobs;
+	bool ids;
 	const char *heads;
 	const char *against;
 	struct option_root root;
@@ -27,6 +28,8 @@ static const struct option options[] = {
 	    "judge this chain only" },
 	{ "jobs", "N", OPTION_COUNT, offsetof(struct settings, jobs),
 	    "use N connections; one for each processor" },
+	{ "ids", NULL, OPTION_FLAG, offsetof(struct settings, ids),
+	    "also that no id stands twice" },
 	{ "heads", "FILE", OPTION_TEXT, offsetof(struct settings, heads),
 	    "heads that were kept outside" },
 	{ "against", "DIR", OPTION_TEXT, offsetof(struct settings, against),
@@ -110,6 +113,7 @@ verify(const struct settings *settings, const char *conninfo,
 	struct tally_verify_options how = {
 		.jobs = (unsigned)settings->jobs.value,
 		.chain = settings->chain,
+		.ids = settings->ids,
 		.heads = heads->head,
 		.heads_len = heads->count,
 		.copy = copy == NULL ? NULL : on_copy,
@@ -166,7 +170,7 @@ const struct command command_pg_verify = {
 	.synopsis = "pg verify CONNINFO [--chain NAME] [--jobs N] [--json]\n"
 		    "                       [--heads FILE | --against DIR"
 		    " [--root SIZE:HEX]]\n"
-		    "                       [--quiet]",
+		    "                       [--ids] [--quiet]",
 	.about = "Reads records and rows over several connections under one"
 		 " snapshot, judges them\nhere, trusting nothing in the server"
 		 " but PostgreSQL, and says what it did not\ncover.  Writers"

@@ -22,6 +22,7 @@ extern const struct command command_publish;
 extern const struct command command_sink;
 extern const struct command command_restore;
 extern const struct command command_adopt;
+extern const struct command command_watch;
 extern const struct command command_witness;
 extern const struct command command_pg;
 

@@ -34,6 +34,7 @@ static const struct command *const commands[] = {
 	&command_sink,
 	&command_restore,
 	&command_adopt,
+	&command_watch,
 	&command_witness,
 	&command_pg,
 };

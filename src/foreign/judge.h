@@ -47,6 +47,14 @@ tally_row_is_null(const struct tally_row *row, int field)
 struct tally_canon_text
 tally_row_text(const struct tally_row *row, int field);
 
+/*
+ * The same, whatever it is: a string with escapes is decoded into room.
+ * 0, TALLY_E_LIMIT or TALLY_E_MEMORY.
+ */
+TALLY_MUST_CHECK int
+tally_row_plain(const struct tally_row *row, int field,
+    struct tally_canon_out *room, struct tally_canon_text *out);
+
 /* The node of the last member of this name in an object; 0 if there is none. */
 uint32_t
 tally_row_member(const struct tally_row *row, uint32_t object,

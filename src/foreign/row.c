@@ -26,6 +26,32 @@ tally_row_text(const struct tally_row *row, int field)
 	return text;
 }
 
+int
+tally_row_plain(const struct tally_row *row, int field,
+    struct tally_canon_out *room, struct tally_canon_text *out)
+{
+	const struct tally_canon_node *node;
+	int r = 0;
+
+	*out = tally_row_text(row, field);
+	if (out->len > 0 || tally_row_is_null(row, field))
+		return 0;
+	node = &row->room->nodes[row->node[field]];
+	if (node->type != TALLY_CANON_STRING || node->len == 0)
+		return 0;
+	do {
+		if (room->full || room->capacity == 0)
+			r = tally_out_grow(room);
+		room->len = 0;
+		room->full = false;
+		if (r == 0)
+			tally_canon_write_plain(row->line, node, room);
+	} while (r == 0 && room->full);
+	out->at = room->at;
+	out->len = room->len;
+	return r;
+}
+
 uint32_t
 tally_row_member(const struct tally_row *row, uint32_t object,
     const struct tally_canon_text *plain)

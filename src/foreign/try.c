@@ -96,6 +96,15 @@ format_digest(const struct trying *t, const struct tally_digest *digest,
 	len = tally_base64_size(profile->digest_size);
 	tally_base64_format(digest->b, profile->digest_size, out + skip);
 	out[skip + len] = '\0';
+	for (; profile->encoding == TALLY_ENCODING_BASE64URL && out[skip] != 0;
+	     skip++) {
+		if (out[skip] == '+')
+			out[skip] = '-';
+		else if (out[skip] == '/')
+			out[skip] = '_';
+		else if (out[skip] == '=')
+			out[skip] = '\0';
+	}
 }
 
 /* What each step gives by itself, into all; a step that ends a digest gives

@@ -245,11 +245,13 @@ static int
 judge_record(struct tally_walk *w, uint64_t offset)
 {
 	const struct tally_profile *profile = w->profile;
-	struct tally_canon_text name = tally_row_text(&w->row, profile->chain);
 	struct tally_chain_state *chain;
 	struct tally_place place = { w->records - 1, offset, 0, 0 };
+	struct tally_canon_text name;
 
-	if (tally_chain_find(&w->chains, name.at, name.len, &place.chain) != 0)
+	if (tally_row_plain(&w->row, profile->chain, &w->judging.made, &name) !=
+		0 ||
+	    tally_chain_find(&w->chains, name.at, name.len, &place.chain) != 0)
 		return fail_memory(w);
 	chain = &w->chains.states[place.chain];
 	place.seq = ++chain->count;

@@ -17,6 +17,7 @@
 #include "core/bundle.h"
 #include "core/heads.h"
 #include "core/record.h"
+#include "log/bundlewalk.h"
 #include "log/fail.h"
 #include "log/sys.h"
 #include "log/trust.h"
@@ -30,6 +31,8 @@ struct judging {
 	struct tally_error *error;
 	struct tally_hasher hasher;
 	struct tally_bundle *out;
+	tally_bundle_line_fn *taken; /* or NULL */
+	void *taken_arg;
 
 	/* What was read: [at, len) is not taken yet. */
 	char *bytes;
@@ -246,6 +249,8 @@ judge_record(struct judging *j, const char *text, size_t len)
 		j->last = line.hash;
 		j->out->elsewhere += line.body == TALLY_BODY_ELSEWHERE;
 		j->out->erased += line.body == TALLY_BODY_ERASED;
+		if (j->taken != NULL)
+			j->taken(j->taken_arg, &line);
 	}
 }
 
@@ -315,8 +320,10 @@ judge(struct judging *j, const struct tally_trusted *trusted)
 }
 
 int
-tally_bundle_judge(tally_read_fn *read, void *arg,
-    const struct tally_trust *trust, struct tally_bundle *out_bundle,
+tally_bundle_walk(tally_read_fn *read, void *arg,
+    const struct tally_trust *trust, tally_bundle_line_fn *taken,
+    void *taken_arg, struct tally_bundle *out_bundle,
+    struct tally_signed_checkpoint *out_under, char **out_text,
     struct tally_error *error)
 {
 	struct judging *j = tally_sys_alloc(sizeof(*j));
@@ -330,6 +337,8 @@ tally_bundle_judge(tally_read_fn *read, void *arg,
 	j->arg = arg;
 	j->error = error;
 	j->out = out_bundle;
+	j->taken = taken;
+	j->taken_arg = taken_arg;
 	j->capacity = TALLY_BUNDLE_FRONT_MAX;
 	j->bytes = tally_sys_alloc(j->capacity);
 	result = tally_hasher_open(&j->hasher);
@@ -341,8 +350,22 @@ tally_bundle_judge(tally_read_fn *read, void *arg,
 		result = judge(j, &trusted);
 	tally_trusted_wipe(&trusted);
 	tally_hasher_close(&j->hasher);
+	if (out_text != NULL && result == 0) {
+		*out_under = j->front.under;
+		*out_text = j->front_text;
+		j->front_text = NULL;
+	}
 	tally_sys_free(j->front_text);
 	tally_sys_free(j->bytes);
 	tally_sys_free(j);
 	return result;
+}
+
+int
+tally_bundle_judge(tally_read_fn *read, void *arg,
+    const struct tally_trust *trust, struct tally_bundle *out_bundle,
+    struct tally_error *error)
+{
+	return tally_bundle_walk(read, arg, trust, NULL, NULL, out_bundle, NULL,
+	    NULL, error);
 }

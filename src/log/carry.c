@@ -9,6 +9,7 @@
 #include "core/jcs.h"
 #include "log/carry.h"
 #include "log/fail.h"
+#include "log/order.h"
 
 #define OWN_CHAIN "tally:log"
 #define OWN_LEN (sizeof(OWN_CHAIN) - 1)
@@ -141,6 +142,9 @@ name_source(struct tally_carrier *carrier,
 	    (unsigned long long)source->cluster, source->database);
 	if (set_source(carrier, wanted, strlen(wanted), error) != 0)
 		return TALLY_E_USAGE;
+	/* Before any mutex, which a thread of the parent may have held. */
+	if (atomic_load(&carrier->log->forked))
+		return tally_order_refuse_forked(error);
 	if (carrier->log->read_only)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the log was opened read-only");
@@ -311,6 +315,8 @@ tally_carrier_take(struct tally_carrier *carrier,
 	struct tally_call call;
 	int result = TALLY_OK;
 
+	if (atomic_load(&carrier->log->forked))
+		return tally_order_refuse_forked(error);
 	if (carrier->log->read_only)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the log was opened read-only");

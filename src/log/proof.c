@@ -132,6 +132,9 @@ detail_of(enum tally_proof_verdict verdict)
 		return "nobody who is trusted signed the root";
 	case TALLY_PROOF_FORGED:
 		return "a signature under a trusted key does not hold";
+	case TALLY_PROOF_RETIRED:
+		return "the key that signed was retired, and no cosignature is"
+		       " older";
 	default:
 		return NULL;
 	}

@@ -6,6 +6,7 @@
 
 #include <tally/proof.h>
 
+#include "core/keyring.h"
 #include "core/policy.h"
 #include "core/reading.h"
 
@@ -14,11 +15,13 @@ struct tally_trusted {
 	struct tally_vkey *keys;
 	size_t keys_len;
 	struct tally_policy *policy;
+	struct tally_keyring
+	    *ring; /* of trust->orders; NULL: none were given */
 };
 
 /*
- * Returns 0; TALLY_E_USAGE if a key or the policy is none; TALLY_E_MEMORY.
- * Wipe it in any case.
+ * Returns 0; TALLY_E_USAGE if a key or the policy is none; TALLY_E_FORMAT if
+ * the orders do not hold; TALLY_E_MEMORY.  Wipe it in any case.
  */
 TALLY_MUST_CHECK int
 tally_trusted_take(struct tally_hasher *hasher, const struct tally_trust *trust,
@@ -28,7 +31,8 @@ void
 tally_trusted_wipe(struct tally_trusted *trusted);
 
 /*
- * TALLY_PROOF_ROOT, _SIGNED, _UNSIGNED, _OTHER_ROOT, _OTHER_KEY or _FORGED.
+ * TALLY_PROOF_ROOT, _SIGNED, _UNSIGNED, _OTHER_ROOT, _OTHER_KEY, _FORGED or
+ * _RETIRED.
  * Everything that is trusted must agree; the first that does not is told.
  */
 enum tally_proof_verdict

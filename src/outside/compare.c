@@ -33,8 +33,7 @@ compare_line(void *arg, const char *text, size_t len)
 	}
 	if (result != 0)
 		return result;
-	if (strcmp(dispatch.origin, tally_log_identity(options->log)->origin) !=
-		0 ||
+	if (strcmp(dispatch.origin, options->origin) != 0 ||
 	    dispatch.verdict == TALLY_DISPATCH_OTHER_KEY) {
 		report->foreign++;
 	} else if (dispatch.verdict == TALLY_DISPATCH_FORGED) {
@@ -63,7 +62,7 @@ tally_outside_compare(struct tally_outside *outside, size_t i, uint64_t since,
 		&report, error };
 	int result;
 
-	if (!sink->readable)
+	if (!sink->readable || outside->options.log == NULL)
 		return TALLY_END;
 	result = sink->kind->read(sink, since, compare_line, &comparing, error);
 	if (result != 0)

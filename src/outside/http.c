@@ -6,6 +6,8 @@
 
 #include <curl/curl.h>
 
+#include <tally/outside.h>
+
 #include "outside/fail.h"
 #include "outside/http.h"
 
@@ -147,4 +149,26 @@ tally_http_refused(const struct tally_http *http, struct tally_error *error)
 	return tally_fail(error, TALLY_E_IO, "\"%s\" answers %ld%s%.*s",
 	    http->url, http->status, len == 0 ? "" : ": ",
 	    (int)(len > SHOWN_MAX ? SHOWN_MAX : len), reply);
+}
+
+int
+tally_outside_post(const char *url, const char *ca, const char *body,
+    size_t len, struct tally_error *error)
+{
+	struct tally_http http = { .method = "POST",
+		.url = url,
+		.body = body,
+		.body_len = len,
+		.ca = ca,
+		.reply_max = (size_t)1 << 16 };
+	int result = tally_http_header(&http.headers, "Content-Type",
+	    "application/json", error);
+
+	if (result == 0)
+		result = tally_http_perform(&http, error);
+	if (result == 0 && (http.status < 200 || http.status > 299))
+		result = tally_http_refused(&http, error);
+	tally_http_wipe(&http);
+	curl_slist_free_all(http.headers);
+	return result;
 }

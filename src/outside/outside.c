@@ -154,7 +154,7 @@ open_dir(struct tally_outside *outside, struct tally_error *error)
 static int
 hash_origin(struct tally_outside *outside, struct tally_error *error)
 {
-	const char *origin = tally_log_identity(outside->options.log)->origin;
+	const char *origin = outside->options.origin;
 	struct tally_hasher hasher;
 	struct tally_hash hash;
 
@@ -180,6 +180,9 @@ tally_outside_open(const struct tally_outside_options *options,
 	if (outside == NULL)
 		return tally_outside_fail_memory(error);
 	outside->options = *options;
+	if (options->log != NULL)
+		outside->options.origin = tally_log_identity(options->log)
+					      ->origin;
 	outside->dir = -1;
 	result = hash_origin(outside, error);
 	if (result == 0)
@@ -305,7 +308,7 @@ tally_outside_offer(struct tally_outside *outside, const char *note,
 	uint64_t size;
 	int result;
 
-	if (outside->options.signer == NULL)
+	if (outside->options.signer == NULL || outside->options.log == NULL)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "without a key nothing goes out");
 	result = tally_dispatch_parse(note, note_len, NULL, 0, &checkpoint,

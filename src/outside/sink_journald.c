@@ -30,7 +30,7 @@ static int
 journald_open(struct tally_sink *sink, const json_t *config,
     struct tally_error *error)
 {
-	const char *origin = tally_log_identity(sink->options->log)->origin;
+	const char *origin = sink->options->origin;
 	struct journald *journald = calloc(1, sizeof(*journald));
 	int result;
 

@@ -132,14 +132,40 @@ judge_ends(struct carry *carry, struct tally_error *error)
 
 /* ---- records ---------------------------------------------------------- */
 
+/* An event that the copy does not take for one is left where it is. */
+static bool
+leave_event(struct carry *carry, int result, const struct tally_error *error)
+{
+	struct tally_record *record;
+
+	if (result != TALLY_E_FORMAT || error->item >= carry->count)
+		return false;
+	record = &carry->batch[error->item];
+	if (record->body != TALLY_BODY_EVENT)
+		return false;
+	record->body = TALLY_BODY_ELSEWHERE;
+	record->event = NULL;
+	record->event_len = 0;
+	record->salt = NULL;
+	carry->out.events--;
+	return true;
+}
+
 static int
 flush(struct carry *carry, struct tally_error *error)
 {
-	int result = carry->count == 0
-	    ? 0
-	    : carry->options->take(carry->options->arg, carry->batch,
-		  carry->count, error);
+	struct tally_error own = { 0 };
+	int result = 0;
 
+	if (carry->count > 0) {
+		do {
+			memset(&own, 0, sizeof(own));
+			result = carry->options->take(carry->options->arg,
+			    carry->batch, carry->count, &own);
+		} while (leave_event(carry, result, &own));
+		if (result != 0 && error != NULL)
+			*error = own;
+	}
 	if (result == 0)
 		carry->out.records += carry->count;
 	carry->count = 0;
@@ -160,6 +186,14 @@ holds(struct carry *carry, const struct tally_pg_record *record,
 		chain->seen.escaped, chain->seen.escaped_len, record->seq,
 		&record->prev, &hash) &&
 	    tally_hash_equal(&hash, &record->hash);
+}
+
+/* Chains of the log's own have names that no source can use. */
+static bool
+is_reserved(const struct tally_pg_chain *chain)
+{
+	return strncmp(chain->seen.name, "tally:", 6) == 0 &&
+	    strcmp(chain->seen.name, TALLY_PG_LOG_CHAIN) != 0;
 }
 
 /* False: it was told, or is the head itself. */
@@ -183,7 +217,10 @@ follows(struct carry *carry, const struct tally_pg_record *record,
 	}
 	if (chain->carried_seq > 0 && !chain->is_confirmed)
 		return false; /* its head is told as missing at the end */
-	if (record->seq != last + 1)
+	if (is_reserved(chain))
+		stop(carry, chain, TALLY_INSERTED, record->seq,
+		    "no chain of a database has such a name");
+	else if (record->seq != last + 1)
 		stop(carry, chain,
 		    record->seq <= last ? TALLY_DUPLICATE : TALLY_MISSING,
 		    record->seq <= last ? record->seq : last + 1,

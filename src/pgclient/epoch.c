@@ -287,15 +287,47 @@ read_kind(struct reader *reader, struct tally_pg_epoch *epoch)
 
 	if (epoch->is_tracked)
 		return read_bool(reader, "{\"track\":{\"actor\":", &actor);
+	if (epoch->is_era)
+		return read_bool(reader,
+		    "{\"backfill\":{\"append_only\":", &epoch->append_only);
 	return (skip(reader, "{\"alter\":{") ||
 		   skip(reader, "{\"attach\":{")) &&
 	    read_bool(reader, "\"append_only\":", &epoch->append_only);
 }
 
+/* By which the rows were taken: only an era has it. */
+static bool
+read_order(struct reader *reader, const struct tally_pg_epoch *epoch)
+{
+	static const char before[] = ",\"order_by\":[";
+	struct reader at = *reader;
+
+	return !epoch->is_era ||
+	    (skip(&at, before) && pass_strings(reader, before));
+}
+
+/* What was read since p, kept. */
+static bool
+keep_moment(struct reader *reader, const char *running, size_t running_len,
+    const char *xids, const char **out)
+{
+	size_t len = (size_t)(reader->p - xids);
+	char *text = tally_pg_arena_get(reader->arena, running_len + len + 1);
+
+	if (text == NULL)
+		return false;
+	memcpy(text, running, running_len);
+	memcpy(text + running_len, xids, len);
+	text[running_len + len] = '\0';
+	*out = text;
+	return true;
+}
+
 static bool
 read_epoch(struct reader *reader, struct tally_pg_epoch *epoch)
 {
-	const char *chain_by;
+	const char *chain_by, *running, *xids;
+	size_t running_len;
 
 	if (!read_kind(reader, epoch) ||
 	    !read_optional(reader, ",\"chain_by\":", &chain_by) ||
@@ -305,12 +337,20 @@ read_epoch(struct reader *reader, struct tally_pg_epoch *epoch)
 	    !read_rows(reader, epoch) ||
 	    !read_string(reader, ",\"label\":", &epoch->label) ||
 	    !read_optional(reader, ",\"only_when\":", &epoch->only_when) ||
+	    !read_order(reader, epoch) ||
 	    !read_string(reader, ",\"prefix\":", &epoch->prefix) ||
-	    !read_relation(reader, &epoch->relation) ||
-	    !read_running(reader, &epoch->since) ||
-	    !read_bool(reader, ",\"salted\":", &epoch->salted) ||
-	    !read_string(reader, ",\"table\":", &epoch->table) ||
-	    !read_xids(reader, &epoch->xid, &epoch->since) ||
+	    !read_relation(reader, &epoch->relation))
+		return false;
+	running = reader->p;
+	if (!read_running(reader, &epoch->since))
+		return false;
+	running_len = (size_t)(reader->p - running);
+	if (!read_bool(reader, ",\"salted\":", &epoch->salted) ||
+	    !read_string(reader, ",\"table\":", &epoch->table))
+		return false;
+	xids = reader->p;
+	if (!read_xids(reader, &epoch->xid, &epoch->since) ||
+	    !keep_moment(reader, running, running_len, xids, &epoch->moment) ||
 	    !skip(reader, "}}"))
 		return false;
 	epoch->chain_by = chain_by == NULL ? -1 : find_column(epoch, chain_by);
@@ -329,7 +369,7 @@ begins(const char *event, size_t len, const char *literal)
 
 static struct tally_pg_epoch *
 parse_epoch(struct tally_pg_arena *arena, const char *event, size_t len,
-    bool is_tracked)
+    bool is_tracked, bool is_era)
 {
 	struct reader reader = { arena, event, event + len };
 	struct tally_pg_epoch *epoch = tally_pg_arena_get(arena,
@@ -338,6 +378,7 @@ parse_epoch(struct tally_pg_arena *arena, const char *event, size_t len,
 	if (epoch == NULL)
 		return NULL;
 	epoch->is_tracked = is_tracked;
+	epoch->is_era = is_era;
 	return read_epoch(&reader, epoch) ? epoch : NULL;
 }
 
@@ -348,7 +389,7 @@ tally_pg_epoch_parse(struct tally_pg_arena *arena, const char *event,
 	if (!begins(event, len, "{\"attach\":") &&
 	    !begins(event, len, "{\"alter\":"))
 		return NULL;
-	return parse_epoch(arena, event, len, false);
+	return parse_epoch(arena, event, len, false, false);
 }
 
 struct tally_pg_epoch *
@@ -356,8 +397,50 @@ tally_pg_track_parse(struct tally_pg_arena *arena, const char *event,
     size_t len)
 {
 	return begins(event, len, "{\"track\":")
-	    ? parse_epoch(arena, event, len, true)
+	    ? parse_epoch(arena, event, len, true, false)
 	    : NULL;
+}
+
+struct tally_pg_epoch *
+tally_pg_era_parse(struct tally_pg_arena *arena, const char *event, size_t len)
+{
+	return begins(event, len, "{\"backfill\":")
+	    ? parse_epoch(arena, event, len, false, true)
+	    : NULL;
+}
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool
+has_same_columns(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
+{
+	if (a->ncolumns != b->ncolumns || a->nkeys != b->nkeys ||
+	    memcmp(a->keys, b->keys, (size_t)a->nkeys * sizeof(a->keys[0])))
+		return false;
+	for (int i = 0; i < a->ncolumns; i++)
+		if (!tally_pg_column_is_same(&a->columns[i], &b->columns[i]))
+			return false;
+	return true;
+}
+
+bool
+tally_pg_era_is_of(const struct tally_pg_epoch *era,
+    const struct tally_pg_epoch *base)
+{
+	return era->append_only == base->append_only &&
+	    era->chain_by == base->chain_by && era->cluster == base->cluster &&
+	    has_same_columns(era, base) &&
+	    strcmp(era->database, base->database) == 0 &&
+	    era->keep_event == base->keep_event &&
+	    strcmp(era->label, base->label) == 0 &&
+	    is_same_text(era->only_when, base->only_when) &&
+	    strcmp(era->prefix, base->prefix) == 0 &&
+	    era->relation == base->relation && era->salted == base->salted &&
+	    strcmp(era->table, base->table) == 0;
 }
 
 /* kind: the event up to its label. */

@@ -42,12 +42,14 @@ struct tally_pg_epoch {
 	int keys[TALLY_PG_KEYS_MAX]; /* positions in columns */
 	int chain_by;                /* position in columns, or -1 */
 	const char *only_when;       /* canonical text, or NULL */
+	bool is_era;                 /* of old rows (backfill) */
 	bool is_tracked; /* then the three below, and keys, mean nothing */
 	bool append_only;
 	bool keep_event;
 	bool salted;
-	uint64_t xid;   /* older row versions were there before ... */
-	uint64_t since; /* ... and those from here on perhaps not */
+	const char *moment; /* the members that xid and since are read from */
+	uint64_t xid;       /* older row versions were there before ... */
+	uint64_t since;     /* ... and those from here on perhaps not */
 };
 
 /* A detach event; its epoch ends where it begins. */
@@ -57,6 +59,10 @@ struct tally_pg_detach {
 	const char *label;
 	uint64_t xid, since; /* as above */
 };
+
+bool
+tally_pg_column_is_same(const struct tally_pg_column *a,
+    const struct tally_pg_column *b);
 
 /*
  * Reads an event strictly: NULL if it is of another kind, or not spelt as the
@@ -92,6 +98,15 @@ tally_pg_retire_parse(struct tally_pg_arena *arena, const char *event,
     size_t len,
     int (*take)(void *arg, const char *chain, int64_t first, int64_t last),
     void *arg);
+
+/* An era, under which old rows of an attached table were sealed. */
+struct tally_pg_epoch *
+tally_pg_era_parse(struct tally_pg_arena *arena, const char *event, size_t len);
+
+/* Does the era say the same as the attachment, its moment apart? */
+bool
+tally_pg_era_is_of(const struct tally_pg_epoch *era,
+    const struct tally_pg_epoch *base);
 
 /* Those of a tracked table. */
 struct tally_pg_epoch *

@@ -21,6 +21,22 @@
 
 /* ---- does a record hold for a row? ------------------------------------ */
 
+/* Under an era there is one kind of event. */
+static bool
+holds_old(struct tally_pg_verifier *v, const struct tally_pg_member *record,
+    const struct tally_pg_member *row)
+{
+	struct tally_hash hash;
+
+	if ((record->item.flags & TALLY_PG_HAS_SALT) == 0)
+		return tally_hash_equal(&record->item.digest, &row->item.old);
+	if (row->event == NULL)
+		return false;
+	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_BACKFILL,
+	    record->item.salt, row->event, row->item.event_len);
+	return tally_hash_equal(&record->item.digest, &hash);
+}
+
 static bool
 holds(struct tally_pg_verifier *v, const struct tally_pg_member *record,
     const struct tally_pg_member *row)
@@ -31,6 +47,8 @@ holds(struct tally_pg_verifier *v, const struct tally_pg_member *record,
 	/* What was not made of the row is zero, and no digest is. */
 	if (tally_hash_is_zero(digest))
 		return false;
+	if (record->item.use->base != NULL)
+		return holds_old(v, record, row);
 	if ((record->item.flags & TALLY_PG_HAS_SALT) == 0)
 		return tally_hash_equal(digest, &row->item.digest) ||
 		    tally_hash_equal(digest, &row->item.update);
@@ -40,8 +58,8 @@ holds(struct tally_pg_verifier *v, const struct tally_pg_member *record,
 	    row->item.event_len);
 	if (tally_hash_equal(digest, &hash))
 		return true;
-	hash = tally_pg_update_commitment(&v->hasher, record->item.salt,
-	    row->event, row->item.event_len);
+	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_UPDATE,
+	    record->item.salt, row->event, row->item.event_len);
 	return tally_hash_equal(digest, &hash);
 }
 
@@ -333,8 +351,9 @@ static int
 export_record(struct tally_pg_key *group, const struct tally_pg_member *record,
     struct tally_error *error)
 {
-	static const char head[] = "{\"op\":\"update\",";
 	struct tally_pg_verifier *v = group->v;
+	const char *head = record->item.use->base != NULL ? TALLY_PG_BACKFILL
+							  : TALLY_PG_UPDATE;
 	const struct tally_sort_key at = {
 		(uint64_t)record->item.chain->seen.id,
 		(uint64_t)record->item.seq,

@@ -32,6 +32,7 @@ struct tally_pg_item {
 	int nclasses;             /* of keys that the row was rendered with */
 	struct tally_hash digest; /* of a row, as an insertion without salt */
 	struct tally_hash update; /* of a row, as an update without salt */
+	struct tally_hash old;    /* of a row, as an old one without salt */
 	uint8_t salt[TALLY_SALT_SIZE];
 	uint32_t key_len;
 	uint32_t event_len;

@@ -203,6 +203,9 @@ begin(struct tally_pg_query *query, struct tally_error *error)
 		"RESET enable_indexonlyscan",
 		"RESET enable_bitmapscan",
 		"RESET enable_seqscan",
+		"RESET max_parallel_workers_per_gather",
+		/* Most queries sort all of a table, once. */
+		"SET work_mem = '64MB'",
 		"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	};
 	size_t i;

@@ -192,17 +192,16 @@ tally_pg_render(const struct tally_pg_renderer *renderer,
 }
 
 struct tally_hash
-tally_pg_update_commitment(struct tally_hasher *hasher, const uint8_t *salt,
-    const char *event, size_t len)
+tally_pg_op_commitment(struct tally_hasher *hasher, const char *op,
+    const uint8_t *salt, const char *event, size_t len)
 {
-	static const char head[] = "{\"op\":\"update\",";
 	static const uint8_t none[TALLY_SALT_SIZE];
 	static const uint8_t domain = 0x02;
 
 	tally_hash_begin(hasher);
 	tally_hash_add(hasher, &domain, 1);
 	tally_hash_add(hasher, salt != NULL ? salt : none, TALLY_SALT_SIZE);
-	tally_hash_add(hasher, head, sizeof(head) - 1);
+	tally_hash_add(hasher, op, strlen(op));
 	tally_hash_add(hasher, event + 1, len - 1);
 	return tally_hash_end(hasher);
 }

@@ -47,14 +47,18 @@ int
 tally_pg_row_split(char *row, size_t len, struct tally_pg_field *fields,
     int max);
 
+/* With what the events of a row that was changed, or an old one, begin. */
+#define TALLY_PG_UPDATE "{\"op\":\"update\","
+#define TALLY_PG_BACKFILL "{\"op\":\"backfill\","
+
 /*
  * The commitment to an update that leaves the row so: it is written like an
  * insertion, but for one member before.  event: the insertion; salt: NULL for
  * none.
  */
 struct tally_hash
-tally_pg_update_commitment(struct tally_hasher *hasher, const uint8_t *salt,
-    const char *event, size_t len);
+tally_pg_op_commitment(struct tally_hasher *hasher, const char *op,
+    const uint8_t *salt, const char *event, size_t len);
 
 /* Where "(block,number)" is, as tally_pg_record.tid. */
 uint64_t

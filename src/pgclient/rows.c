@@ -411,6 +411,11 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 	xid = (uint32_t)strtoul(xmin, NULL, 10);
 	age = tally_pg_age_judge(reading->v, reading->table->source, xid,
 	    out_use);
+	/* Where old rows are sealed it leaves out some of them as well. */
+	if (age == TALLY_PG_AGE_LEGACY &&
+	    reading->table->source->eras != NULL &&
+	    !was_covered(reading->table, NULL, fields))
+		return TALLY_PG_AGE_LEFT_OUT;
 	if (age != TALLY_PG_AGE_SEALED)
 		return age;
 	if (!is_left_out(reading->table, *out_use, fields))
@@ -426,6 +431,7 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 static void
 add_up(struct reading *reading, const struct tally_pg_item *item)
 {
+	const struct tally_hash *digest = &item->digest;
 	struct tally_sum *sum = &reading->rows;
 
 	if (item->age == TALLY_PG_AGE_NARROWED)
@@ -434,11 +440,13 @@ add_up(struct reading *reading, const struct tally_pg_item *item)
 	    item->age == TALLY_PG_AGE_NARROWED ||
 	    item->age == TALLY_PG_AGE_AFTER)
 		return;
-	if (item->age == TALLY_PG_AGE_LEGACY)
+	if (item->age == TALLY_PG_AGE_LEGACY) {
 		sum = &reading->old_rows;
+		digest = &item->old;
+	}
 	tally_sum_add(sum,
 	    tally_pg_sources_hash(reading->v,
-		item->chain == NULL ? 0 : item->chain->seen.id, &item->digest,
+		item->chain == NULL ? 0 : item->chain->seen.id, digest,
 		reading->row.key.at, reading->row.key.len));
 }
 
@@ -462,12 +470,16 @@ take_view(struct reading *reading, const struct view *view,
 	item->chain = reading->chain;
 	memset(&item->digest, 0, sizeof(item->digest));
 	memset(&item->update, 0, sizeof(item->update));
+	memset(&item->old, 0, sizeof(item->old));
 	if (view->form->is_unsalted)
 		item->digest = tally_hash_commitment(hasher, NULL,
 		    row->event.at, row->event.len);
 	if (view->form->is_unsalted && view->form->has_updates)
-		item->update = tally_pg_update_commitment(hasher, NULL,
-		    row->event.at, row->event.len);
+		item->update = tally_pg_op_commitment(hasher, TALLY_PG_UPDATE,
+		    NULL, row->event.at, row->event.len);
+	if (view->form->is_unsalted && view->form->has_eras)
+		item->old = tally_pg_op_commitment(hasher, TALLY_PG_BACKFILL,
+		    NULL, row->event.at, row->event.len);
 	item->key_len = (uint32_t)row->key.len;
 	item->event_len = wants_event ? (uint32_t)row->event.len : 0;
 	if (reading->put)

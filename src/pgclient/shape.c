@@ -167,12 +167,20 @@ tally_pg_shape_fault(struct tally_pg_verifier *v,
 	return NULL;
 }
 
-bool
-tally_pg_shape_is_same(const struct tally_pg_fact *a,
-    const struct tally_pg_fact *b)
+static bool
+shape_is_same(const struct tally_pg_fact *a, const struct tally_pg_fact *b)
 {
 	for (; a != NULL && b != NULL; a = a->next, b = b->next)
 		if (strcmp(a->text, b->text) != 0)
 			return false;
 	return a == b;
+}
+
+bool
+tally_pg_column_is_same(const struct tally_pg_column *a,
+    const struct tally_pg_column *b)
+{
+	return a->number == b->number && a->typmod == b->typmod &&
+	    strcmp(a->name, b->name) == 0 && strcmp(a->type, b->type) == 0 &&
+	    shape_is_same(a->shape, b->shape);
 }

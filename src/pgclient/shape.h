@@ -24,8 +24,4 @@ tally_pg_shape_fault(struct tally_pg_verifier *v,
     const struct tally_pg_epoch *epoch, int position,
     const struct tally_pg_live_column *live);
 
-bool
-tally_pg_shape_is_same(const struct tally_pg_fact *a,
-    const struct tally_pg_fact *b);
-
 #endif

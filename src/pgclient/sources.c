@@ -8,8 +8,8 @@
 
 #include "core/fail.h"
 #include "pgclient/entries.h"
+#include "pgclient/eras.h"
 #include "pgclient/retired.h"
-#include "pgclient/shape.h"
 #include "pgclient/sources.h"
 #include "pgclient/tracked.h"
 
@@ -143,9 +143,8 @@ tally_pg_sources_find(struct tally_pg_verifier *v, int64_t epoch)
 	    : NULL;
 }
 
-/* The use of this number, made if it is not known. */
-static struct tally_pg_use *
-get_use(struct tally_pg_verifier *v, int64_t id)
+struct tally_pg_use *
+tally_pg_sources_get(struct tally_pg_verifier *v, int64_t id)
 {
 	struct tally_pg_sources *sources = v->sources;
 	size_t at = use_place(sources, id);
@@ -185,7 +184,7 @@ join_counts(struct tally_pg_verifier *v)
 
 			if (count->id == 0)
 				continue;
-			use = get_use(v, count->id);
+			use = tally_pg_sources_get(v, count->id);
 			if (use == NULL)
 				return TALLY_E_MEMORY;
 			use->total += count->total;
@@ -300,7 +299,8 @@ end_epochs(struct tally_pg_verifier *v, const struct tally_pg_epoch *like,
 	for (size_t i = 0; i < v->sources->nuses; i++) {
 		struct tally_pg_use *use = v->sources->uses[i];
 
-		if (use->epoch == NULL || use->detach_seq != 0 ||
+		if (use->epoch == NULL || use->base != NULL ||
+		    use->detach_seq != 0 ||
 		    (like != NULL ? !is_same_source(use->epoch, like)
 				  : strcmp(use->epoch->label, label) != 0))
 			continue;
@@ -314,7 +314,7 @@ static int
 begin_epoch(struct tally_pg_verifier *v, const struct tally_pg_entry *entry,
     struct tally_pg_epoch *epoch)
 {
-	struct tally_pg_use *use = get_use(v, entry->event_id);
+	struct tally_pg_use *use = tally_pg_sources_get(v, entry->event_id);
 	struct tally_pg_source *source;
 
 	if (use == NULL)
@@ -336,7 +336,7 @@ static int
 begin_tracked(struct tally_pg_verifier *v, const struct tally_pg_entry *entry,
     struct tally_pg_tracked *tracked)
 {
-	struct tally_pg_use *use = get_use(v, entry->event_id);
+	struct tally_pg_use *use = tally_pg_sources_get(v, entry->event_id);
 
 	if (use == NULL)
 		return TALLY_E_MEMORY;
@@ -364,6 +364,7 @@ replay(struct tally_pg_verifier *v)
 		struct tally_pg_tracked *tracked;
 		struct tally_pg_epoch *epoch;
 		struct tally_pg_detach *detach;
+		struct tally_pg_epoch *era;
 
 		if (entry->event == NULL)
 			continue;
@@ -378,12 +379,16 @@ replay(struct tally_pg_verifier *v)
 		    entry->event_len);
 		detach = tally_pg_detach_parse(&v->arena, entry->event,
 		    entry->event_len);
+		era = tally_pg_era_parse(&v->arena, entry->event,
+		    entry->event_len);
 		if (epoch != NULL)
 			result = begin_epoch(v, entry, epoch);
+		else if (era != NULL)
+			result = tally_pg_era_begin(v, entry, era);
 		else if (detach != NULL)
 			end_epochs(v, NULL, detach->label, entry->seq,
 			    detach->xid, detach->since);
-		if (epoch != NULL || detach != NULL)
+		if (epoch != NULL || era != NULL || detach != NULL)
 			continue;
 		result = tally_pg_retired_replay(v, entry->seq, entry->event,
 		    entry->event_len);
@@ -402,20 +407,12 @@ replay(struct tally_pg_verifier *v)
 /* ---- forms ------------------------------------------------------------ */
 
 static bool
-is_same_column(const struct tally_pg_column *a, const struct tally_pg_column *b)
-{
-	return a->number == b->number && a->typmod == b->typmod &&
-	    strcmp(a->name, b->name) == 0 && strcmp(a->type, b->type) == 0 &&
-	    tally_pg_shape_is_same(a->shape, b->shape);
-}
-
-static bool
 has_same_key(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
 {
 	if (a->nkeys != b->nkeys)
 		return false;
 	for (int i = 0; i < a->nkeys; i++)
-		if (!is_same_column(&a->columns[a->keys[i]],
+		if (!tally_pg_column_is_same(&a->columns[a->keys[i]],
 			&b->columns[b->keys[i]]))
 			return false;
 	return true;
@@ -429,7 +426,7 @@ has_same_form(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
 	    strcmp(a->prefix, b->prefix) != 0 || !has_same_key(a, b))
 		return false;
 	for (int i = 0; i < a->ncolumns; i++)
-		if (!is_same_column(&a->columns[i], &b->columns[i]))
+		if (!tally_pg_column_is_same(&a->columns[i], &b->columns[i]))
 			return false;
 	return true;
 }
@@ -523,7 +520,7 @@ read_log(struct tally_pg_verifier *v, struct tally_error *error)
 		ids[count++] = row->epoch;
 	tally_pg_entries_order(v);
 	for (size_t i = 0; i < v->entries->count; i++) {
-		struct tally_pg_use *use = get_use(v,
+		struct tally_pg_use *use = tally_pg_sources_get(v,
 		    v->entries->all[i].event_id);
 
 		if (use != NULL)
@@ -550,6 +547,8 @@ tally_pg_sources_load(struct tally_pg_verifier *v, struct tally_error *error)
 	for (struct tally_pg_source *source = v->sources->all;
 	     result == 0 && source != NULL; source = source->next)
 		result = finish_source(v, source);
+	if (result == 0)
+		tally_pg_eras_finish(v);
 	return result == 0 ? 0 : tally_pg_no_memory(error);
 }
 

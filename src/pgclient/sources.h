@@ -25,6 +25,7 @@ struct tally_pg_form {
 	bool is_salted;                     /* some of them are */
 	bool is_unsalted;                   /* some are not */
 	bool has_updates;                   /* some are not append-only */
+	bool has_eras;                      /* some have eras */
 	bool is_rendered;                   /* on some root */
 	int key_class;              /* forms with the same key share it */
 	const char *why;            /* it is not rendered, or NULL */
@@ -39,9 +40,11 @@ struct tally_pg_use {
 	struct tally_pg_source *source;
 	struct tally_pg_form *form;
 	struct tally_pg_tracked *tracked; /* then it has no source; or NULL */
-	uint32_t root;                    /* the table that it is of; 0: gone */
-	int64_t attach_seq;               /* in tally:log */
-	int64_t detach_seq;               /* 0: it is in force */
+	struct tally_pg_use
+	    *base;          /* of an era: the epoch that it is of; or NULL */
+	uint32_t root;      /* the table that it is of; 0: gone */
+	int64_t attach_seq; /* in tally:log */
+	int64_t detach_seq; /* 0: it is in force */
 	uint64_t detach_xid, detach_since;
 	uint64_t total;   /* of records that name it, in the scope */
 	uint64_t records; /* of these, not told one by one */
@@ -68,6 +71,7 @@ struct tally_pg_source {
 	const char *label; /* of its last epoch */
 	struct tally_pg_use *uses;
 	struct tally_pg_use *last; /* of uses */
+	struct tally_pg_use *eras; /* under which old rows were sealed */
 	struct tally_pg_form *forms;
 	int nforms;
 	int nclasses; /* different keys of its forms */
@@ -131,6 +135,10 @@ tally_pg_entries_forget(struct tally_pg_verifier *v);
 /* The links were judged: what do the log's events say? */
 TALLY_MUST_CHECK int
 tally_pg_sources_load(struct tally_pg_verifier *v, struct tally_error *error);
+
+/* The use of this number, made if it is not known; NULL: no memory. */
+struct tally_pg_use *
+tally_pg_sources_get(struct tally_pg_verifier *v, int64_t id);
 
 /* NULL: no record names it, and tally:log does not seal it. */
 struct tally_pg_use *

@@ -23,6 +23,7 @@
 #include "core/fail.h"
 #include "pgclient/attached.h"
 #include "pgclient/entries.h"
+#include "pgclient/ids.h"
 #include "pgclient/kept.h"
 #include "pgclient/links.h"
 #include "pgclient/match.h"
@@ -179,15 +180,29 @@ can_be_summed(const struct tally_pg_verifier *v,
 	return true;
 }
 
+/* What the source's eras sealed. */
+static struct tally_sum
+sum_eras(const struct tally_pg_source *source)
+{
+	struct tally_sum sum = { 0, 0 };
+
+	for (const struct tally_pg_use *use = source->eras; use != NULL;
+	     use = use->next)
+		tally_sum_join(&sum, &use->sum);
+	return sum;
+}
+
 static bool
 is_sum_right(const struct tally_pg_source *source)
 {
 	struct tally_sum records = { 0, 0 };
+	struct tally_sum old = sum_eras(source);
 
 	for (const struct tally_pg_use *use = source->uses; use != NULL;
 	     use = use->next)
 		tally_sum_join(&records, &use->sum);
-	return tally_sum_equal(&records, &source->rows);
+	return tally_sum_equal(&records, &source->rows) &&
+	    (old.count == 0 || tally_sum_equal(&old, &source->old_rows));
 }
 
 static uint64_t
@@ -198,7 +213,7 @@ count_records(const struct tally_pg_source *source)
 	for (const struct tally_pg_use *use = source->uses; use != NULL;
 	     use = use->next)
 		count += use->records;
-	return count;
+	return count + sum_eras(source).count;
 }
 
 /* No table of the source is there. */
@@ -236,7 +251,8 @@ settle_sums(struct tally_pg_verifier *v)
 		if (source->nroots == 0 || source->blind != NULL)
 			continue;
 		if (!source->is_sorted && is_sum_right(source)) {
-			source->legacy = source->old_rows.count;
+			source->legacy = source->old_rows.count -
+			    sum_eras(source).count;
 			continue;
 		}
 		source->is_sorted = true;
@@ -383,13 +399,15 @@ judge(struct tally_pg_verifier *v, struct tally_error *error)
 		result = tally_pg_tracked_judge(v, error);
 	if (result == 0)
 		result = judge_rows(v, error);
+	if (result == 0 && v->options->ids)
+		result = tally_pg_ids_judge(v, error);
 	return result != 0 ? result : tally_pg_outside_judge(v, error);
 }
 
 static unsigned
 not_covered(struct tally_pg_verifier *v)
 {
-	unsigned bits = TALLY_UNCOVERED_IDS;
+	unsigned bits = v->options->ids ? 0 : TALLY_UNCOVERED_IDS;
 
 	if (!tally_pg_outside_covers_ends(v))
 		bits |= TALLY_UNCOVERED_LAST;
@@ -435,8 +453,7 @@ tally_pg_verify(const char *conninfo,
 	if (v == NULL)
 		return tally_pg_no_memory(error);
 	v->options = options != NULL ? options : &none;
-	if (v->options->has_root || v->options->ids ||
-	    v->options->resume != NULL) {
+	if (v->options->has_root || v->options->resume != NULL) {
 		free(v);
 		return tally_fail(error, TALLY_E_USAGE,
 		    "a database has no root, and cannot be resumed");

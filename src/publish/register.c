@@ -45,7 +45,8 @@ take_closed(const char *text, size_t *len,
 	if (line == NULL)
 		return false;
 	line_len = *len - (size_t)(line - text);
-	if (line_len <= sizeof(CLOSED) || line[line_len - 1] != '\n' ||
+	if (line_len <= sizeof(CLOSED) ||
+	    memchr(line, '\n', line_len) != line + line_len - 1 ||
 	    memcmp(line, CLOSED, sizeof(CLOSED) - 1) != 0 ||
 	    line_len - sizeof(CLOSED) > TALLY_KEY_NAME_MAX)
 		return false;
@@ -169,6 +170,23 @@ lock(struct tally_file_register *file, struct tally_error *error)
 	return TALLY_OK;
 }
 
+/* The directory's own name: a register that is gone after a power cut would
+ * lock its logs out. */
+static int
+sync_name(const struct tally_file_register *file, struct tally_error *error)
+{
+	int parent = tally_sys_open_dir(file->dir, "..");
+	int result = parent < 0 ? parent : tally_sys_sync_all(parent);
+
+	tally_sys_close(parent);
+	if (result != 0)
+		return tally_fail_os(error, result,
+		    "cannot sync the directory of the register \"%s\"; nothing"
+		    " is signed",
+		    file->path);
+	return TALLY_OK;
+}
+
 static int
 file_swap(struct tally_register *self, const struct tally_checkpoint *last,
     const struct tally_checkpoint *next, struct tally_error *error)
@@ -184,6 +202,8 @@ file_swap(struct tally_register *self, const struct tally_checkpoint *last,
 		result = last == NULL ? TALLY_OK : TALLY_END;
 	else if (result == 0 && (last == NULL || !is_same(&now, last)))
 		result = TALLY_END;
+	if (result == 0 && last == NULL)
+		result = sync_name(file, error);
 	if (result == 0)
 		result = write_entry(file, next, NULL, error);
 	tally_sys_unlock(file->dir);

@@ -134,6 +134,31 @@ tenant
 ["truncated","a/1",32]'
 }
 
+@test "what is no event, and no name, does not stop the rest" {
+  server '
+    tables | sql
+    tally init copy >/dev/null
+    seal() { # CHAIN EVENT
+      python3 -c "
+import hashlib, json, sys
+digest = hashlib.sha256(b\"\\2\" + bytes(16) + sys.argv[2].encode()).hexdigest()
+head = json.dumps({\"chain\": sys.argv[1], \"digest\": digest, \"prev\": \"0\" * 64, \"seq\": 1,
+  \"time\": \"2026-01-01T00:00:00.000000Z\", \"v\": 1}, separators=(\",\", \":\"))
+print(\"\\\\x\" + digest, \"\\\\x\" + hashlib.sha256(b\"\\0\" + head.encode()).hexdigest())" "$1" "$2" >sealed
+      read -r digest hash <sealed
+      forge "INSERT INTO tally.chain (id, name) VALUES ($3, \$\$$1\$\$);
+        INSERT INTO tally.event VALUES ($3, \$\$$2\$\$);
+        INSERT INTO tally.record (chain_id, seq, time, event_id, digest, prev, hash)
+        VALUES ($3, 1, \$\$2026-01-01T00:00:00Z\$\$, $3, \$\$$digest\$\$, decode(repeat(\$\$00\$\$, 32), \$\$hex\$\$), \$\$$hash\$\$)"
+    }
+    seal odd "{ \"a\": 1}" 900001
+    seal tally:from/x/log "{\"a\":1}" 900002
+    carry --json | jq -c "[.records, .events, (.findings[] | [.kind, .chain, .seq])]"
+    tally log copy --chain odd --json | jq -c "[.seq, .event]"'
+  expect 0 '[238,211,["inserted","tally:from/x/log",1]]
+[1,null]'
+}
+
 @test "a backup that was put back is found" {
   server '
     sql -c "CREATE DATABASE app"

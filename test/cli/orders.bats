@@ -100,6 +100,94 @@ order() { # SEQ: the event of that record of tally:log
   expect 2 ""
 }
 
+@test "check: with the orders, who has the first key follows to the next" {
+  make_keys
+  checkpoint one >/dev/null
+  tally prove log --chain c --seq 5 >old
+  cp log/public/checkpoint before
+  tally key rotate log --key one --new two.pub >/dev/null
+  tally append log --chain c 6 >/dev/null
+  checkpoint two >/dev/null
+  tally prove log --chain c --seq 6 >new
+  tally prove log --bundle --chain tally:log >orders
+  run --separate-stderr tally check new --key one.pub
+  expect 3
+  run --separate-stderr tally check new --key one.pub --orders orders
+  expect 0
+  [ "${lines[0]}" = 'holds, and its root is signed' ]
+  tally prove log --bundle --chain c >bundle
+  tally check bundle --key one.pub --orders orders >/dev/null
+  # The old key is retired: what it signed may be of yesterday, or of today.
+  run --separate-stderr tally check old --key one.pub --orders orders
+  expect 3
+  [ "${lines[0]}" = 'consistent, but signed with a key that was retired, and'`
+    `' no cosignature is older' ]
+  tally check old --key one.pub >/dev/null
+  # With a key that knows nothing of them, orders are no orders.
+  run --separate-stderr tally check new --key three.pub --orders orders
+  expect 3 ""
+  [[ $stderr == 'tally: the orders do not hold: tally:log 2, no key that'* ]]
+  run --separate-stderr tally check new --orders orders
+  expect 2 "" 'tally: orders need the key that the log began with'
+  tally prove log --bundle --chain c >other
+  refused 3 'the orders are not the bundle of all of tally:log' \
+    check new --key one.pub --orders other
+  head -n -1 orders >cut
+  run --separate-stderr tally check new --key one.pub --orders cut
+  expect 3 ""
+  [[ $stderr == 'tally: the orders do not hold: the last record'* ]]
+}
+
+# A witness's cosignature, as it makes it (c2sp.org/tlog-cosignature).
+cosign() { # NOTE KEY TIME
+  python3 - "$@" <<'PY'
+import base64, subprocess, sys
+path, key, time = sys.argv[1], sys.argv[2], int(sys.argv[3])
+text = open(path, "rb").read().split(b"\n\n")[0] + b"\n"
+open("message", "wb").write(b"cosignature/v1\ntime %d\n" % time + text)
+subprocess.run(["openssl", "pkeyutl", "-sign", "-inkey", key, "-rawin", "-in",
+    "message", "-out", "signature"], check=True)
+name, id = open(key).readline().split("+")[:2]
+blob = bytes.fromhex(id) + time.to_bytes(8, "big") + open("signature", "rb").read()
+open(path, "a").write("\u2014 %s %s\n" % (name, base64.b64encode(blob).decode()))
+PY
+}
+
+@test "check: what a retired key signed counts where a cosignature is older" {
+  make_keys
+  tally key generate w --name witness.example/w --witness --no-passphrase \
+    >w.pub
+  checkpoint one >/dev/null
+  cp log/public/checkpoint plain
+  printf 'log %s\nwitness w %s\nquorum w\n' "$(cat one.pub)" "$(cat w.pub)" \
+    >policy
+  proofs() { # TIME
+    cp plain log/public/checkpoint
+    cosign log/public/checkpoint w "$1"
+    tally prove log --chain c --seq 5 >proof
+  }
+  now=$(date +%s)
+  proofs $((now - 3600))
+  tally check proof --key one.pub --policy policy >/dev/null
+  mv proof early
+  proofs $((now + 3600))
+  mv proof late
+  cp plain log/public/checkpoint
+  tally key rotate log --key one --new two.pub >/dev/null
+  checkpoint two >/dev/null
+  tally prove log --bundle --chain tally:log >orders
+  run --separate-stderr tally check early --key one.pub --policy policy \
+    --orders orders
+  expect 0
+  run --separate-stderr tally check late --key one.pub --policy policy \
+    --orders orders
+  expect 3
+  [[ ${lines[0]} == 'consistent, but signed with a key that was retired'* ]]
+  # Nobody's word for the time but that of a witness of the policy.
+  run --separate-stderr tally check early --key one.pub --orders orders
+  expect 3
+}
+
 @test "key orders: what is refused" {
   make_keys
   refused 2 '"--new" is missing; see "tally key --help"' key rotate log --key one

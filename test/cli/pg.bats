@@ -8,7 +8,7 @@ load server
 
 # Functions that scripts call.
 # shellcheck disable=SC2034
-SERVER_FUNCTIONS="tables tracked types event_triggers deed_database judge_deeds kinds"
+SERVER_FUNCTIONS="tables tracked backfilled types event_triggers deed_database judge_deeds kinds"
 
 # Tracked tables, and an attached one beside them.
 # shellcheck disable=SC2317
@@ -32,6 +32,36 @@ INSERT INTO a VALUES (1), (2);
 INSERT INTO gone VALUES (1);
 SELECT tally.untrack('gone');
 DROP TABLE gone;
+SQL
+}
+
+# Attached tables whose old rows were sealed: one summed, one with updates, one
+# salted, one altered since.
+# shellcheck disable=SC2317
+backfilled() {
+  cat <<'SQL'
+SET client_min_messages = warning;
+CREATE EXTENSION tally;
+CREATE TABLE b (id int PRIMARY KEY, org int, note text);
+INSERT INTO b SELECT g, g % 2, 'old' || g FROM generate_series(1, 20) g;
+SELECT tally.attach('b', chain_by => 'org', only_when => 'id <> 20');
+CALL tally.backfill('b');
+INSERT INTO b SELECT g, g % 2, 'new' || g FROM generate_series(21, 30) g;
+CREATE TABLE m (id int PRIMARY KEY, note text);
+INSERT INTO m SELECT g, 'old' || g FROM generate_series(1, 10) g;
+SELECT tally.attach('m', append_only => false);
+CALL tally.backfill('m');
+UPDATE m SET note = 'changed' WHERE id < 4;
+DELETE FROM m WHERE id = 9;
+CREATE TABLE s (id int PRIMARY KEY, note text);
+INSERT INTO s SELECT g, 'old' || g FROM generate_series(1, 10) g;
+SELECT tally.attach('s', salted => true);
+CALL tally.backfill('s', rest => 0);
+INSERT INTO s VALUES (11, 'new');
+CREATE TABLE k (id int PRIMARY KEY, note text);
+INSERT INTO k SELECT g, 'old' || g FROM generate_series(1, 10) g;
+SELECT tally.attach('k', keep_event => true);
+CALL tally.backfill('k');
 SQL
 }
 
@@ -211,6 +241,28 @@ SQL
   expect 0 "" ""
 }
 
+@test "what is done to old rows that were sealed is found as in the server" {
+  cat >deeds <<'SQL'
+SELECT 1
+UPDATE b SET note = 'm' WHERE id = 3
+DELETE FROM b WHERE id = 4
+INSERT INTO b VALUES (-1, 1, 'smuggled')
+UPDATE m SET note = 'm' WHERE id = 5
+DELETE FROM m WHERE id = 6
+UPDATE m SET note = 'm' WHERE id = 2
+UPDATE s SET note = 'm' WHERE id = 5
+DELETE FROM s WHERE id = 6
+UPDATE k SET note = 'm' WHERE id = 5
+UPDATE tally.record SET digest = hash WHERE key = '7' AND salt IS NULL AND event_id IS NULL
+UPDATE tally.record SET seq = 99 WHERE key = '5' AND salt IS NULL AND event_id IS NULL
+DELETE FROM tally.record WHERE key = '3' AND chain_id = (SELECT id FROM tally.chain WHERE name = 's')
+UPDATE tally.event SET event = replace(event, 'public.b', 'public.x') WHERE event LIKE '{"backfill"%public.b"%'
+UPDATE tally.event SET event = replace(event, 'old4', 'x') WHERE event LIKE '{"op":"backfill"%'
+SQL
+  server 'judge_deeds backfilled'
+  expect 0 "" ""
+}
+
 @test "what a type's values are called now is no tampering" {
   cat >deeds <<'SQL'
 SELECT 1
@@ -236,6 +288,23 @@ SQL
     }
     judge_deeds shapes'
   expect 0 "" ""
+}
+
+@test "ids that stand twice" {
+  server '
+    tables | sql
+    sql -c "SELECT tally.append(\$\$deploys\$\$, \$\${}\$\$, \$\$d\$\$ || g) FROM generate_series(2, 5) g"
+    tally pg verify $DB --ids --json | jq -c "[.verdict, .not_covered]"
+    sql -c "ALTER TABLE tally.record DISABLE TRIGGER guard" \
+      -c "DROP INDEX tally.record_id" \
+      -c "UPDATE tally.record SET id = \$\$d2\$\$ WHERE id = \$\$d4\$\$" \
+      -c "ALTER TABLE tally.record ENABLE TRIGGER guard"
+    tally pg verify $DB --ids --json | jq -c ".findings[] | [.kind, .chain, .seq, .detail]"
+    tally pg verify $DB --ids --chain a/1 --quiet; echo "status $?"'
+  expect 0 '["intact",["last","chains"]]
+["link-altered","deploys",4,"its header does not hash to its hash"]
+["duplicate","deploys",4,"its id is that of record 2"]
+status 0'
 }
 
 @test "one chain, and none" {

@@ -140,6 +140,24 @@ END
   done
 }
 
+@test "names of chains that are spelled with escapes are names all the same" {
+  cat >p.json <<'END'
+{"profile": 1, "name": "p", "digest": "sha256", "hash": "h", "prev": "p",
+ "chain": "c", "start": {"prev": null, "basis": ""},
+ "eras": [{"name": "v1", "input": [{"field": "c"}, {"field": "i"}]}]}
+END
+  for name in 'a"b' 'a\\c' ''; do
+    sum=$(printf '%s1' "$name" | sha256sum | cut -c 1-64)
+    jq -nc --arg c "$name" --arg h "$sum" '{c: $c, i: 1, p: null, h: $h}'
+  done >chain
+  judged 0 3 '' chain --profile ./p.json
+  [ "$(jq .chains <<<"$output")" -eq 3 ]
+  # The same name, spelled in another way: the same chain.
+  sed -n 1p chain | sed 's/a/\\u0061/' >>chain
+  judged 1 4 'duplicate 2' chain --profile ./p.json
+  [ "$(jq -r '.findings[0].chain' <<<"$output")" = 'a"b' ]
+}
+
 # ---- PostgreSQL ---------------------------------------------------------------
 
 # Runs a script of bash with a server; psql and tally find it by themselves.

@@ -158,3 +158,95 @@ tested() { # STATUS ARGUMENT ...
   tested 3 chain --profile claudemesh
   [ "$(jq -c '[.rules[].fits]' <<<"$output")" = '[false,false]' ]
 }
+
+@test "anchors: what is signed of a chain's head is what a profile writes" {
+  jq -c '.anchor | {hash: .sha256_digest, prev: null} +
+    (.canonical | fromjson), {hash: .empty_chain_digest, prev: null} +
+    (.empty_chain_canonical | fromjson)' "$FOREIGN/breeze.json" >anchors
+  # In the order in which breeze writes them, not sorted.
+  jq -n '{profile: 1, name: "anchor", digest: "sha256", hash: "hash",
+    prev: "prev", start: {prev: null, basis: ""}, eras: [{name: "v1",
+    input: ([["{\"v\":", "v"], [",\"orgId\":", "orgId"],
+      [",\"headChainSeq\":", "headChainSeq"],
+      [",\"headChainChecksum\":", "headChainChecksum"],
+      [",\"entryCount\":", "entryCount"], [",\"anchoredAt\":", "anchoredAt"]] |
+      map(.[0], {field: .[1], as: "js-utf16"}) + ["}"])}]}' >p.json
+  for n in 0 1; do
+    tested 0 anchors --profile ./p.json --index "$n"
+  done
+  tested 0 anchors --profile ./p.json
+  jq -r '.rules[0].input_hex' <<<"$output" | xxd -r -p >text
+  [ "$(cat text)" = "$(jq -r .anchor.canonical "$FOREIGN/breeze.json")" ]
+  # The head that it names is the last one of the chain.
+  [ "$(jq -r '.headChainChecksum' <<<"$(sed -n 1p anchors)")" = \
+    "$(jq -r '.v2_side_table.chain[-1].chain_checksum' "$FOREIGN/breeze.json")" ]
+  jq -r .anchor.signature_b64 "$FOREIGN/breeze.json" | base64 -d >signature
+  { echo '-----BEGIN PUBLIC KEY-----'
+    jq -r .anchor.ed25519_spki_b64 "$FOREIGN/breeze.json"
+    echo '-----END PUBLIC KEY-----'; } >key.pem
+  openssl pkeyutl -verify -rawin -pubin -inkey key.pem -in text \
+    -sigfile signature
+  # PageSpace's is sorted, and keyed.
+  jq -c '.anchor_hmac.canonical | fromjson | . + {hash: ("0" * 64), prev: null}' \
+    "$FOREIGN/pagespace.json" >anchors
+  jq -n '{profile: 1, name: "anchor", digest: "sha256", hash: "hash",
+    prev: "prev", start: {prev: null, basis: ""}, eras: [{name: "v1",
+    input: [{object: {version: "version", source: "source", head: "head",
+      chainSeq: "chainSeq", anchoredAt: "anchoredAt"},
+      as: "js-property"}]}]}' >p.json
+  tested 3 anchors --profile ./p.json
+  jq -r '.rules[0].input_hex' <<<"$output" | xxd -r -p >text
+  [ "$(cat text)" = "$(jq -r .anchor_hmac.canonical "$FOREIGN/pagespace.json")" ]
+  [ "$(openssl dgst -sha256 -hmac "$(jq -r .anchor_hmac.secret \
+    "$FOREIGN/pagespace.json")" -r text | cut -c 1-64)" = \
+    "$(jq -r .anchor_hmac.hmac_sha256_hex "$FOREIGN/pagespace.json")" ]
+}
+
+# What a form writes for the field "x" of each record.
+written() { # FORM
+  jq -n --arg form "$1" '{profile: 1, name: "f", digest: "sha256", hash: "h",
+    prev: "p", start: {prev: null, basis: ""},
+    eras: [{name: "v1", input: [{field: "x", as: $form}]}]}' >form.json
+  local n count
+
+  count=$(wc -l <documents)
+  for ((n = 0; n < count; n++)); do
+    run --separate-stderr tally profile test documents --profile ./form.json \
+      --index "$n" --json
+    jq -r '.rules[0].input_hex' <<<"$output" | xxd -r -p
+    echo
+  done
+}
+
+@test "vectors: four orders of keys, numbers of JavaScript, text of jsonb" {
+  jq -c '.key_order_trap | {x: .input}' "$FOREIGN/pagespace.json" >documents
+  for pair in js-property:pagespace_stableStringify \
+    js-utf16:claudemesh_canonicalJson python:python_sort_keys \
+    jsonb:postgres_jsonb_text; do
+    [ "$(written "${pair%:*}")" = \
+      "$(jq -r ".key_order_trap.${pair#*:}" "$FOREIGN/pagespace.json")" ]
+  done
+  # jq would respell what is a vector of spelling.
+  jq -r '.number_format_vectors_js | keys_unsorted[] | "{\"x\":\(.)}"' \
+    "$FOREIGN/pagespace.json" >documents
+  [ "$(written js-utf16)" = "$(jq -r '.number_format_vectors_js[]' \
+    "$FOREIGN/pagespace.json")" ]
+  jq -r '.jsonb_text_vectors[] | "{\"x\":\(.json)}"' "$FOREIGN/breeze.json" \
+    >documents
+  [ "$(written jsonb)" = "$(jq -r '.jsonb_text_vectors[].jsonb_text' \
+    "$FOREIGN/breeze.json")" ]
+}
+
+@test "vectors: claudemesh's own test, and an actor that is null or \"null\"" {
+  jq -c '.pinned_from_canonical_test[] | {id: 1, mesh_id: .mesh,
+    event_type: .event, actor_member_id: .actor, payload,
+    prev_hash: .prev, hash, created_at: .createdAt}' \
+    "$FOREIGN/claudemesh.json" >chain
+  tested 0 chain --profile claudemesh
+  for actor in null '"null"'; do
+    jq -c --argjson a "$actor" '.actor_member_id = $a' chain >one
+    tested 3 one --profile claudemesh
+    jq -r '.rules[0].digest' <<<"$output"
+  done >sums
+  [ "$(sort -u sums | wc -l)" -eq 1 ]
+}

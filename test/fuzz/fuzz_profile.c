@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A profile is taken or refused with a message; with one that is taken, any
- * records get a verdict.  The input is a profile, a zero byte, and records.
+ * records, as lines and as CSV, get a verdict, the same diagnosis, and a test
+ * of the first of them.  The input is a profile, a zero byte, and records.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <tally/diagnose.h>
 #include <tally/profile.h>
 
 int
@@ -30,34 +32,78 @@ read_rest(void *arg, void *buffer, size_t len)
 	return (int64_t)n;
 }
 
+static void
+count_symptom(void *arg, const struct tally_symptom *symptom)
+{
+	uint64_t *count = arg;
+
+	if ((symptom->cause == TALLY_CAUSE_NONE) != (symptom->why == NULL))
+		abort();
+	++*count;
+}
+
+static void
+check_fork(void *arg, const struct tally_fork *fork)
+{
+	(void)arg;
+	if (fork->width < 2 || fork->described > fork->width ||
+	    fork->branch[0].seq >= fork->branch[1].seq)
+		abort();
+}
+
+static void
+judge(struct tally_profile *profile, const uint8_t *records, size_t len,
+    enum tally_profile_format format)
+{
+	struct rest rest = { records, len };
+	struct tally_profile_source source = { .read = read_rest,
+		.arg = &rest,
+		.format = format,
+		.name = "records" };
+	uint64_t count = 0;
+	struct tally_diagnose_options how = {
+		.symptom = count_symptom, .fork = check_fork, .arg = &count
+	};
+	struct tally_profile_test_options test = { .index = 0 };
+	struct tally_diagnosis diagnosis;
+	struct tally_verdict verdict;
+	struct tally_error error;
+	bool fits;
+	int r = tally_profile_verify(profile, &source, NULL, &verdict, &error);
+
+	if (r == 0 && verdict.verdict == TALLY_INTACT && verdict.records == 0)
+		abort();
+	rest = (struct rest){ records, len };
+	if (tally_profile_diagnose(profile, &source, &how, &diagnosis,
+		&error) != r)
+		abort();
+	if (r == 0 &&
+	    (diagnosis.verdict.verdict != verdict.verdict ||
+		diagnosis.verdict.findings != verdict.findings ||
+		count != verdict.findings))
+		abort();
+	rest = (struct rest){ records, len };
+	(void)!tally_profile_test(profile, &source, &test, &fits, &error);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *zero = size > 0 ? memchr(data, 0, size) : NULL;
 	size_t len = zero != NULL ? (size_t)(zero - data) : size;
-	struct rest rest = { data + len, size - len };
-	struct tally_profile_source source = {
-		.read = read_rest, .arg = &rest, .name = "records"
-	};
+	size_t skip = zero != NULL ? len + 1 : len;
 	struct tally_profile *profile = NULL;
 	struct tally_error error = { .code = 0 };
-	struct tally_verdict verdict;
-	int r;
-
-	if (rest.left > 0) {
-		rest.at++;
-		rest.left--;
-	}
-	r = tally_profile_parse((const char *)data, len, NULL, 0, &profile,
+	int r = tally_profile_parse((const char *)data, len, NULL, 0, &profile,
 	    &error);
+
 	if (r != 0) {
 		if (strncmp(error.message, "profile: ", 9) != 0)
 			abort();
 		return 0;
 	}
-	r = tally_profile_verify(profile, &source, NULL, &verdict, &error);
-	if (r == 0 && verdict.verdict == TALLY_INTACT && verdict.records == 0)
-		abort();
+	judge(profile, data + skip, size - skip, TALLY_PROFILE_LINES);
+	judge(profile, data + skip, size - skip, TALLY_PROFILE_CSV);
 	tally_profile_free(profile);
 	return 0;
 }

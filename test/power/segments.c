@@ -22,7 +22,7 @@ is_segment(const char *name)
 void
 segments_take(struct segments_copy *out)
 {
-	char names[64][64];
+	char names[64][SIM_NAME];
 	size_t n = sim_names(WORLD_LOG, names, 64);
 
 	memset(out, 0, sizeof(*out));
@@ -162,7 +162,7 @@ world_check_segments(struct world *world)
 static bool
 aside_holds(const uint8_t *bytes, size_t len)
 {
-	char names[64][64];
+	char names[64][SIM_NAME];
 	size_t n = sim_names(WORLD_LOG, names, 64);
 
 	for (size_t i = 0; i < n; i++) {

@@ -15,7 +15,6 @@
 #define SIM_FDS 256
 #define SIM_FD_BASE 1000
 #define SIM_PROCESSES 64
-#define SIM_NAME 64
 #define SIM_TRACE 65536
 #define SIM_MAP_MAX ((size_t)16 << 20)
 #define SIM_NEVER UINT64_MAX

@@ -38,6 +38,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Bytes of a name, NUL included: the SHA-256 of something, and ".new". */
+#define SIM_NAME 80
+
 /* ---- the machine ------------------------------------------------------ */
 
 /* A new machine with an empty root directory; wipes the one before. */
@@ -233,7 +236,7 @@ sim_file(const char *path, size_t *out_len);
 
 /* Names in a directory, sorted; returns how many (at most max). */
 size_t
-sim_names(const char *dir, char (*out)[64], size_t max);
+sim_names(const char *dir, char (*out)[SIM_NAME], size_t max);
 
 /* Changes view and disk at once.  False: no such file. */
 bool

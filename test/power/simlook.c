@@ -214,7 +214,7 @@ by_name(const void *a, const void *b)
 }
 
 size_t
-sim_names(const char *dir, char (*out)[64], size_t max)
+sim_names(const char *dir, char (*out)[SIM_NAME], size_t max)
 {
 	struct sim_node *node = node_at(dir);
 	size_t n = 0;

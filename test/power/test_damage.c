@@ -175,7 +175,7 @@ test_damage__cut_below_the_watermark(void **state)
 static void
 test_damage__a_segment_is_missing(void **state)
 {
-	char names[64][64];
+	char names[64][SIM_NAME];
 	struct tally_error error;
 	struct sim_image *image;
 	size_t n;
@@ -192,7 +192,8 @@ test_damage__a_segment_is_missing(void **state)
 		if (strstr(names[i], ".jsonl") == NULL)
 			continue;
 		sim_restore(image);
-		(void)snprintf(path, sizeof(path), WORLD_LOG "/%s", names[i]);
+		(void)snprintf(path, sizeof(path), WORLD_LOG "/%.79s",
+		    names[i]);
 		assert_true(sim_remove(path));
 		assert_int_equal(try_open(&error), TALLY_E_DAMAGED);
 	}
@@ -302,13 +303,13 @@ test_damage__of_the_watermark(void **state)
 static void
 remove_files(const char *dir)
 {
-	char names[64][64];
+	char names[64][SIM_NAME];
 	size_t n = sim_names(dir, names, 64);
 
 	for (size_t i = 0; i < n; i++) {
 		char path[160];
 
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		(void)snprintf(path, sizeof(path), "%s/%.79s", dir, names[i]);
 		assert_true(sim_remove(path));
 	}
 	(void)sim_remove(dir);

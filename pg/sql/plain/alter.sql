@@ -48,6 +48,11 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state';
 	END IF;
 	old := tally.config_of(was.epoch);
+	IF old IS NULL THEN
+		RAISE EXCEPTION 'the configuration of table "%" cannot be read', tally.table_name(relation)
+			USING ERRCODE = 'data_corrupted',
+				HINT = 'tally.verify() says more.  tally.detach() and tally.attach() begin a new epoch.';
+	END IF;
 	PERFORM tally.writing(true);
 	DELETE FROM tally.attachment a WHERE a.relation = alter_epoch.relation;
 	PERFORM tally.writing(false);

@@ -445,7 +445,7 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state';
 	ELSIF fault IS NOT NULL THEN
 		RAISE EXCEPTION '%', fault USING ERRCODE = 'object_not_in_prerequisite_state',
-			HINT = 'Detach the table and attach it again; that begins a new epoch.';
+			HINT = 'tally.alter() begins an epoch with the table as it is now.';
 	END IF;
 	PERFORM tally.make_capture(epoch);
 END

@@ -85,12 +85,17 @@ BEGIN
 	FOR epoch IN SELECT tally.config(e.event) FROM tally.event e
 		WHERE e.id IN (SELECT p.epoch FROM tally.pending p WHERE p.xid = me)
 	LOOP
+		IF epoch ->> 'cluster' <> (SELECT system_identifier::text FROM pg_control_system()) THEN
+			RAISE EXCEPTION 'table "%" was attached in another cluster', epoch ->> 'table'
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					HINT = 'Detach the table and attach it again; that begins a new epoch.';
+		END IF;
 		fault := CASE WHEN NOT tally.columns_surely_hold(epoch)
 			THEN tally.columns_fault(epoch) END;
 		IF fault IS NOT NULL THEN
 			RAISE EXCEPTION '%', fault
 				USING ERRCODE = 'object_not_in_prerequisite_state',
-					HINT = 'Detach the table and attach it again; that begins a new epoch.';
+					HINT = 'tally.alter() begins an epoch with the table as it is now.';
 		END IF;
 		IF EXISTS (SELECT FROM pg_partition_tree((epoch ->> 'relation')::oid::regclass) t
 				JOIN pg_class c ON c.oid = t.relid WHERE c.relpersistence <> 'p')

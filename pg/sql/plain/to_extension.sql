@@ -30,7 +30,6 @@ SET LOCAL session_replication_role = replica;
 INSERT INTO tally.chain SELECT * FROM tally_plain.chain;
 INSERT INTO tally.event SELECT * FROM tally_plain.event;
 INSERT INTO tally.record SELECT * FROM tally_plain.record;
-INSERT INTO tally.attachment SELECT * FROM tally_plain.attachment;
 -- The table of records is another one now.  Of a log that says itself where it
 -- was sealed, that has to be sealed, too: below.
 INSERT INTO tally.origin SELECT number, cluster, database, name,
@@ -42,11 +41,12 @@ SET LOCAL session_replication_role = origin;
 SELECT setval('tally.chain_number', coalesce(max(id), 0) + 1, false) FROM tally.chain;
 SELECT setval('tally.event_number', coalesce(max(id), 0) + 1, false) FROM tally.event;
 
+-- Before the tables are attached: from then on the extension watches DDL.
 DO $triggers$
 DECLARE
 	t record;
 BEGIN
-	FOR t IN SELECT a.relation::text AS name FROM tally.attachment a
+	FOR t IN SELECT a.relation::text AS name FROM tally_plain.attachment a
 		JOIN pg_class c ON c.oid = a.relation
 	LOOP
 		EXECUTE format('CREATE TRIGGER "!tally_capture" AFTER INSERT OR UPDATE OR DELETE'
@@ -56,6 +56,9 @@ BEGIN
 	END LOOP;
 END
 $triggers$;
+SET LOCAL session_replication_role = replica;
+INSERT INTO tally.attachment SELECT * FROM tally_plain.attachment;
+SET LOCAL session_replication_role = origin;
 SELECT tally.restored('given over from plain SQL to the extension')
 	WHERE 'tally_plain.record'::regclass = (
 		SELECT record FROM tally.origin ORDER BY number DESC LIMIT 1);

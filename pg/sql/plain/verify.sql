@@ -27,6 +27,7 @@ DECLARE
 BEGIN
 	PERFORM tally.check_range("only", from_seq, to_seq);
 	RETURN QUERY SELECT * FROM tally.verify_own();
+	RETURN QUERY SELECT * FROM tally.verify_pending();
 	RETURN QUERY SELECT * FROM tally.verify_origins();
 	RETURN QUERY SELECT * FROM tally.verify_attached(epochs);
 	named := ARRAY(SELECT f FROM tally.verify_links("only", first, last) AS f)

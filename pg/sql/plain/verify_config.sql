@@ -29,8 +29,8 @@ AS $$
 			JOIN tally.event e ON e.id = r.event_id
 		WHERE c.name = 'tally:log' AND tally.commitment(r.salt, e.event) = r.digest
 		OFFSET 0) AS l
-		LEFT JOIN LATERAL (SELECT key, value FROM json_each(CASE json_typeof(l.event)
-			WHEN 'object' THEN l.event END) LIMIT 1) AS m ON true
+		LEFT JOIN LATERAL (SELECT key, value, count(*) OVER () AS n FROM json_each(
+			CASE json_typeof(l.event) WHEN 'object' THEN l.event END)) AS m ON m.n = 1
 $$;
 
 -- What stands in tally:log and is known here.
@@ -85,12 +85,14 @@ AS $$
 		SELECT array_agg(json_build_object('seq', seq, 'from', body -> 'from', 'to', body -> 'to')
 			ORDER BY seq) AS all FROM log WHERE kind = 'origin'
 	), said AS (
-		SELECT seq, event_id, kind, body, tally.number(body ->> 'relation') AS relation,
+		SELECT seq, event_id, kind, body, CASE WHEN tally.number(body ->> 'relation') < 4294967296
+				THEN tally.number(body ->> 'relation') END AS relation,
 			tally.number(body ->> 'xid') AS xid, tally.number(body ->> 'unclear') AS unclear,
 			ARRAY(SELECT tally.number(x) FROM json_array_elements_text(
 				CASE json_typeof(body -> 'running') WHEN 'array' THEN body -> 'running' END)
 				AS x) AS running
-		FROM log WHERE kind IN ('attach', 'alter', 'detach')
+		FROM log WHERE kind = 'detach' OR (kind IN ('attach', 'alter')
+			AND json_typeof(body -> 'columns') = 'array' AND json_typeof(body -> 'key') = 'array')
 	), turns AS (
 		SELECT *, lead(seq) OVER w AS end_seq, lead(kind) OVER w AS end_kind,
 			lead(xid) OVER w AS end_xid, lead(running) OVER w AS end_running,
@@ -239,6 +241,10 @@ AS $$
 			CASE WHEN kind IS NULL THEN 'its event is none of tally'
 			ELSE format('this verifier does not know events of kind "%s"', kind) END
 		FROM tally.log_events() WHERE tally.is_known(kind) IS NOT true
+	UNION ALL
+	SELECT 'unverifiable', 'tally:log', l.seq, NULL, NULL, 'its configuration cannot be read'
+		FROM tally.log_events() l WHERE l.kind IN ('attach', 'alter')
+			AND NOT EXISTS (SELECT FROM unnest(epochs) e WHERE e.seq = l.seq)
 $$;
 
 -- What tally:log says is sealed, what tally.origin says is not: where they differ
@@ -318,9 +324,19 @@ AS $$
 		FROM unnest(ARRAY['chain', 'event', 'record', 'attachment', 'origin']) AS w
 		WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('tally.' || w)
 			AND c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relhasrules)
-	UNION ALL
-	SELECT 'unsealed', chain, NULL, tally.source(epoch), key,
-			'it was captured, and its transaction committed without sealing it'
-		FROM tally.pending WHERE xid <> coalesce(pg_current_xact_id_if_assigned(), '0')
 $$;
 
+-- What was captured and not sealed.  A standby cannot read the table, which is
+-- unlogged: there, nothing is captured.
+CREATE FUNCTION tally.verify_pending() RETURNS SETOF tally.finding LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF pg_is_in_recovery() THEN
+		RETURN;
+	END IF;
+	RETURN QUERY SELECT 'unsealed', chain, NULL::bigint, tally.source(epoch), key,
+			'it was captured, and its transaction committed without sealing it'
+		FROM tally.pending WHERE xid <> coalesce(pg_current_xact_id_if_assigned(), '0');
+END
+$$;

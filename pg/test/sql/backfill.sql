@@ -239,3 +239,10 @@ SET session_replication_role = replica;
 UPDATE tally.backfill SET position = '{nonsense}' WHERE relation = 'led_2'::regclass;
 RESET session_replication_role;
 CALL tally.backfill('led_2');
+
+-- Rewritten afterwards, all rows have a new xmin: the event says so ----------------------
+SET tally.ddl = 'seal';
+ALTER TABLE altered ADD COLUMN stamp timestamptz DEFAULT clock_timestamp();
+ALTER TABLE picked ADD COLUMN stamp timestamptz DEFAULT clock_timestamp();
+SELECT kind, source, detail FROM tally.verify() WHERE source IN ('altered', 'picked') ORDER BY 1, 2, 3;
+CALL tally.backfill('picked');

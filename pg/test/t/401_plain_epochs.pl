@@ -55,6 +55,7 @@ sub told
 
 	IPC::Run::run(\@command, '<', \undef, '>', \$out, '2>&1');
 	$out =~ s/^psql:[^:]*:(\d+): /$1: /mg;
+	$out =~ s/^content-altered "event trigger .*\n//mg;
 	# Of its own functions plain SQL cannot vouch.
 	$out =~ s/^the functions of schema "tally" themselves.*\n//mg;
 	return $out;

@@ -12,7 +12,7 @@ use TallyCopy;
 use TallyNode;
 use TallyPlain;
 
-my $node = tally_node('copies');
+my $node = tally_node('copies', streaming => 1);
 my $other = tally_node('elsewhere');
 my $area = $PostgreSQL::Test::Utils::tmp_check;
 
@@ -81,8 +81,8 @@ seals_nothing($node, 'copy', 'restored here',
 my $said = $node->safe_psql('copy', q{SELECT tally.restored('a test')});
 like($said, qr/^\{"origin":\{"by":"[^"]+","chains":\d+,"from":\{"cluster":"\d+","database":"home".*"note":"a test","to":\{.*"database":"copy"/,
 	'what happened is said');
+is(recompute($node, 'copy'), 'agrees', 'a stranger follows');
 goes_on_sealing($node, 'copy', 'restored here', $heads);
-like(recompute($node, 'copy'), qr/agrees|origin/, 'a stranger follows');
 
 $other->safe_psql('postgres',
 	"CREATE ROLE $_ NOLOGIN") for qw(operator tally_reader tally_writer tally_admin);
@@ -109,6 +109,22 @@ like($err, qr/WARNING:  table "public.kept" was attached as "the "kept"", and is
 	'a table whose columns are others is told');
 isnt(query_error($node, 'lame', q{INSERT INTO kept VALUES (300, 'x')}), '',
 	'and writing to it fails');
+
+# ---- a standby ------------------------------------------------------------------
+
+my $standby = PostgreSQL::Test::Cluster->new('standby', install_path => $node->{_install_path});
+$node->backup('copy');
+$standby->init_from_backup($node, 'copy', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby);
+is(verdict($standby, 'home'), 'intact|0', 'a standby verifies');
+is($standby->safe_psql('home', 'SELECT count(*) FROM tally.heads'),
+	$node->safe_psql('home', 'SELECT count(*) FROM tally.heads'), 'and shows heads');
+like(query_error($standby, 'home', q{SELECT tally.append('app', '{}')}), qr/read-only|recovery/, 'and seals nothing');
+$standby->promote;
+$standby->safe_psql('home', q{SELECT tally.append('app', '{"promoted": true}')});
+is(verdict($standby, 'home'), 'intact|0', 'promoted, it goes on');
+$standby->stop;
 
 # ---- on the same place -----------------------------------------------------------
 

@@ -203,6 +203,7 @@ sub story
 
 	IPC::Run::run(\@command, '<', \undef, '>', \$out, '2>&1');
 	$out =~ s/^psql:[^:]*:(\d+): /$1: /mg;
+	$out =~ s/^content-altered "event trigger .*\n//mg;
 	return $out;
 }
 

@@ -89,14 +89,18 @@ INSERT INTO acts (org, who) VALUES (:second, '$name');
 COMMIT;
 });
 	my ($said, $failed) = ('', '');
-	IPC::Run::run([ 'pgbench', '-n', '-c', 64, '-j', 2, '-t', 20, '--max-tries', 100000,
+	# Of those that wait with an old snapshot one succeeds at a time.
+	my $each = $level eq 'READ COMMITTED' ? 20 : 4;
+	IPC::Run::run([ 'pgbench', '-n', '-c', 64, '-j', 2, '-t', $each, '--max-tries', 100000,
 		'-f', "$load.$name", '-U', 'operator', '-h', $node->host, '-p', $node->port, 'plain' ],
 		'>', \$said, '2>', \$failed);
 	my ($retried) = $said =~ /transactions retried: (\d+)/;
 
-	like($said, qr{actually processed: 1280/1280}, "$level: 64 sessions, all that fails succeeds when tried again");
+	my $all = 64 * $each;
+
+	like($said, qr{actually processed: $all/$all}, "$level: 64 sessions, all that fails succeeds when tried again");
 	unlike($failed, qr/deadlock|ERROR/, "$level: with no other error");
-	is($node->safe_psql('plain', "SELECT count(*) FROM acts WHERE who = '$name'"), 2560,
+	is($node->safe_psql('plain', "SELECT count(*) FROM acts WHERE who = '$name'"), 2 * $all,
 		"$level: each is there once");
 	is($node->safe_psql('plain', q{SELECT count(*) - (SELECT count(*) FROM acts)
 		FROM tally.record WHERE epoch IS NOT NULL}), 0, "$level: with its record");

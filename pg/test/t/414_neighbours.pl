@@ -69,6 +69,24 @@ like($node->safe_psql('postgres', q{SET ROLE auditor; SELECT kind, key FROM tall
 	'one that is gone is missing');
 $node->safe_psql('postgres', q{SET session_replication_role = replica; INSERT INTO guarded VALUES (2, 'somebody else')});
 
+# Nor from the events of a tracked table: a statement's rows are those that it
+# changed, whoever may see them.
+$node->safe_psql('postgres', q{
+	CREATE TABLE stock (id int, org text, n int);
+	SELECT tally.track('stock', actor => true);
+	GRANT INSERT, SELECT, UPDATE ON stock TO tenant;
+	ALTER TABLE stock OWNER TO owner_of_it;
+	ALTER TABLE stock ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+	CREATE POLICY mine ON stock USING (org = current_user) WITH CHECK (true);
+	SET ROLE tenant;
+	INSERT INTO stock VALUES (1, 'tenant', 1), (2, 'somebody else', 1);
+	UPDATE stock SET n = n + 1});
+is($node->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', e.event::json ->> 'op',
+			e.event::json -> 'actor' ->> 'role', json_array_length(e.event::json -> 'rows')), ', ' ORDER BY r.seq)
+		FROM tally.record r JOIN tally.event e ON e.id = r.event_id WHERE tally.source(r.epoch) = 'stock'}),
+	'insert tenant 2, update tenant 1', 'statements of a role under a policy are sealed with the rows that they changed');
+is($node->safe_psql('postgres', 'SET ROLE auditor; SELECT count(*) FROM tally.verify()'), 0, 'and verify for whoever sees no row');
+
 # What other extensions do is sealed like anything else.
 $node->safe_psql('postgres', q{
 	CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, org int, body text);
@@ -129,6 +147,13 @@ SKIP:
 	like(query_error($node, 'postgres', q{SELECT tally.attach('far')}),
 		qr/It is a foreign table: its rows can change where nothing here would notice\./,
 		'postgres_fdw: a foreign table is not attached');
+	$node->safe_psql('postgres', q{
+		CREATE FOREIGN TABLE far_stock (id int, org text, n int) SERVER loop OPTIONS (table_name 'stock');
+		UPDATE far_stock SET n = 10 WHERE id = 1;
+		DELETE FROM far_stock});
+	is($node->safe_psql('postgres', q{SELECT string_agg(e.event::json ->> 'op', ', ' ORDER BY r.seq)
+			FROM tally.record r JOIN tally.event e ON e.id = r.event_id WHERE tally.source(r.epoch) = 'stock'}),
+		'insert, update, update, delete', 'postgres_fdw: what it does to a tracked table is tracked');
 	is(says($node, 'postgres'), '', 'postgres_fdw: tally.verify finds nothing');
 }
 SKIP:
@@ -136,9 +161,13 @@ SKIP:
 	skip_missing('wal2json');
 	$node->safe_psql('postgres', q{SELECT pg_create_logical_replication_slot('json', 'wal2json')});
 	$node->safe_psql('postgres', q{INSERT INTO audit (org, body) VALUES (4, 'wal2json')});
+	$node->safe_psql('postgres', q{BEGIN; INSERT INTO audit (org, body) VALUES (4, 'never'); ROLLBACK});
 	my $changes = $node->safe_psql('postgres', q{SELECT data FROM pg_logical_slot_get_changes('json', NULL, NULL)});
 	like($changes, qr/"table":"audit".*"table":"record"|"table":"record".*"table":"audit"/s,
 		'wal2json: row and record come in one transaction');
+	unlike($changes, qr/never/, 'wal2json: nothing comes of what was rolled back');
+	my $hash = $node->safe_psql('postgres', q{SELECT encode(hash, 'hex') FROM tally.head('audit/4')});
+	like($changes, qr/$hash/, 'wal2json: the record that comes is the head that is shown');
 	$node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('json')});
 }
 
@@ -186,13 +215,16 @@ SQL
 		last if -e "$dir/.s.PGSQL.$port";
 		sleep 0.1;
 	}
-	my $sessions = IPC::Run::run(
-		[ $node->installed_command('pgbench'), '-n', '-c', 12, '-t', 25, '-M', 'simple', '-f', $storm,
-			'-h', $dir, '-p', $port, '-U', $user, 'postgres' ], '>', \my $said, '2>', \my $errors);
-	ok($sessions, 'a pooler in transaction mode: 12 clients on 3 sessions') or diag $errors;
+	for my $mode ('simple', 'extended')
+	{
+		my $sessions = IPC::Run::run(
+			[ $node->installed_command('pgbench'), '-n', '-c', 12, '-t', 25, '-M', $mode, '-f', $storm,
+				'-h', $dir, '-p', $port, '-U', $user, 'postgres' ], '>', \my $said, '2>', \my $errors);
+		ok($sessions, "a pooler in transaction mode, protocol $mode: 12 clients on 3 sessions") or diag $errors;
+	}
 	is($node->safe_psql('postgres', q{SELECT string_agg(chain || ' ' || seq, ', ' ORDER BY chain COLLATE "C") FROM tally.heads
 			WHERE chain IN ('audit/5', 'audit/6', 'pooled')}),
-		'audit/5 300, audit/6 300, pooled 300', 'a pooler: all is sealed');
+		'audit/5 600, audit/6 600, pooled 600', 'a pooler: all is sealed');
 	is($node->safe_psql('postgres', 'SHOW tally.early_release'), 'local', 'a pooler: SET LOCAL is over with its transaction');
 	is(broken_chains($node), '', 'a pooler: the chains are whole');
 	is(says($node, 'postgres'), '', 'a pooler: tally.verify finds nothing');

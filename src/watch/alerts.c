@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Alerts that are open, in a file.
+ *
+ * 1. What is wrong is told when it is new, and again after the interval until
+ *    somebody acknowledged it; never more often for the same break.
+ * 2. Told is told when a way took it: what no way took is tried again in the
+ *    next cycle.
+ * 3. A break of a log ends when somebody acknowledged it and a whole
+ *    verification after that did not see it; anything else when it is over.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "watch/file.h"
+#include "watch/watch.h"
+
+#define FILE_NAME "alerts.json"
+#define ACK_NAME "ack"
+
+static json_int_t
+number(const json_t *alert, const char *name)
+{
+	return json_integer_value(json_object_get(alert, name));
+}
+
+static const char *
+text(const json_t *alert, const char *name)
+{
+	const char *value = json_string_value(json_object_get(alert, name));
+
+	return value == NULL ? "" : value;
+}
+
+int
+watch_alerts_open(struct watch_alerts *alerts, const char *state_dir,
+    char why[WATCH_WHY_SIZE])
+{
+	json_error_t error;
+	json_t *file;
+
+	memset(alerts, 0, sizeof(*alerts));
+	alerts->path = watch_path(state_dir, FILE_NAME);
+	alerts->ack_dir = watch_path(state_dir, ACK_NAME);
+	if (alerts->path == NULL || alerts->ack_dir == NULL) {
+		(void)snprintf(why, WATCH_WHY_SIZE, "out of memory");
+		return -1;
+	}
+	if (mkdir(alerts->ack_dir, 0750) != 0 && errno != EEXIST) {
+		(void)snprintf(why, WATCH_WHY_SIZE, "cannot make \"%s\": %s",
+		    alerts->ack_dir, strerror(errno));
+		return -1;
+	}
+	file = json_load_file(alerts->path, 0, &error);
+	if (file == NULL && access(alerts->path, F_OK) == 0) {
+		(void)snprintf(why, WATCH_WHY_SIZE,
+		    "\"%s\" does not hold alerts: %s", alerts->path,
+		    error.text);
+		return -1;
+	}
+	alerts->list = json_incref(json_object_get(file, "alerts"));
+	alerts->next = file == NULL ? 1 : number(file, "next");
+	json_decref(file);
+	if (alerts->list == NULL)
+		alerts->list = json_array();
+	return 0;
+}
+
+void
+watch_alerts_close(struct watch_alerts *alerts)
+{
+	json_decref(alerts->list);
+	free(alerts->path);
+	free(alerts->ack_dir);
+	memset(alerts, 0, sizeof(*alerts));
+}
+
+static bool
+is_same(const json_t *alert, const struct watch_break *what)
+{
+	return strcmp(text(alert, "target"), what->target) == 0 &&
+	    strcmp(text(alert, "kind"), what->kind) == 0 &&
+	    strcmp(text(alert, "chain"),
+		what->chain == NULL ? "" : what->chain) == 0 &&
+	    strcmp(text(alert, "sink"), what->sink == NULL ? "" : what->sink) ==
+	    0 &&
+	    (uint64_t)number(alert, "seq") == what->seq;
+}
+
+/* A string that json takes: others' words may be no UTF-8. */
+static void
+set_text(json_t *alert, const char *name, const char *value)
+{
+	json_t *string = value == NULL ? NULL : json_string(value);
+
+	if (value != NULL && string == NULL)
+		string = json_string("(not UTF-8)");
+	if (string != NULL)
+		(void)json_object_set_new(alert, name, string);
+}
+
+void
+watch_alerts_raise(struct watch_alerts *alerts, const struct watch_break *what)
+{
+	json_t *alert = NULL;
+	size_t i;
+
+	alerts->dirty = true;
+	json_array_foreach(alerts->list, i, alert) {
+		if (is_same(alert, what))
+			break;
+	}
+	if (i == json_array_size(alerts->list)) {
+		alert = json_pack("{s:I,s:b,s:I,s:I,s:i,s:b}", "id",
+		    alerts->next++, "break", what->is_break, "first_us",
+		    (json_int_t)watch_now_us(), "seq", (json_int_t)what->seq,
+		    "sent_us", 0, "acknowledged", 0);
+		set_text(alert, "target", what->target);
+		set_text(alert, "kind", what->kind);
+		set_text(alert, "chain", what->chain);
+		set_text(alert, "sink", what->sink);
+		(void)json_array_append_new(alerts->list, alert);
+	}
+	set_text(alert, "evidence", what->evidence);
+	(void)json_object_set_new(alert, "seen_us",
+	    json_integer((json_int_t)watch_now_us()));
+}
+
+void
+watch_alerts_settle(struct watch_alerts *alerts, const char *target,
+    int64_t begin_us, bool whole)
+{
+	for (size_t i = json_array_size(alerts->list); i-- > 0;) {
+		const json_t *alert = json_array_get(alerts->list, i);
+		bool is_break = json_is_true(json_object_get(alert, "break"));
+		bool is_known = json_is_true(json_object_get(alert,
+		    "acknowledged"));
+
+		if (strcmp(text(alert, "target"), target) != 0 ||
+		    number(alert, "seen_us") >= begin_us)
+			continue;
+		if (!is_break || (whole && is_known)) {
+			(void)json_array_remove(alerts->list, i);
+			alerts->dirty = true;
+		}
+	}
+}
+
+unsigned
+watch_alerts_count(const struct watch_alerts *alerts, const char *target,
+    bool is_break)
+{
+	unsigned count = 0;
+	json_t *alert;
+	size_t i;
+
+	json_array_foreach(alerts->list, i, alert) {
+		if (strcmp(text(alert, "target"), target) == 0 &&
+		    json_is_true(json_object_get(alert, "break")) == is_break)
+			count++;
+	}
+	return count;
+}
+
+/* "ack/<id>" was made by "tally watch --ack". */
+static void
+take_acknowledgement(struct watch_alerts *alerts, json_t *alert)
+{
+	char name[32], *path;
+
+	(void)snprintf(name, sizeof(name), "%" JSON_INTEGER_FORMAT,
+	    number(alert, "id"));
+	path = watch_path(alerts->ack_dir, name);
+	if (path != NULL && access(path, F_OK) == 0) {
+		(void)json_object_set_new(alert, "acknowledged", json_true());
+		alerts->dirty = true;
+	}
+	free(path);
+}
+
+static void
+remove_acknowledgements(const struct watch_alerts *alerts)
+{
+	DIR *dir = opendir(alerts->ack_dir);
+	const struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] != '.')
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+}
+
+static void
+send_one(struct watch_alerts *alerts, json_t *alert, const json_t *ways)
+{
+	size_t taken = 0, i;
+	const json_t *way;
+
+	for (i = 0; i < json_array_size(ways); i++) {
+		way = json_array_get(ways, i);
+		taken += watch_send(way, alert) == 0;
+	}
+	if (taken == 0 && i > 0)
+		return;
+	(void)json_object_set_new(alert, "sent_us",
+	    json_integer((json_int_t)watch_now_us()));
+	alerts->dirty = true;
+}
+
+int
+watch_alerts_send(struct watch_alerts *alerts, const json_t *ways,
+    int64_t repeat_us, char why[WATCH_WHY_SIZE])
+{
+	int64_t now = watch_now_us();
+	json_t *alert, *file;
+	size_t i;
+	int failed;
+
+	json_array_foreach(alerts->list, i, alert) {
+		json_int_t sent = number(alert, "sent_us");
+
+		take_acknowledgement(alerts, alert);
+		/* A clock that was put back repeats rather than is silent. */
+		if (!json_is_true(json_object_get(alert, "acknowledged")) &&
+		    (sent == 0 || sent > now || now - sent >= repeat_us))
+			send_one(alerts, alert, ways);
+	}
+	if (!alerts->dirty)
+		return 0;
+	file = json_pack("{s:I,s:O}", "next", alerts->next, "alerts",
+	    alerts->list);
+	failed = watch_write_json(alerts->path, file);
+	json_decref(file);
+	if (failed != 0) {
+		(void)snprintf(why, WATCH_WHY_SIZE, "cannot write \"%s\": %s",
+		    alerts->path, strerror(failed));
+		return -1;
+	}
+	alerts->dirty = false;
+	remove_acknowledgements(alerts);
+	return 0;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ways of an alert: a program, sendmail, syslog, a webhook.  A program and
+ * a webhook get the alert as one JSON object.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "watch/watch.h"
+
+#define WORDS_MAX 16
+#define TIMEOUT_MS 30000
+#define SENDMAIL "/usr/sbin/sendmail"
+
+extern char **environ;
+
+static const char *
+member(const json_t *object, const char *name)
+{
+	const char *value = json_string_value(json_object_get(object, name));
+
+	return value == NULL ? "" : value;
+}
+
+/* ---- programs --------------------------------------------------------- */
+
+static pid_t
+start(const char *const *argv, int input)
+{
+	union {
+		const char *const *in;
+		char *const *out;
+	} words = { .in = argv };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	pid_t pid = -1;
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	if (posix_spawn_file_actions_init(&actions) != 0)
+		return -1;
+	if (posix_spawnattr_init(&attributes) != 0) {
+		(void)posix_spawn_file_actions_destroy(&actions);
+		return -1;
+	}
+	if (posix_spawn_file_actions_adddup2(&actions, input, 0) != 0 ||
+	    posix_spawnattr_setsigmask(&attributes, &none) != 0 ||
+	    posix_spawnattr_setpgroup(&attributes, 0) != 0 ||
+	    posix_spawnattr_setflags(&attributes,
+		POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP) != 0 ||
+	    posix_spawnp(&pid, argv[0], &actions, &attributes, words.out,
+		environ) != 0)
+		pid = -1;
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)posix_spawnattr_destroy(&attributes);
+	return pid;
+}
+
+/* Its status within the time; a program that hangs must not stop alerts. */
+static int
+finish(pid_t pid)
+{
+	const struct timespec pause = { 0, 20000000 };
+	int status = 0;
+
+	for (int waited = 0; waited < TIMEOUT_MS; waited += 20) {
+		pid_t done = waitpid(pid, &status, WNOHANG);
+
+		if (done == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+		if (done < 0 && errno != EINTR)
+			return -1;
+		(void)nanosleep(&pause, NULL);
+	}
+	(void)kill(-pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	return -1;
+}
+
+/* The text goes through a file without a name: no pipe can be full. */
+static int
+run(const char *const *argv, const char *text)
+{
+	FILE *file = tmpfile();
+	pid_t pid = -1;
+	int status = -1;
+
+	if (file != NULL && fputs(text, file) >= 0 && fflush(file) == 0 &&
+	    fseek(file, 0, SEEK_SET) == 0)
+		pid = start(argv, fileno(file));
+	if (pid > 0)
+		status = finish(pid);
+	if (file != NULL)
+		(void)fclose(file);
+	if (status != 0)
+		watch_say("an alert could not be given to \"%s\"", argv[0]);
+	return status == 0 ? 0 : -1;
+}
+
+static int
+send_exec(const json_t *way, const char *text)
+{
+	const json_t *command = json_object_get(way, "command");
+	const char *argv[WORDS_MAX + 1];
+	size_t count = json_array_size(command);
+
+	if (count == 0 || count > WORDS_MAX)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		argv[i] = json_string_value(json_array_get(command, i));
+		if (argv[i] == NULL)
+			return -1;
+	}
+	argv[count] = NULL;
+	return run(argv, text);
+}
+
+/* ---- words ------------------------------------------------------------ */
+
+/* One line; what others chose must not begin a header, or a line of a log. */
+static void
+summarize(const json_t *alert, char *out, size_t size)
+{
+	const char *chain = member(alert, "chain");
+	const char *sink = member(alert, "sink");
+	int n = snprintf(out, size, "%s: %s", member(alert, "target"),
+	    member(alert, "kind"));
+
+	if (n > 0 && (size_t)n < size && chain[0] != '\0')
+		n += snprintf(out + n, size - (size_t)n,
+		    " in chain \"%s\", seq %" JSON_INTEGER_FORMAT, chain,
+		    json_integer_value(json_object_get(alert, "seq")));
+	if (n > 0 && (size_t)n < size && sink[0] != '\0')
+		n += snprintf(out + n, size - (size_t)n, ", sink \"%s\"", sink);
+	for (char *at = out; *at != '\0'; at++) {
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+	}
+}
+
+static int
+send_mail(const json_t *way, const json_t *alert, const char *text)
+{
+	const char *path = member(way, "path"), *to = member(way, "to");
+	const char *argv[] = { path[0] != '\0' ? path : SENDMAIL, "-i", "--",
+		to, NULL };
+	char line[1024], *mail;
+	size_t room;
+	int result;
+
+	summarize(alert, line, sizeof(line));
+	room = strlen(to) + strlen(line) + strlen(text) +
+	    strlen(member(alert, "evidence")) + 256;
+	mail = malloc(room);
+	if (mail == NULL)
+		return -1;
+	(void)snprintf(mail, room,
+	    "To: %s\nSubject: tally: %s\nContent-Type: text/plain;"
+	    " charset=utf-8\n\n%s\n\n%s\n\nAcknowledge it by: tally watch"
+	    " CONFIG --ack %" JSON_INTEGER_FORMAT "\n\n%s\n",
+	    to, line, line, member(alert, "evidence"),
+	    json_integer_value(json_object_get(alert, "id")), text);
+	result = run(argv, mail);
+	free(mail);
+	return result;
+}
+
+static int
+send_syslog(const json_t *alert)
+{
+	char line[1024];
+
+	summarize(alert, line, sizeof(line));
+	syslog(LOG_AUTHPRIV | LOG_ALERT, "%s: %s", line,
+	    member(alert, "evidence"));
+	return 0;
+}
+
+static int
+send_webhook(const json_t *way, const char *text)
+{
+	struct tally_error error = { 0 };
+	const char *ca = member(way, "ca");
+
+	if (tally_outside_post(member(way, "url"), ca[0] == '\0' ? NULL : ca,
+		text, strlen(text), &error) == 0)
+		return 0;
+	watch_say("an alert could not be posted: %s", error.message);
+	return -1;
+}
+
+int
+watch_send(const json_t *way, const json_t *alert)
+{
+	const char *type = member(way, "type");
+	char *text = json_dumps(alert, JSON_COMPACT | JSON_SORT_KEYS);
+	int result = -1;
+
+	if (text == NULL)
+		return -1;
+	if (strcmp(type, "exec") == 0)
+		result = send_exec(way, text);
+	else if (strcmp(type, "sendmail") == 0)
+		result = send_mail(way, alert, text);
+	else if (strcmp(type, "syslog") == 0)
+		result = send_syslog(alert);
+	else if (strcmp(type, "webhook") == 0)
+		result = send_webhook(way, text);
+	free(text);
+	return result;
+}

@@ -1,0 +1,342 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tally watch: what it finds, how it tells, and that it survives.
+load helper
+
+teardown() {
+  [ ! -s servers ] || while read -r pid; do kill "$pid" 2>/dev/null || true
+  done <servers
+}
+
+make_signed() {
+  make_log log --origin example.org/audit
+  tally key generate key --name example.org/audit --no-passphrase >key.pub
+  events 1 9 | tally append log --chain org/42 >/dev/null
+}
+# More members of the configuration as JSON, such as "interval_s":1
+configure() { # [MEMBERS]
+  cat >hook <<'END'
+#!/bin/sh
+cat >>told
+echo >>told
+END
+  chmod +x hook
+  printf '{"state":"state","alerts":[{"type":"exec","command":["./hook"]}],
+    "logs":[{"name":"audit","log":"log","key":"key","register":"register",
+    "sinks":[{"name":"usb","type":"file","path":"heads"}]}]%s}\n' \
+    "${1:+,$1}" >watch.json
+}
+once() { tally watch watch.json --once; }
+told() { # FILTER
+  jq -r "$1" told
+}
+start() {
+  "$TALLY" watch watch.json >out 2>err &
+  watcher=$!
+  echo $watcher >>servers
+}
+published() { # SIZE
+  [ "$(sed -n 2p log/public/checkpoint)" = "$1" ]
+}
+roll_back() {
+  rm -r log
+  cp -r yesterday log
+  rm -rf log/run log/index
+}
+
+@test "what is refused" {
+  refused 2 '"none", line -1: unable to open none: No such file or directory' \
+    watch none
+  echo '{}' >watch.json
+  refused 2 '"watch.json" has no string "state", the daemon'"'"'s directory' \
+    watch watch.json
+  echo '{"state":"state"}' >watch.json
+  refused 2 'there are no "logs" to watch, or more than 256' watch watch.json
+  echo '{"state":"state","logs":[{"name":"a"}]}' >watch.json
+  refused 2 'the log "a": it needs "log", "key" and "register"' watch watch.json
+  echo '{"state":"state","alerts":[{"type":"owl"}],"logs":[{}]}' >watch.json
+  refused 2 'an alert'"'"'s "type" is none of exec, webhook, sendmail, syslog' \
+    watch watch.json
+  echo '{"state":"state","alerts":[{"type":"exec"}],"logs":[{}]}' >watch.json
+  refused 2 'an alert of type "exec" needs "command"' watch watch.json
+  configure
+  refused 4 'there is no open alert "7"' watch watch.json --ack 7
+}
+
+@test "a cycle publishes, sends, verifies, and nobody is told anything" {
+  make_signed
+  configure
+  run once
+  [ "$status" -eq 0 ]
+  [[ $output == 'audit  intact  verified 20'* ]]
+  published 11
+  [ "$(wc -l <heads)" = 1 ]
+  [ ! -e told ]
+  jq -e '.seen_size == 11' state/audit/state.json
+}
+
+@test "a log that was cut: chain and seq, told once, also over a restart" {
+  make_signed
+  configure
+  once
+  cp -r log yesterday
+  events 1 3 | tally append log --chain org/42 >/dev/null
+  once
+  roll_back
+  run once
+  [ "$status" -eq 1 ]
+  [[ $output == 'audit  broken'* ]]
+  told 'select(.chain == "org/42") | "\(.kind) \(.seq) \(.sink)"' >found
+  grep -qx 'truncated 12 usb' found
+  told 'select(.chain == null) | .kind' | grep -qx truncated
+  count=$(wc -l <told)
+  once || true
+  once || true
+  [ "$(wc -l <told)" = "$count" ]
+}
+
+@test "repeated until it is acknowledged, and over when a whole one is good" {
+  make_signed
+  configure '"repeat_s":0.001,"whole_s":0.001'
+  once
+  cp log/log/0*.jsonl good
+  sed -i 's/"event":{"n":4}/"event":{"n":5}/' \
+    log/log/00000000000000000000.jsonl
+  once || true
+  told 'select(.kind == "content-altered") | "\(.chain) \(.seq)"' |
+    grep -qx 'org/42 4'
+  told .evidence | grep -q 'log/00000000000000000000.jsonl'
+  id=$(told 'select(.kind == "content-altered") | .id' | head -n 1)
+  count() { told "select(.id == $id) | .id" | wc -l; }
+  before=$(count)
+  once || true
+  [ "$(count)" -gt "$before" ]
+  tally watch watch.json --ack "$id"
+  before=$(count)
+  once || true
+  once || true
+  [ "$(count)" = "$before" ]
+  # It stays broken until the whole log is good.
+  run once
+  [ "$status" -eq 1 ]
+  cp good log/log/00000000000000000000.jsonl
+  rm -rf log/run log/index
+  for alert in $(jq -r '.alerts[].id' state/alerts.json); do
+    tally watch watch.json --ack "$alert"
+  done
+  once || true
+  run once
+  [ "$status" -eq 0 ]
+  [[ $output == 'audit  intact'* ]]
+}
+
+@test "what no way took is told again" {
+  make_signed
+  configure
+  once
+  printf '#!/bin/sh\nexit 1\n' >hook
+  cp -r log yesterday
+  tally append log --chain c 1 >/dev/null
+  once
+  roll_back
+  once || true
+  [ ! -e told ]
+  jq -e '[.alerts[] | select(.sent_us == 0)] | length > 0' state/alerts.json
+  configure
+  once || true
+  [ -s told ]
+}
+
+@test "never verified, until the whole was; in slices" {
+  make_signed
+  events 1 60000 | tally append log --chain many >/dev/null
+  configure '"slice_s":0.000001'
+  run once
+  [[ $output == 'audit  never-verified  verified never' ]]
+  configure '"slice_s":100'
+  run once
+  [[ $output == 'audit  intact'* ]]
+}
+
+@test "a sink that fails is told after a time, and when it is over it is over" {
+  make_signed
+  configure '"grace_s":0.001'
+  sed -i 's/"heads"/"mount\/heads"/' watch.json
+  once
+  once
+  [ "$(told 'select(.kind == "sink-fails") | .sink' | head -n 1)" = usb ]
+  mkdir mount
+  rm state/audit/sinks/usb/state
+  once
+  once
+  jq -e '.alerts | length == 0' state/alerts.json
+  # Emptied: it lost what it had.
+  : >mount/heads
+  sed -i 's/"grace_s":0.001/"grace_s":0.001,"whole_s":0.001/' watch.json
+  once
+  told .kind | grep -qx sink-lost
+}
+
+@test "the daemon: metrics, reload, stop, and appends go on" {
+  make_signed
+  configure '"interval_s":0.1,"metrics":"127.0.0.1:0"'
+  start
+  eventually published 11
+  tally append log --chain c 1 >/dev/null
+  eventually published 13
+  eventually grep -q '^metrics on ' out
+  url=$(sed 's/^metrics on //' out)
+  curl -sf "$url" >metrics
+  grep -qx 'tally_state{target="audit",state="intact"} 1' metrics
+  grep -q '^tally_sink_lag_records{target="audit",sink="usb"} ' metrics
+  if command -v promtool >/dev/null; then
+    promtool check metrics <metrics
+  fi
+  # Nonsense leaves the old configuration in force.
+  cp watch.json good.json
+  echo '{' >watch.json
+  kill -HUP $watcher
+  eventually grep -q 'the old configuration stays' err
+  tally append log --chain c 2 >/dev/null
+  eventually published 15
+  sed 's/"audit"/"other"/' good.json >watch.json
+  kill -HUP $watcher
+  eventually test -e state/other/state.json
+  kill $watcher
+  wait $watcher
+}
+
+@test "killed at any moment, nothing is forgotten" {
+  make_signed
+  configure '"interval_s":0.01'
+  once
+  cp -r log yesterday
+  events 1 3 | tally append log --chain org/42 >/dev/null
+  once
+  roll_back
+  for turn in $(seq 10); do
+    timeout -s KILL "0.0$turn" "$TALLY" watch watch.json >/dev/null 2>&1 ||
+      true
+    jq -e . state/alerts.json >/dev/null || [ ! -e state/alerts.json ]
+  done
+  once || true
+  told 'select(.chain == "org/42") | "\(.kind) \(.seq)"' |
+    grep -qx 'truncated 12'
+}
+
+@test "systemd is told" {
+  make_signed
+  configure '"interval_s":0.1'
+  python3 - notify >notified <<'PY' &
+import os, socket, sys
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.bind(sys.argv[1])
+while True:
+    print(sock.recv(4096).decode(), flush=True)
+PY
+  echo $! >>servers
+  eventually test -S notify
+  NOTIFY_SOCKET=notify "$TALLY" watch watch.json >out 2>err &
+  watcher=$!
+  echo $watcher >>servers
+  eventually grep -qx READY=1 notified
+  eventually grep -qx 'STATUS=1 logs, 0 broken' notified
+  eventually grep -qx WATCHDOG=1 notified
+  kill $watcher
+  wait $watcher
+  eventually grep -qx STOPPING=1 notified
+}
+
+@test "mail, and a webhook" {
+  make_signed
+  configure
+  printf '#!/bin/sh\necho "$@" >mailed\ncat >>mailed\n' >sendmail
+  chmod +x sendmail
+  python3 "$SOURCE/test/cli/outside_peers.py" webhook posted >peer &
+  echo $! >>servers
+  eventually test -s peer
+  jq --arg url "$(cat peer)" '.alerts += [{"type": "sendmail",
+    "path": "./sendmail", "to": "audit@example.org"},
+    {"type": "webhook", "url": $url}]' watch.json >new.json
+  mv new.json watch.json
+  once
+  cp -r log yesterday
+  tally append log --chain c 1 >/dev/null
+  once
+  roll_back
+  once || true
+  grep -qx -- '-i -- audit@example.org' mailed
+  grep -q '^Subject: tally: audit: truncated' mailed
+  cmp <(jq -S . posted) <(jq -S . told)
+}
+
+# A host that has the sink, the public key, and no way to the log.
+configure_outside() { # [MEMBERS]
+  local more="{${1-}}"
+
+  configure
+  jq --arg key "$(cat key.pub)" '{state: "ostate", alerts: .alerts, logs: [
+    {name: "far", origin: "example.org/audit", key: $key,
+     sinks: [{name: "usb", type: "file", path: "heads"}]}]} + '"$more" \
+    watch.json >outside.json
+}
+
+@test "from outside: heads agree with each other, and keep coming" {
+  make_signed
+  configure_outside
+  outside() { tally watch outside.json --outside --once; }
+  run outside
+  [ "$output" = 'far  never-verified  verified never' ]
+  once
+  run outside
+  [[ $output == 'far  intact'* ]]
+  tally append log --chain org/42 1 >/dev/null
+  once
+  cp heads good
+  outside
+  [ ! -e told ]
+  # They stop coming.
+  configure_outside 'silence_s: 0.001'
+  outside
+  outside
+  [ "$(told .kind | sort -u)" = silent ]
+  told .evidence | grep -q '^no new head since .*, size 13$'
+  # They come again.
+  tally append log --chain org/42 2 >/dev/null
+  once
+  configure_outside
+  outside
+  jq -e '.alerts | length == 0' ostate/alerts.json
+  # The log was replaced, with its key in the wrong hand, and grown.
+  rm -r log told state register
+  make_log log --origin example.org/audit
+  events 50 61 | tally append log --chain org/42 >/dev/null
+  once || true
+  run outside
+  [ "$status" -eq 1 ]
+  told 'select(.break) | "\(.kind) \(.chain)"' |
+    grep -q '^forked\|^rolled-back'
+  # The sink was cut.
+  cp good heads
+  outside || true
+  told .kind | grep -qx sink-lost
+}
+
+@test "alert rules, dashboard and unit hold" {
+  jq -e '.panels | length > 3' "$SOURCE/doc/watch/dashboard.json"
+  # Every metric that they name is there.
+  grep -oh 'tally_[a-z_]*' "$SOURCE"/doc/watch/* | sort -u >named
+  grep -oh '"tally_[a-z_]*"' "$SOURCE/src/watch/metrics.c" | tr -d '"' >there
+  echo tally_state >>there
+  [ "$(sort -u there | comm -13 - named)" = "" ]
+  if command -v promtool >/dev/null; then
+    promtool check rules "$SOURCE/doc/watch/alerts.yml"
+    promtool test rules "$SOURCE/doc/watch/alerts_test.yml"
+  fi
+  if command -v systemd-analyze >/dev/null; then
+    sed "s|/usr/bin/tally|$TALLY|" "$SOURCE/doc/watch/tally-watch.service" \
+      >tally-watch.service
+    systemd-analyze verify ./tally-watch.service 2>verified || true
+    [ "$(grep -c 'tally-watch.service:[0-9]' verified)" = 0 ]
+  fi
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The power goes at every op of publishing that could change what the disks
+ * hold, and comes back with every kind of what they may have kept.  Then
+ *
+ *   the register knows whatever went out, and is not behind public/checkpoint
+ *   the log has the root of whatever went out at its size
+ *   public/checkpoint is whole, and its tile is there and leads to its root
+ *   the next publisher signs; no size has two roots, over all lives
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <tally/proof.h>
+#include <tally/publish.h>
+
+#include "core/tree.h"
+#include "log/sys.h"
+#include "publish/register.h"
+
+#include "simdisk.h"
+
+#define ORIGIN "example.org/power"
+#define DIR "/w/audit"
+#define REGISTER "/w/register"
+#define TURNS 3
+#define SIZE_MAX_SEEN 64
+
+static struct tally_signer *signer;
+
+/* What went out of this life: the root of each size. */
+struct outside {
+	bool seen[SIZE_MAX_SEEN];
+	struct tally_hash root[SIZE_MAX_SEEN];
+	uint64_t last;
+};
+
+static char what[160];
+
+static void
+wrong(const char *message, const char *detail)
+{
+	fail_msg("%s: %s%s%s", what, message, detail[0] == '\0' ? "" : ": ",
+	    detail);
+}
+
+/* ---- a life ------------------------------------------------------------- */
+
+static void
+go_out(struct outside *outside, uint64_t size, const struct tally_hash *root)
+{
+	assert_true(size < SIZE_MAX_SEEN);
+	if (outside->seen[size] &&
+	    !tally_hash_equal(&outside->root[size], root))
+		wrong("a size went out with two roots", "");
+	outside->seen[size] = true;
+	outside->root[size] = *root;
+	if (size > outside->last)
+		outside->last = size;
+}
+
+static int
+publish(struct outside *outside, struct tally_error *error)
+{
+	const struct tally_publish_options how = {
+		.signers = &signer, .signers_len = 1, .register_dir = REGISTER
+	};
+	struct tally_published_checkpoint out;
+	int result = tally_publish(DIR, &how, &out, error);
+
+	if (result != 0)
+		return result;
+	if (out.verdict > TALLY_PUBLISH_CURRENT)
+		wrong("an honest log is called cut or rolled back", "");
+	go_out(outside, out.size, &out.root);
+	/* Memory, too, is the machine's. */
+	tally_sys_free(out.note);
+	return 0;
+}
+
+static int
+append(unsigned chain, struct tally_error *error)
+{
+	char name[8];
+	struct tally_append request = {
+		.chain = name, .event = "{\"n\":1}", .event_len = 7
+	};
+	struct tally_log *log;
+	int result = tally_log_open(DIR, NULL, &log, error);
+
+	if (result != 0)
+		return result;
+	request.chain_len = (size_t)snprintf(name, sizeof(name), "c%u", chain);
+	result = tally_log_append(log, &request, 1, TALLY_SYNC, NULL, error);
+	if (result == 0)
+		return tally_log_close(log, error);
+	(void)tally_log_close(log, NULL);
+	return result;
+}
+
+/* The log is there before the power can go: that is test_power's. */
+static void
+begin(void)
+{
+	const struct tally_init_options how = { .origin = ORIGIN };
+	struct tally_error error = { 0 };
+	int root;
+
+	sim_reset(1);
+	root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
+	assert_int_equal(tally_sys_mkdir(root, "w"), 0);
+	assert_int_equal(tally_sys_sync_all(root), 0);
+	tally_sys_close(root);
+	sim_as(1);
+	assert_int_equal(tally_log_init(DIR, &how, &error), 0);
+	sim_ops_restart();
+}
+
+static void
+live(struct outside *outside)
+{
+	struct tally_error error = { 0 };
+	int result = 0;
+
+	for (unsigned i = 0; i < TURNS && result == 0; i++) {
+		result = append(i, &error);
+		if (result == 0)
+			result = publish(outside, &error);
+	}
+	if (result != 0 && !sim_is_dead())
+		wrong("it failed without a cut", error.message);
+}
+
+/* ---- afterwards --------------------------------------------------------- */
+
+static struct tally_hasher hasher;
+
+static void
+check_tile(const struct tally_checkpoint *checkpoint)
+{
+	char path[64];
+	struct tally_frontier frontier;
+	struct tally_hash leaf, root;
+	const uint8_t *bytes;
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), DIR "/public/tile/0/000.p/%llu",
+	    (unsigned long long)checkpoint->size);
+	bytes = sim_file(path, &len);
+	if (bytes == NULL || len != checkpoint->size * TALLY_HASH_SIZE)
+		wrong("a tile of what is public is not there", path);
+	tally_frontier_init(&frontier);
+	for (uint64_t i = 0; i < checkpoint->size; i++) {
+		memcpy(leaf.b, bytes + i * TALLY_HASH_SIZE, TALLY_HASH_SIZE);
+		tally_frontier_append(&hasher, &frontier, &leaf);
+	}
+	root = tally_frontier_root(&hasher, &frontier);
+	if (!tally_hash_equal(&root, &checkpoint->root))
+		wrong("the tile of what is public leads to another root", path);
+}
+
+/* What is public is as good as out. */
+static void
+check_public(struct outside *outside)
+{
+	size_t len;
+	const char *text = (const char *)sim_file(DIR "/public/checkpoint",
+	    &len);
+	struct tally_checkpoint checkpoint;
+	struct tally_note note;
+
+	if (text == NULL)
+		return;
+	if (tally_note_parse(text, len, &note) != 0 ||
+	    tally_checkpoint_parse(note.text.at, note.text.len, &checkpoint) !=
+		0)
+		wrong("public/checkpoint is not whole", "");
+	go_out(outside, checkpoint.size, &checkpoint.root);
+	check_tile(&checkpoint);
+}
+
+static void
+check_register(const struct outside *outside)
+{
+	struct tally_file_register file;
+	struct tally_checkpoint entry;
+	struct tally_error error = { 0 };
+	int result = tally_file_register_open(&file, TALLY_SYS_CWD, REGISTER,
+	    &hasher, &error);
+
+	if (result != 0)
+		wrong("the register cannot be opened", error.message);
+	result = file.base.read(&file.base, ORIGIN, &entry, &error);
+	if (result < 0)
+		wrong("the register cannot be read", error.message);
+	if (outside->last > 0 &&
+	    (result != 0 || entry.size < outside->last ||
+		(entry.size == outside->last &&
+		    !tally_hash_equal(&entry.root,
+			&outside->root[outside->last]))))
+		wrong("the register does not know what went out", "");
+	tally_file_register_close(&file);
+}
+
+static void
+check_log(const struct outside *outside)
+{
+	struct tally_error error = { 0 };
+	struct tally_hash root;
+	struct tally_log *log;
+	uint64_t size;
+
+	if (tally_log_open(DIR, NULL, &log, &error) != 0)
+		wrong("the log cannot be opened", error.message);
+	for (uint64_t n = 1; n < SIZE_MAX_SEEN; n++) {
+		if (!outside->seen[n])
+			continue;
+		if (tally_log_root(log, n, &size, &root, &error) != 0)
+			wrong("the log lost what went out", error.message);
+		if (!tally_hash_equal(&root, &outside->root[n]))
+			wrong("the log has another root than went out", "");
+	}
+	(void)tally_log_close(log, NULL);
+}
+
+static void
+check_after(struct outside *outside)
+{
+	struct tally_error error = { 0 };
+
+	sim_as(2);
+	check_public(outside);
+	check_register(outside);
+	check_log(outside);
+	if (publish(outside, &error) != 0)
+		wrong("the next publisher cannot sign", error.message);
+	if (append(9, &error) != 0 || publish(outside, &error) != 0)
+		wrong("it does not go on", error.message);
+	check_public(outside);
+	check_register(outside);
+	check_log(outside);
+}
+
+static uint64_t
+count_ops(bool *changes, uint64_t max)
+{
+	struct outside outside = { .last = 0 };
+	uint64_t ops;
+
+	begin();
+	live(&outside);
+	ops = sim_ops();
+	assert_true(ops < max);
+	assert_true(outside.last > 0);
+	for (uint64_t n = 0; n < ops; n++)
+		changes[n] = sim_op_changes(sim_op_at(n));
+	changes[ops] = true;
+	return ops;
+}
+
+/* ---- tests -------------------------------------------------------------- */
+
+static void
+test_publish__power_goes(void **state)
+{
+	static bool changes[65536];
+	uint64_t ops = count_ops(changes, 65535);
+	unsigned long cuts = 0;
+
+	(void)state;
+	for (uint64_t n = 0; n <= ops; n++) {
+		struct outside outside = { .last = 0 };
+		struct sim_image *image;
+
+		if (!changes[n])
+			continue;
+		begin();
+		sim_cut_at(n);
+		live(&outside);
+		image = sim_save();
+		for (int m = 0; m < SIM_MODE_COUNT; m++) {
+			struct outside after = outside;
+
+			sim_restore(image);
+			(void)snprintf(what, sizeof(what), "cut at op %llu, %s",
+			    (unsigned long long)n,
+			    sim_mode_name((enum sim_mode)m));
+			sim_reboot((enum sim_mode)m, n);
+			check_after(&after);
+			cuts++;
+		}
+		sim_image_free(image);
+	}
+	print_message("# %lu cuts\n", cuts);
+	assert_null(sim_violation());
+	sim_wipe();
+}
+
+/* A publisher is killed; the log and the registers go on. */
+static void
+test_publish__killed(void **state)
+{
+	static bool changes[65536];
+	uint64_t ops = count_ops(changes, 65535);
+
+	(void)state;
+	for (uint64_t n = 0; n <= ops; n++) {
+		struct outside outside = { .last = 0 };
+
+		if (!changes[n])
+			continue;
+		begin();
+		sim_set(n % 2 == 0 ? SIM_HALF_AT_KILL : 0);
+		sim_kill_at(n);
+		live(&outside);
+		sim_reap();
+		(void)snprintf(what, sizeof(what), "killed at op %llu",
+		    (unsigned long long)n);
+		check_after(&outside);
+	}
+	assert_null(sim_violation());
+	sim_wipe();
+}
+
+/* A key that is the same in every life, outside of the machine. */
+static int
+make_key(void **state)
+{
+	char top[] = "/tmp/tally-power-XXXXXX", path[64];
+	char vkey[TALLY_VKEY_TEXT_SIZE];
+	struct tally_error error = { 0 };
+	int result;
+
+	(void)state;
+	if (mkdtemp(top) == NULL || tally_hasher_open(&hasher) != 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/key", top);
+	result = tally_key_generate(path, ORIGIN, NULL, vkey, &error);
+	if (result == 0)
+		result = tally_signer_load(path, NULL, &signer, &error);
+	(void)unlink(path);
+	(void)rmdir(top);
+	return result;
+}
+
+static int
+free_key(void **state)
+{
+	(void)state;
+	tally_signer_free(signer);
+	tally_hasher_close(&hasher);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_publish__power_goes),
+		cmocka_unit_test(test_publish__killed),
+	};
+
+	return cmocka_run_group_tests_name("publish", tests, make_key,
+	    free_key);
+}
