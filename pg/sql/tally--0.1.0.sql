@@ -241,7 +241,7 @@ CREATE PROCEDURE tally.backfill(
 	tbl regclass,
 	order_by name[] DEFAULT NULL,
 	batch integer DEFAULT 500,
-	rest double precision DEFAULT 3
+	rest double precision DEFAULT 5
 )
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'tally_sql_backfill';

@@ -57,6 +57,28 @@ static const char guards_sql[] =
     " WHERE NOT t.tgisinternal AND t.tgname NOT IN (SELECT name FROM made)"
     " ORDER BY 1, 2";
 
+/* The event triggers that the extension made, as it made them. */
+static const char event_triggers_sql[] =
+    "SELECT w.name, CASE WHEN t.oid IS NULL THEN 'is gone'"
+    " WHEN t.evtenabled = 'D' THEN 'is disabled'"
+    " WHEN t.evtenabled <> 'A' THEN 'does not fire always'"
+    " WHEN t.evtevent <> w.event OR p.proname <> w.function"
+    " OR n.nspname <> 'tally' OR t.evttags IS DISTINCT FROM w.tags"
+    " THEN 'is not the one that the extension made' END"
+    " FROM (VALUES ('tally_ddl_start'::pg_catalog.name, 'ddl_start',"
+    " 'ddl_command_start', '{ALTER TABLE,DROP INDEX,DROP EXTENSION,"
+    "DROP OWNED}'::pg_catalog.text[]),"
+    " ('tally_ddl_end', 'ddl_end', 'ddl_command_end', '{ALTER TABLE,"
+    "ALTER INDEX,ALTER TRIGGER,CREATE TRIGGER,CREATE TABLE,"
+    "CREATE FOREIGN TABLE,ALTER FOREIGN TABLE,ALTER TYPE,ALTER DOMAIN,"
+    "ALTER SCHEMA}'),"
+    " ('tally_ddl_drop', 'ddl_drop', 'sql_drop', NULL),"
+    " ('tally_ddl_rewrite', 'ddl_rewrite', 'table_rewrite', NULL))"
+    " AS w (name, function, event, tags)"
+    " LEFT JOIN pg_catalog.pg_event_trigger t ON t.evtname = w.name"
+    " LEFT JOIN pg_catalog.pg_proc p ON p.oid = t.evtfoid"
+    " LEFT JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace";
+
 static bool
 is_true(const PGresult *rows, int row, int column)
 {
@@ -127,6 +149,28 @@ guard_fault(const struct tally_pg_verifier *v, const PGresult *rows, int row)
 				     : "is not the one that the extension made";
 }
 
+static int
+judge_event_triggers(struct tally_pg_verifier *v, struct tally_error *error)
+{
+	struct tally_pg_subject nothing = { 0 };
+	PGresult *rows;
+	int result;
+
+	if (!v->server.has_extension)
+		return 0;
+	result = tally_pg_conn_query(&v->pool.first, event_triggers_sql, 0,
+	    NULL, &rows, error);
+	if (result != 0)
+		return result;
+	for (int i = 0; i < PQntuples(rows); i++)
+		if (!PQgetisnull(rows, i, 1))
+			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &nothing,
+			    "event trigger \"%s\" %s", PQgetvalue(rows, i, 0),
+			    PQgetvalue(rows, i, 1));
+	PQclear(rows);
+	return 0;
+}
+
 int
 tally_pg_catalog_judge(struct tally_pg_verifier *v, struct tally_error *error)
 {
@@ -149,7 +193,7 @@ tally_pg_catalog_judge(struct tally_pg_verifier *v, struct tally_error *error)
 			    fault);
 	}
 	PQclear(rows);
-	return 0;
+	return judge_event_triggers(v, error);
 }
 
 /* ---- roots ------------------------------------------------------------ */

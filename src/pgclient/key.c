@@ -241,11 +241,46 @@ excuse_row(struct tally_pg_key *group, const struct tally_pg_member *record)
 		mark_row(group, row, false);
 }
 
+/*
+ * Does it seal a row as an old one that is not?  Of rows that were written in
+ * a later epoch it is not asked: they are as they were sealed before.
+ */
+static bool
+is_too_young(const struct tally_pg_member *record)
+{
+	const struct tally_pg_item *row = &record->row->item;
+
+	return record->item.use->base != NULL &&
+	    (row->age == TALLY_PG_AGE_SEALED ||
+		row->age == TALLY_PG_AGE_BETWEEN) &&
+	    row->use->attach_seq <= record->item.use->attach_seq;
+}
+
+/* Then it proves nothing; but perhaps another record does. */
+static void
+judge_age(struct tally_pg_key *group, const struct tally_pg_member *this)
+{
+	struct tally_pg_subject subject = subject_of(this);
+	const struct tally_pg_item *row = &this->row->item;
+	bool is_sealed = row->age == TALLY_PG_AGE_SEALED;
+
+	if (!is_too_young(this) || this->row->is_proven || this->row->is_named)
+		return;
+	tally_pg_tell(group->v, TALLY_UNSEALED, &subject,
+	    "it seals its row as one from before the attach, but the row was"
+	    " written after tally:log/%lld had %s the table",
+	    (long long)(is_sealed ? row->use->attach_seq
+				  : row->use->detach_seq),
+	    is_sealed ? "attached" : "detached");
+	mark_row(group, this->row, false);
+}
+
 static void
 tell_records(struct tally_pg_key *group)
 {
 	for (size_t i = 0; i < group->nrecords; i++)
-		if (group->records[i].row != NULL)
+		if (group->records[i].row != NULL &&
+		    !is_too_young(&group->records[i]))
 			mark_row(group, group->records[i].row, true);
 	for (size_t i = 0; i < group->nrecords; i++) {
 		struct tally_pg_member *this = &group->records[i];
@@ -255,6 +290,7 @@ tell_records(struct tally_pg_key *group)
 			continue;
 		if (this->row != NULL) {
 			judge_place(group, this);
+			judge_age(group, this);
 			continue;
 		}
 		other = find_other_row(group, this);

@@ -109,13 +109,13 @@ find(const struct tally_pg_verifier *v, uint32_t relation)
 	return found;
 }
 
-struct tally_pg_rewritten *
-tally_pg_rewritten_find(const struct tally_pg_verifier *v, uint32_t relation,
+bool
+tally_pg_rewritten_is(const struct tally_pg_verifier *v, uint32_t relation,
     uint32_t xmin)
 {
-	struct tally_pg_rewritten *found = find(v, relation);
+	const struct tally_pg_rewritten *found = find(v, relation);
 
-	return found != NULL && found->xmin == xmin ? found : NULL;
+	return found != NULL && found->xmin == xmin;
 }
 
 /* Of a table the last one counts. */
@@ -163,14 +163,14 @@ tally_pg_rewritten_tell(struct tally_pg_verifier *v)
 
 		if (this->found > this->rows)
 			tally_pg_tell(v, TALLY_UNSEALED, &subject,
-			    "no record seals %lld rows of table \"%s\", of which"
-			    " %lld at most needed none when it was rewritten",
+			    "no record seals %lld rows of table \"%s\","
+			    " of which %lld at most needed none when it was rewritten",
 			    (long long)this->found, this->table,
 			    (long long)this->rows);
 		else if (this->found > 0)
 			tally_pg_tell(v, TALLY_NOT_JUDGED, &subject,
-			    "no record seals %lld rows of table \"%s\", which may"
-			    " have needed none when it was rewritten",
+			    "no record seals %lld rows of table \"%s\","
+			    " which may have needed none when it was rewritten",
 			    (long long)this->found, this->table);
 	}
 }

@@ -42,9 +42,9 @@ bool
 tally_pg_retired_has(const struct tally_pg_verifier *v, int64_t chain,
     int64_t seq);
 
-/* Has the row its xmin from a rewriting?  NULL: no.  Any worker. */
-struct tally_pg_rewritten *
-tally_pg_rewritten_find(const struct tally_pg_verifier *v, uint32_t relation,
+/* Has the row its xmin from a rewriting?  Any worker. */
+bool
+tally_pg_rewritten_is(const struct tally_pg_verifier *v, uint32_t relation,
     uint32_t xmin);
 
 /* A row without a record that has; true: it is told by itself. */

@@ -402,6 +402,7 @@ static enum tally_pg_age
 judge_age(const struct reading *reading, const struct tally_pg_field *fields,
     struct tally_pg_use **out_use)
 {
+	const struct table *table = reading->table;
 	char xmin[16] = "";
 	enum tally_pg_age age;
 	uint32_t xid;
@@ -409,23 +410,18 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 	if (fields[1].at != NULL && fields[1].len < sizeof(xmin))
 		memcpy(xmin, fields[1].at, fields[1].len);
 	xid = (uint32_t)strtoul(xmin, NULL, 10);
-	age = tally_pg_age_judge(reading->v, reading->table->source, xid,
-	    out_use);
+	age = tally_pg_age_judge(reading->v, table->source, xid, out_use);
 	/* Where old rows are sealed it leaves out some of them as well. */
-	if (age == TALLY_PG_AGE_LEGACY &&
-	    reading->table->source->eras != NULL &&
-	    !was_covered(reading->table, NULL, fields))
+	if (age == TALLY_PG_AGE_LEGACY && table->source->eras != NULL &&
+	    !was_covered(table, NULL, fields))
 		return TALLY_PG_AGE_LEFT_OUT;
-	if (age != TALLY_PG_AGE_SEALED)
-		return age;
-	if (!is_left_out(reading->table, *out_use, fields))
-		return tally_pg_rewritten_find(reading->v,
-			   reading->table->relation, xid) != NULL
+	if (age != TALLY_PG_AGE_SEALED || !is_left_out(table, *out_use, fields))
+		return age == TALLY_PG_AGE_SEALED &&
+			tally_pg_rewritten_is(reading->v, table->relation, xid)
 		    ? TALLY_PG_AGE_REWRITTEN
-		    : TALLY_PG_AGE_SEALED;
-	return was_covered(reading->table, *out_use, fields)
-	    ? TALLY_PG_AGE_NARROWED
-	    : TALLY_PG_AGE_LEFT_OUT;
+		    : age;
+	return was_covered(table, *out_use, fields) ? TALLY_PG_AGE_NARROWED
+						    : TALLY_PG_AGE_LEFT_OUT;
 }
 
 static void

@@ -320,17 +320,83 @@ bundle_record(struct tally_tiles *tiles, const struct tally_line *line)
 	tiles->bundle_len += 2 + len;
 }
 
+/* The line that the cursor found, whose header hashes to its hash. */
 static int
-take_record(struct tally_tiles *tiles, const struct tally_cursor *cursor,
-    const struct tally_record *record, struct tally_error *error)
+take_line(struct tally_tiles *tiles, const struct tally_cursor *cursor,
+    struct tally_error *error)
 {
-	bundle_record(tiles, &cursor->found.line);
+	const struct tally_line *line = &cursor->found.line;
+
+	bundle_record(tiles, line);
 	tiles->has_last = true;
-	tiles->last = record->hash;
+	tiles->last = line->hash;
 	tiles->last_at = cursor->found.at;
-	if (tiles->taken != NULL)
-		tiles->taken(tiles->arg, record);
-	return take_leaf(tiles, &record->hash, error);
+	return take_leaf(tiles, &line->hash, error);
+}
+
+/* The log's own records are looked at, and so checked in full. */
+static int
+give_own(struct tally_tiles *tiles, struct tally_cursor *cursor,
+    const char *text, size_t len, struct tally_error *error)
+{
+	static const char own[] = "tally:log";
+	const struct tally_header *header = &cursor->found.line.header;
+	struct tally_record record;
+	int result;
+
+	if (tiles->taken == NULL || header->chain_len != sizeof(own) - 1 ||
+	    memcmp(header->chain, own, sizeof(own) - 1) != 0)
+		return TALLY_OK;
+	result = tally_cursor_check_and_give(cursor, text, len, &record, error);
+	if (result == 0)
+		tiles->taken(tiles->arg, &record);
+	return result;
+}
+
+/*
+ * The next record: its header is hashed, which is all that the tree and the
+ * bundle hold.  Whether its event is what the header says is for a verifier.
+ */
+static int
+take_next(struct tally_tiles *tiles, struct tally_cursor *cursor,
+    struct tally_error *error)
+{
+	const char *text;
+	size_t len;
+	int result = tally_cursor_read(cursor, &text, &len, error);
+	struct tally_hash hash;
+
+	if (result == 0) {
+		hash = tally_line_header_hash(tiles->hasher,
+		    &cursor->found.line);
+		if (cursor->found.index != tiles->size ||
+		    !tally_hash_equal(&hash, &cursor->found.line.hash))
+			result = TALLY_END;
+	}
+	if (result == TALLY_END)
+		return tally_fail(error, TALLY_E_DAMAGED,
+		    "record %llu of the log cannot be read",
+		    (unsigned long long)tiles->size);
+	if (result == 0)
+		result = give_own(tiles, cursor, text, len, error);
+	return result == 0 ? take_line(tiles, cursor, error) : result;
+}
+
+/* The first one: the cursor goes there by the index. */
+static int
+take_first(struct tally_tiles *tiles, struct tally_cursor *cursor,
+    struct tally_error *error)
+{
+	struct tally_record record;
+	int result = tally_cursor_next(cursor, &record, error);
+
+	if (result == TALLY_END || (result == 0 && record.index != tiles->size))
+		return tally_fail(error, TALLY_E_DAMAGED,
+		    "record %llu of the log cannot be read",
+		    (unsigned long long)tiles->size);
+	if (result == 0 && tiles->taken != NULL)
+		tiles->taken(tiles->arg, &record);
+	return result == 0 ? take_line(tiles, cursor, error) : result;
 }
 
 /* Behind the last record that was taken, if the log still has that one. */
@@ -359,7 +425,6 @@ tally_tiles_take(struct tally_tiles *tiles, uint64_t size,
 		.to_index = size
 	};
 	struct tally_cursor *cursor;
-	struct tally_record record;
 	int result;
 
 	if (tiles->size == size && !tiles->has_last)
@@ -369,16 +434,10 @@ tally_tiles_take(struct tally_tiles *tiles, uint64_t size,
 		return result;
 	if (tiles->has_last)
 		result = stand_behind(tiles, cursor, error);
-	while (tiles->size < size && result == 0) {
-		result = tally_cursor_next(cursor, &record, error);
-		if (result == TALLY_END ||
-		    (result == 0 && record.index != tiles->size))
-			result = tally_fail(error, TALLY_E_DAMAGED,
-			    "record %llu of the log cannot be read",
-			    (unsigned long long)tiles->size);
-		if (result == 0)
-			result = take_record(tiles, cursor, &record, error);
-	}
+	else
+		result = take_first(tiles, cursor, error);
+	while (tiles->size < size && result == 0)
+		result = take_next(tiles, cursor, error);
 	tally_cursor_close(cursor);
 	return result;
 }

@@ -6,9 +6,9 @@
  * on each level of tiles the hashes of the one that is not full.  Together
  * these are the whole tree: the root of what was read is theirs.
  *
- * 1. Hashes of the records that are passed come from their lines, which were
- *    read and hashed.  Only the beginnings of the higher tiles come from the
- *    index, and a wrong one of these makes a wrong root.
+ * 1. Hashes of the records that are passed come from their lines, whose
+ *    headers were read and hashed.  Only the beginnings of the higher tiles
+ *    come from the index, and a wrong one of these makes a wrong root.
  * 2. A file appears whole, under its name, on stable storage, and keeps the
  *    bytes that it has: what is signed is what they say.
  */
@@ -45,7 +45,8 @@ struct tally_tiles {
 	bool has_last; /* the record that was taken last, and where it is */
 	struct tally_hash last;
 	struct tally_place last_at;
-	/* Called for each record that is taken; may be NULL. */
+	/* Called for each record of tally:log that is taken, at least; may be
+	 * NULL. */
 	tally_tiles_fn *taken;
 	void *arg;
 	struct tally_pending_tile pending[TALLY_TILES_PENDING];

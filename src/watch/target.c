@@ -68,6 +68,23 @@ is_name(const char *name)
 		"0123456789_-") == len;
 }
 
+/* The name of sink i in the configuration. */
+static const char *
+sink_name(const struct watch_target *target, size_t i)
+{
+	const char *name = member(
+	    json_array_get(json_object_get(target->config, "sinks"), i),
+	    "name");
+
+	return name == NULL ? "" : name;
+}
+
+static size_t
+sinks_of(const struct watch_target *target)
+{
+	return json_array_size(json_object_get(target->config, "sinks"));
+}
+
 static void
 read_state(struct watch_target *target)
 {
@@ -84,6 +101,11 @@ read_state(struct watch_target *target)
 		target->published_us = json_integer_value(json_object_get(state,
 		    "published_us"));
 	}
+	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
+	     i++)
+		target->compared[i] = (uint64_t)json_integer_value(
+		    json_object_get(json_object_get(state, "sinks"),
+			sink_name(target, i)));
 	json_decref(state);
 }
 
@@ -91,7 +113,7 @@ void
 watch_target_save(const struct watch_target *target)
 {
 	char root[TALLY_HASH_TEXT_SIZE];
-	json_t *state;
+	json_t *state, *sinks = json_object();
 	int failed;
 
 	tally_hash_format(&target->seen_root, root);
@@ -99,6 +121,11 @@ watch_target_save(const struct watch_target *target)
 	    (json_int_t)target->seen_size, "seen_root", root, "whole_us",
 	    (json_int_t)target->whole_us, "published_us",
 	    (json_int_t)target->published_us);
+	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
+	     i++)
+		(void)json_object_set_new(sinks, sink_name(target, i),
+		    json_integer((json_int_t)target->compared[i]));
+	(void)json_object_set_new(state, "sinks", sinks);
 	failed = watch_write_json(target->state_path, state);
 	json_decref(state);
 	if (failed != 0)

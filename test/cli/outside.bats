@@ -346,6 +346,8 @@ PY
   export GOFLAGS= HOME=$PWD
   go build -o interop "$SOURCE/test/interop/interop.go"
   make_signed 3
+  checkpoint >/dev/null
+  cp log/public/checkpoint old
   roots=()
   for more in 1 249 1 2 300 70000; do
     roots+=("$(checkpoint --json | jq -r '"\(.size):\(.root)"')")
@@ -356,6 +358,12 @@ PY
   run ./interop log/public "$(cat key.pub)" "${roots[@]}"
   [ "$status" -eq 0 ]
   [ "$output" = "accepted ${roots[-1]%%:*}" ]
+  tally consistency log old >proof
+  run ./interop consistency "$(cat key.pub)" proof
+  [ "$output" = "accepted 5 ${roots[-1]%%:*}" ]
+  sed '3s/^./x/' proof >bad
+  run ./interop consistency "$(cat key.pub)" bad
+  [ "$status" -ne 0 ]
   flip log/public/tile/0/005 77
   run ./interop log/public "$(cat key.pub)"
   [ "$status" -ne 0 ]

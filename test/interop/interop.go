@@ -4,6 +4,7 @@
 // golang.org/x/mod/sumdb, note and tlog.
 //
 //	interop PUBLIC VKEY [SIZE:HEX ...]
+//	interop consistency VKEY FILE
 //
 // It opens PUBLIC/checkpoint with the key, reads the tree from its tiles (tlog
 // checks each against the root), checks a record proof of every entry of the
@@ -133,8 +134,53 @@ func growth(old string, tree tlog.Tree, hashes tlog.HashReader) {
 	}
 }
 
+// consistency judges what "tally consistency" printed (doc/format.md, section
+// 9): a tree proof, and the two checkpoints that it is about.
+func consistency(name string, verifier note.Verifier) {
+	bytes, err := os.ReadFile(name)
+	if err != nil {
+		fail("consistency", err)
+	}
+	// The hashes, then text and signatures of each checkpoint.
+	parts := strings.Split(string(bytes), "\n\n")
+	if len(parts) != 6 || parts[5] != "" {
+		fail("consistency", fmt.Errorf("%d parts", len(parts)))
+	}
+	var proof tlog.TreeProof
+	for _, line := range strings.Split(parts[0], "\n")[1:] {
+		var hash tlog.Hash
+		raw, err := base64.StdEncoding.DecodeString(line)
+		if err != nil || copy(hash[:], raw) != len(hash) {
+			fail("consistency: "+line, err)
+		}
+		proof = append(proof, hash)
+	}
+	var trees [2]tlog.Tree
+	for i := range trees {
+		opened, err := note.Open([]byte(parts[1+2*i]+"\n\n"+parts[2+2*i]+"\n"),
+			note.VerifierList(verifier))
+		if err != nil {
+			fail("consistency: note", err)
+		}
+		trees[i] = parse(opened.Text)
+	}
+	err = tlog.CheckTree(proof, trees[1].N, trees[1].Hash, trees[0].N, trees[0].Hash)
+	if err != nil {
+		fail("consistency", err)
+	}
+	fmt.Println("accepted", trees[0].N, trees[1].N)
+}
+
 func main() {
 	public := os.Args[1]
+	if public == "consistency" {
+		verifier, err := note.NewVerifier(os.Args[2])
+		if err != nil {
+			fail("key", err)
+		}
+		consistency(os.Args[3], verifier)
+		return
+	}
 	verifier, err := note.NewVerifier(os.Args[2])
 	if err != nil {
 		fail("key", err)
