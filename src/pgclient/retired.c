@@ -109,13 +109,15 @@ find(const struct tally_pg_verifier *v, uint32_t relation)
 	return found;
 }
 
-bool
-tally_pg_rewritten_is(const struct tally_pg_verifier *v, uint32_t relation,
-    uint32_t xmin)
+enum tally_pg_age
+tally_pg_rewritten_age(const struct tally_pg_verifier *v, uint32_t relation,
+    uint32_t xmin, enum tally_pg_age age)
 {
 	const struct tally_pg_rewritten *found = find(v, relation);
 
-	return found != NULL && found->xmin == xmin;
+	if (age == TALLY_PG_AGE_SEALED && found != NULL && found->xmin == xmin)
+		return TALLY_PG_AGE_REWRITTEN;
+	return age;
 }
 
 /* Of a table the last one counts. */
@@ -157,20 +159,24 @@ tally_pg_rewritten_tell(struct tally_pg_verifier *v)
 {
 	for (const struct tally_pg_rewritten *this = v->rewritten; this != NULL;
 	     this = this->next) {
-		struct tally_pg_subject subject = { .chain = TALLY_PG_LOG_CHAIN,
+		struct tally_pg_subject subject = {
+			.chain = TALLY_PG_LOG_CHAIN,
 			.seq = this->seq,
-			.source = this->label };
+			.source = this->label,
+		};
 
 		if (this->found > this->rows)
 			tally_pg_tell(v, TALLY_UNSEALED, &subject,
 			    "no record seals %lld rows of table \"%s\","
-			    " of which %lld at most needed none when it was rewritten",
+			    " of which %lld at most needed none when it was"
+			    " rewritten",
 			    (long long)this->found, this->table,
 			    (long long)this->rows);
 		else if (this->found > 0)
 			tally_pg_tell(v, TALLY_NOT_JUDGED, &subject,
 			    "no record seals %lld rows of table \"%s\","
-			    " which may have needed none when it was rewritten",
+			    " which may have needed none when it was"
+			    " rewritten",
 			    (long long)this->found, this->table);
 	}
 }

@@ -6,6 +6,7 @@
 #ifndef TALLY_PGCLIENT_RETIRED_H
 #define TALLY_PGCLIENT_RETIRED_H
 
+#include "pgclient/sources.h"
 #include "pgclient/verifier.h"
 
 /* Records of a chain whose rows may be gone. */
@@ -42,10 +43,10 @@ bool
 tally_pg_retired_has(const struct tally_pg_verifier *v, int64_t chain,
     int64_t seq);
 
-/* Has the row its xmin from a rewriting?  Any worker. */
-bool
-tally_pg_rewritten_is(const struct tally_pg_verifier *v, uint32_t relation,
-    uint32_t xmin);
+/* The age, unless the row has its xmin from a rewriting.  Any worker. */
+enum tally_pg_age
+tally_pg_rewritten_age(const struct tally_pg_verifier *v, uint32_t relation,
+    uint32_t xmin, enum tally_pg_age age);
 
 /* A row without a record that has; true: it is told by itself. */
 bool

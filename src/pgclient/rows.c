@@ -415,13 +415,10 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 	if (age == TALLY_PG_AGE_LEGACY && table->source->eras != NULL &&
 	    !was_covered(table, NULL, fields))
 		return TALLY_PG_AGE_LEFT_OUT;
-	if (age != TALLY_PG_AGE_SEALED || !is_left_out(table, *out_use, fields))
-		return age == TALLY_PG_AGE_SEALED &&
-			tally_pg_rewritten_is(reading->v, table->relation, xid)
-		    ? TALLY_PG_AGE_REWRITTEN
-		    : age;
-	return was_covered(table, *out_use, fields) ? TALLY_PG_AGE_NARROWED
-						    : TALLY_PG_AGE_LEFT_OUT;
+	if (age == TALLY_PG_AGE_SEALED && is_left_out(table, *out_use, fields))
+		return was_covered(table, *out_use, fields)
+		    ? TALLY_PG_AGE_NARROWED : TALLY_PG_AGE_LEFT_OUT;
+	return tally_pg_rewritten_age(reading->v, table->relation, xid, age);
 }
 
 static void
