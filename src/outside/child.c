@@ -149,6 +149,27 @@ listen_to(struct stream streams[2], int64_t until_ms)
 	return true;
 }
 
+/* Its status; one that closed its ends and goes on must end in time, too. */
+static int
+finish(pid_t pid, int64_t until_ms, bool *in_time)
+{
+	const struct timespec pause = { 0, 2000000 };
+	int status = 0;
+
+	while (*in_time) {
+		pid_t done = waitpid(pid, &status, WNOHANG);
+
+		if (done == pid || (done < 0 && errno != EINTR))
+			return status;
+		*in_time = now_ms() < until_ms;
+		(void)nanosleep(&pause, NULL);
+	}
+	(void)kill(-pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	return status;
+}
+
 /* ---- the call --------------------------------------------------------- */
 
 static int
@@ -179,6 +200,7 @@ tally_child_run(const char *const *argv, unsigned timeout_s, size_t max,
 	int pipes[4] = { -1, -1, -1, -1 };
 	struct stream streams[2] = { { .max = max }, { .max = SAID_MAX } };
 	int failed = make_pipes(pipes), status = 0, result;
+	int64_t until_ms = now_ms() + (int64_t)timeout_s * 1000;
 	bool in_time = true;
 	pid_t pid = 0;
 
@@ -190,15 +212,12 @@ tally_child_run(const char *const *argv, unsigned timeout_s, size_t max,
 	for (int i = 0; i < 2; i++)
 		streams[i].fd = pipes[2 * i];
 	if (failed == 0)
-		in_time = listen_to(streams,
-		    now_ms() + (int64_t)timeout_s * 1000);
+		in_time = listen_to(streams, until_ms);
 	for (int i = 0; i < 2; i++)
 		if (streams[i].fd >= 0)
 			(void)close(streams[i].fd);
-	if (pid > 0 && !in_time)
-		(void)kill(-pid, SIGKILL);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
+	if (pid > 0)
+		status = finish(pid, until_ms, &in_time);
 	if (failed != 0)
 		result = tally_outside_fail(error, failed, "cannot run \"%s\"",
 		    argv[0]);

@@ -157,8 +157,9 @@ walk(struct making *m, const struct tally_changed *changed, bool count,
 }
 
 static int
-check_note(const struct tally_log *log, const char *note, size_t len,
-    uint64_t since, struct tally_checkpoint *out, struct tally_error *error)
+check_note(const struct tally_log *log, const struct tally_signer *signer,
+    const char *note, size_t len, uint64_t since, struct tally_checkpoint *out,
+    struct tally_error *error)
 {
 	struct tally_note parsed;
 
@@ -167,6 +168,12 @@ check_note(const struct tally_log *log, const char *note, size_t len,
 	    tally_checkpoint_parse(parsed.text.at, parsed.text.len, out) != 0)
 		return tally_fail(error, TALLY_E_FORMAT,
 		    "what is to go out is no checkpoint");
+	/* Whoever can replace public/checkpoint: we do not vouch for it. */
+	if (tally_note_check(&parsed, &signer->vkey, NULL) != TALLY_SIGNED)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the checkpoint is not signed by the key \"%s\"; nothing"
+		    " goes out",
+		    signer->vkey.name);
 	if (strcmp(out->origin, log->identity.origin) != 0 || since > out->size)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the checkpoint is of \"%s\", size %llu, and the log is"
@@ -184,7 +191,8 @@ tally_dispatch_make(struct tally_log *log, struct tally_signer *signer,
 	struct tally_changed changed = { 0 };
 	struct tally_checkpoint checkpoint;
 	struct making *m;
-	int result = check_note(log, note, note_len, since, &checkpoint, error);
+	int result = check_note(log, signer, note, note_len, since, &checkpoint,
+	    error);
 
 	if (result != 0)
 		return result;

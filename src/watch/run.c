@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct daemon {
+	int lock; /* of the state's directory */
 	bool outside;
 	json_t *config;
 	const char *state_dir;
@@ -206,8 +208,25 @@ close_daemon(struct daemon *daemon)
 	if (daemon->alerts.list != NULL)
 		watch_alerts_close(&daemon->alerts);
 	free(daemon->metrics);
+	if (daemon->lock >= 0)
+		(void)close(daemon->lock);
 	json_decref(daemon->config);
 	(void)pthread_mutex_destroy(&daemon->mutex);
+}
+
+/* Two daemons with one state would each forget what the other told. */
+static int
+lock_state(struct daemon *daemon, char why[WATCH_WHY_SIZE])
+{
+	daemon->lock = open(daemon->state_dir,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (daemon->lock >= 0 && flock(daemon->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	(void)snprintf(why, WATCH_WHY_SIZE,
+	    errno == EWOULDBLOCK ? "another daemon has the state \"%s\""
+				 : "cannot lock the state \"%s\"",
+	    daemon->state_dir);
+	return -1;
 }
 
 static int
@@ -218,6 +237,7 @@ open_daemon(struct daemon *daemon, const char *path, bool outside,
 
 	memset(daemon, 0, sizeof(*daemon));
 	daemon->outside = outside;
+	daemon->lock = -1;
 	(void)pthread_mutex_init(&daemon->mutex, NULL);
 	if (load_config(path, &daemon->config, &daemon->state_dir, why) != 0)
 		return -1;
@@ -233,7 +253,8 @@ open_daemon(struct daemon *daemon, const char *path, bool outside,
 		    daemon->state_dir, strerror(errno));
 		return -1;
 	}
-	if (check_ways(json_object_get(config, "alerts"), why) != 0 ||
+	if (lock_state(daemon, why) != 0 ||
+	    check_ways(json_object_get(config, "alerts"), why) != 0 ||
 	    watch_alerts_open(&daemon->alerts, daemon->state_dir, why) != 0 ||
 	    open_targets(daemon, why) != 0)
 		return -1;

@@ -19,7 +19,7 @@ load helper
   run --separate-stderr tally --help
   expect 0
   commands=$(printf '%s\n' "$output" | sed -n 's/^  \([a-z]*\)  .*/\1/p')
-  [ "$(echo $commands)" = "init append head log verify diagnose profile prove check consistency stat key checkpoint publish sink restore adopt witness pg" ]
+  [ "$(echo $commands)" = "init append head log verify diagnose profile prove check consistency stat key checkpoint publish sink restore adopt watch witness pg" ]
   for command in $commands; do
     run --separate-stderr tally "$command" --help
     expect 0

@@ -204,6 +204,19 @@ prove_sink() {
   expect 3
 }
 
+@test "a checkpoint that the key did not sign does not go out" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  head -n 4 log/public/checkpoint >unsigned
+  printf '\xe2\x80\x94 example.org/audit %s\n' \
+    "$(head -c 68 /dev/zero | base64 -w 0)" >>unsigned
+  cp unsigned log/public/checkpoint
+  run --separate-stderr send
+  expect 2 "" 'tally: the checkpoint is not signed by the key'`
+    `' "example.org/audit"; nothing goes out'
+  [ ! -e heads ]
+}
+
 @test "a sink that fails does not stop the others, and catches up" {
   make_signed
   mkdir gone

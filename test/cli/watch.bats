@@ -192,6 +192,8 @@ roll_back() {
   if command -v promtool >/dev/null; then
     promtool check metrics <metrics
   fi
+  run --separate-stderr once
+  expect 2 "" 'tally: another daemon has the state "state"'
   # Nonsense leaves the old configuration in force.
   cp watch.json good.json
   echo '{' >watch.json
