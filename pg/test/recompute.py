@@ -270,6 +270,8 @@ class Judge:
         self.epochs = {}
         self.eras = {}
         self.trackings = {}
+        self.retired = set()
+        self.rewritten = set()
         self.origins = []
         self.place = 0
 
@@ -376,10 +378,32 @@ class Judge:
             self.begin_tracking(Tracking(record.event_id, members))
         elif kind == "untrack":
             self.end_tracking(members)
+        elif kind == "retire":
+            self.retire(members)
+        elif kind == "rewrite":
+            self.rewrite(members)
         elif kind == "origin":
             self.move(record, Origin(members))
         else:
             raise Malformed(f"{kind} is unknown")
+
+    def retire(self, members):
+        """The rows of these records go."""
+        check_members(members, {"chains": list, "label": str,
+                                "partition": str, "relation": int,
+                                "rows": int, "table": str}, ())
+        for chain in members["chains"]:
+            check_members(chain, {"chain": str, "seqs": list}, ())
+            for first, last in chain["seqs"]:
+                self.retired.update((chain["chain"], seq)
+                                    for seq in range(first, last + 1))
+
+    def rewrite(self, members):
+        """All rows have this xmin, and some may be without a record."""
+        check_members(members, {"label": str, "relation": int, "rows": int,
+                                "table": str, "xid": str}, ())
+        if members["rows"] > 0:
+            self.rewritten.add(decimal(members["xid"]))
 
     def epoch_of(self, relation, place):
         """The one that is in force."""
@@ -626,6 +650,9 @@ class Judge:
         self.judge_sealed(epoch, then, records)
 
     def judge_unsealed(self, row):
+        if row[0][1].xmin in self.rewritten:
+            self.unjudged += 1
+            return
         for epoch, then in row:
             if epoch.covers(then.xmin) and then.wanted:
                 self.differs("row", f'table "{epoch.label}"',
@@ -674,6 +701,8 @@ class Judge:
     def judge_gone(self, records):
         """No row answers to these."""
         last = records[-1]
+        if (last.chain, last.seq) in self.retired:
+            return
         if not self.is_deletion(last) and self.base_of(last).end is None:
             self.differs("row", last.place(), f"no row {last.key!r} is there")
         self.unjudged += sum(r.event_id is None for r in records)

@@ -418,6 +418,8 @@ diagnose(struct diagnosing *d, const struct foreign_options *where)
 
 	result = foreign_open(&foreign, where, &error);
 	if (result == 0)
+		foreign_warn(&foreign);
+	if (result == 0)
 		result = tally_profile_diagnose(foreign.profile,
 		    &foreign.source, &how, &diagnosis, &error);
 	foreign_close(&foreign);

@@ -73,6 +73,8 @@ verify_foreign(const struct settings *settings, const char *path,
 
 	where.path = path;
 	result = foreign_open(&foreign, &where, error);
+	if (result == 0 && !settings->quiet)
+		foreign_warn(&foreign);
 	if (result == 0)
 		result = tally_profile_verify(foreign.profile, &foreign.source,
 		    how, verdict, error);

@@ -44,7 +44,7 @@ const struct command command_watch = {
 	.about =
 	    "For each log of the configuration, every interval: publishes a"
 	    " checkpoint, sends\nit to the sinks, verifies what is new, holds"
-	    " the log against the sinks, and, on a\nschedule, verifies the"
+	    " the log against the sinks, and on a\nschedule, verifies the"
 	    " whole.  What is wrong becomes an alert, which is repeated\nuntil"
 	    " somebody acknowledged it.  SIGHUP reads the configuration again.",
 	.options = options,

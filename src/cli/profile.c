@@ -234,6 +234,18 @@ foreign_open(struct foreign *foreign, const struct foreign_options *options,
 }
 
 void
+foreign_warn(const struct foreign *foreign)
+{
+	struct tally_profile_about about;
+
+	tally_profile_describe(foreign->profile, &about);
+	if (about.confidence != NULL)
+		complain("the profile \"%s\" is %s: its rule is a guess that"
+			 " no record of the system has borne out yet",
+		    about.name, about.confidence);
+}
+
+void
 foreign_close(struct foreign *foreign)
 {
 	tally_pg_query_close(foreign->query);

@@ -64,6 +64,10 @@ int
 foreign_open(struct foreign *foreign, const struct foreign_options *options,
     struct tally_error *error);
 
+/* Says so if the profile is a guess. */
+void
+foreign_warn(const struct foreign *foreign);
+
 void
 foreign_close(struct foreign *foreign);
 

@@ -477,3 +477,71 @@ tally_pg_untrack_parse(struct tally_pg_arena *arena, const char *event,
 {
 	return parse_detach(arena, event, len, "{\"untrack\":{\"label\":");
 }
+
+/* ---- retire and rewrite ------------------------------------------------- */
+
+bool
+tally_pg_rewrite_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len, struct tally_pg_rewrite *out)
+{
+	struct reader reader = { arena, event, event + len };
+
+	return begins(event, len, "{\"rewrite\":") &&
+	    read_string(&reader, "{\"rewrite\":{\"label\":", &out->label) &&
+	    read_relation(&reader, &out->relation) &&
+	    read_number(&reader, ",\"rows\":", INT64_MAX, &out->rows) &&
+	    read_string(&reader, ",\"table\":", &out->table) &&
+	    read_uint64(&reader, ",\"xid\":", &out->xid) &&
+	    skip(&reader, "}}") && reader.p == reader.end;
+}
+
+struct taking {
+	int (*take)(void *arg, const char *chain, int64_t first, int64_t last);
+	void *arg;
+};
+
+/* TALLY_END: malformed. */
+static int
+read_ranges(struct reader *reader, const struct taking *taking)
+{
+	const char *chain;
+	int64_t first, last;
+	int result;
+
+	if (!read_string(reader, "{\"chain\":", &chain) ||
+	    !skip(reader, ",\"seqs\":["))
+		return TALLY_END;
+	do {
+		if (!read_number(reader, "[", INT64_MAX, &first) ||
+		    !read_number(reader, ",", INT64_MAX, &last) ||
+		    !skip(reader, "]"))
+			return TALLY_END;
+		result = taking->take(taking->arg, chain, first, last);
+		if (result != 0)
+			return result;
+	} while (skip(reader, ","));
+	return skip(reader, "]}") ? 0 : TALLY_END;
+}
+
+int
+tally_pg_retire_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len,
+    int (*take)(void *arg, const char *chain, int64_t first, int64_t last),
+    void *arg)
+{
+	struct reader reader = { arena, event, event + len };
+	const struct taking taking = { take, arg };
+	int result;
+
+	if (!begins(event, len, "{\"retire\":") ||
+	    !skip(&reader, "{\"retire\":{\"chains\":["))
+		return TALLY_END;
+	if (skip(&reader, "],"))
+		return 0;
+	do {
+		result = read_ranges(&reader, &taking);
+		if (result != 0)
+			return result;
+	} while (skip(&reader, ","));
+	return skip(&reader, "],") ? 0 : TALLY_END;
+}

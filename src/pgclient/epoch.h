@@ -75,6 +75,30 @@ struct tally_pg_detach *
 tally_pg_detach_parse(struct tally_pg_arena *arena, const char *event,
     size_t len);
 
+/* What "rewrite" says: all rows of a table have this xid. */
+struct tally_pg_rewrite {
+	uint32_t relation;
+	const char *label;
+	const char *table;
+	int64_t rows; /* that may be without a record */
+	uint64_t xid;
+};
+
+bool
+tally_pg_rewrite_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len, struct tally_pg_rewrite *out);
+
+/*
+ * Reads "retire", and passes on the records of each chain, from first to last;
+ * returns what take does.  TALLY_END: it is of another kind, or malformed, and
+ * then some may have been passed on.
+ */
+int
+tally_pg_retire_parse(struct tally_pg_arena *arena, const char *event,
+    size_t len,
+    int (*take)(void *arg, const char *chain, int64_t first, int64_t last),
+    void *arg);
+
 /* An era, under which old rows of an attached table were sealed. */
 struct tally_pg_epoch *
 tally_pg_era_parse(struct tally_pg_arena *arena, const char *event, size_t len);

@@ -17,6 +17,7 @@
 #include "core/fail.h"
 #include "pgclient/key.h"
 #include "pgclient/render.h"
+#include "pgclient/retired.h"
 
 /* ---- does a record hold for a row? ------------------------------------ */
 
@@ -178,6 +179,10 @@ tell_unproven(struct tally_pg_key *group, const struct tally_pg_member *this,
 	/* It may be among what the server would not give (O4). */
 	if (source->blind != NULL)
 		return;
+	/* Its row went with a partition; should it be there, it is judged. */
+	if (other == NULL && !member_has(this, TALLY_PG_IS_DELETION) &&
+	    tally_pg_retired_has(v, this->item.chain->seen.id, this->item.seq))
+		return;
 	if (member_has(this, TALLY_PG_IS_DELETION))
 		tally_pg_tell(v, TALLY_INSERTED, &subject,
 		    "it deletes a row of a table that is append-only");
@@ -315,6 +320,9 @@ tally_pg_key_tell_row(struct tally_pg_verifier *v,
 	if (source->blind != NULL ||
 	    (v->chains.only != NULL && row->item.chain != v->chains.only))
 		return;
+	if (row->item.age == TALLY_PG_AGE_REWRITTEN &&
+	    !tally_pg_rewritten_take(v, row->item.relation))
+		return;
 	switch (row->item.age) {
 	case TALLY_PG_AGE_LEGACY:
 		source->legacy += v->chains.only == NULL;
@@ -332,6 +340,7 @@ tally_pg_key_tell_row(struct tally_pg_verifier *v,
 		    " attached again",
 		    (long long)row->item.use->detach_seq);
 		break;
+	case TALLY_PG_AGE_REWRITTEN:
 	case TALLY_PG_AGE_SEALED:
 		tally_pg_tell(v, TALLY_UNSEALED, &subject,
 		    "no record seals the row, which was written after"

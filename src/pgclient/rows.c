@@ -16,6 +16,7 @@
 #include "pgclient/condition.h"
 #include "pgclient/match.h"
 #include "pgclient/render.h"
+#include "pgclient/retired.h"
 #include "pgclient/rows.h"
 #include "pgclient/shape.h"
 
@@ -401,24 +402,23 @@ static enum tally_pg_age
 judge_age(const struct reading *reading, const struct tally_pg_field *fields,
     struct tally_pg_use **out_use)
 {
+	const struct table *table = reading->table;
 	char xmin[16] = "";
 	enum tally_pg_age age;
+	uint32_t xid;
 
 	if (fields[1].at != NULL && fields[1].len < sizeof(xmin))
 		memcpy(xmin, fields[1].at, fields[1].len);
-	age = tally_pg_age_judge(reading->v, reading->table->source,
-	    (uint32_t)strtoul(xmin, NULL, 10), out_use);
+	xid = (uint32_t)strtoul(xmin, NULL, 10);
+	age = tally_pg_age_judge(reading->v, table->source, xid, out_use);
 	/* Where old rows are sealed it leaves out some of them as well. */
-	if (age == TALLY_PG_AGE_LEGACY &&
-	    reading->table->source->eras != NULL &&
-	    !was_covered(reading->table, NULL, fields))
+	if (age == TALLY_PG_AGE_LEGACY && table->source->eras != NULL &&
+	    !was_covered(table, NULL, fields))
 		return TALLY_PG_AGE_LEFT_OUT;
-	if (age != TALLY_PG_AGE_SEALED ||
-	    !is_left_out(reading->table, *out_use, fields))
-		return age;
-	return was_covered(reading->table, *out_use, fields)
-	    ? TALLY_PG_AGE_NARROWED
-	    : TALLY_PG_AGE_LEFT_OUT;
+	if (age == TALLY_PG_AGE_SEALED && is_left_out(table, *out_use, fields))
+		return was_covered(table, *out_use, fields)
+		    ? TALLY_PG_AGE_NARROWED : TALLY_PG_AGE_LEFT_OUT;
+	return tally_pg_rewritten_age(reading->v, table->relation, xid, age);
 }
 
 static void

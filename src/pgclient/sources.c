@@ -9,6 +9,7 @@
 #include "core/fail.h"
 #include "pgclient/entries.h"
 #include "pgclient/eras.h"
+#include "pgclient/retired.h"
 #include "pgclient/sources.h"
 #include "pgclient/tracked.h"
 
@@ -43,6 +44,7 @@ tally_pg_sources_open(struct tally_pg_verifier *v, struct tally_error *error)
 void
 tally_pg_sources_close(struct tally_pg_verifier *v)
 {
+	tally_pg_retired_close(v);
 	if (v->sources == NULL)
 		return;
 	for (struct tally_pg_source *s = v->sources->all; s != NULL;
@@ -386,11 +388,19 @@ replay(struct tally_pg_verifier *v)
 		else if (detach != NULL)
 			end_epochs(v, NULL, detach->label, entry->seq,
 			    detach->xid, detach->since);
-		else if (!is_known(entry))
+		if (epoch != NULL || era != NULL || detach != NULL)
+			continue;
+		result = tally_pg_retired_replay(v, entry->seq, entry->event,
+		    entry->event_len);
+		if (result != TALLY_END)
+			continue;
+		result = 0;
+		if (!is_known(entry))
 			tally_pg_tell(v, TALLY_NOT_JUDGED, &subject,
 			    "its event is of a kind that this version does not"
 			    " know, and may change how others are judged");
 	}
+	tally_pg_retired_sort(v);
 	return result;
 }
 

@@ -63,6 +63,7 @@ enum tally_pg_age {
 	TALLY_PG_AGE_BETWEEN,    /* written while the table was detached */
 	TALLY_PG_AGE_AFTER,      /* likewise, and it is */
 	TALLY_PG_AGE_UNKNOWN,
+	TALLY_PG_AGE_REWRITTEN, /* likewise, since its table was rewritten */
 };
 
 struct tally_pg_source {

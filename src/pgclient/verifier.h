@@ -31,6 +31,8 @@ struct tally_pg_links;
 struct tally_pg_match;
 struct tally_pg_outside;
 struct tally_pg_pairs;
+struct tally_pg_retired;
+struct tally_pg_rewritten;
 struct tally_pg_sources;
 
 /* What the server is, and which tally it has. */
@@ -68,6 +70,10 @@ struct tally_pg_verifier {
 	struct tally_pg_pairs *pairs;
 	struct tally_pg_kept *kept;
 	struct tally_pg_outside *outside;
+	struct tally_pg_retired *retired; /* sorted */
+	size_t nretired;
+	size_t retired_capacity;
+	struct tally_pg_rewritten *rewritten;
 	bool is_exporting; /* rows are wanted for their events */
 };
 

@@ -28,6 +28,7 @@
 #include "pgclient/links.h"
 #include "pgclient/match.h"
 #include "pgclient/outside.h"
+#include "pgclient/retired.h"
 #include "pgclient/rows.h"
 #include "pgclient/session.h"
 #include "pgclient/tracked.h"
@@ -364,8 +365,10 @@ judge_rows(struct tally_pg_verifier *v, struct tally_error *error)
 	for (source = v->sources->all; result == 0 && source != NULL;
 	     source = source->next)
 		tell_source(v, source);
-	if (result == 0)
+	if (result == 0) {
+		tally_pg_rewritten_tell(v);
 		tally_pg_sources_tell_unknown(v);
+	}
 	return result;
 }
 

@@ -530,5 +530,10 @@ tally_publish(const char *dir, const struct tally_publish_options *options,
 		result = tally_log_close(log, error);
 	else
 		(void)tally_log_close(log, NULL);
+	if (result != 0) {
+		/* It went out, but the caller is told that it failed. */
+		tally_sys_free(out->note);
+		out->note = NULL;
+	}
 	return result;
 }

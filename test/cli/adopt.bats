@@ -152,15 +152,12 @@ before    by their own hashes, but for 1 findings that the log holds' ]]
 
 @test "it goes on where it was killed, and adopts everything once" {
   make_chain 20000
-  tries=0
-  while [ "$(tally log log --chain vouch 2>/dev/null | wc -l)" -lt 79 ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 300 ]
+  for tries in $(seq 60); do
     "$TALLY" adopt chain --profile vouch --into log --apply >/dev/null 2>&1 &
-    sleep "0.0$((tries % 8))"
+    sleep "0.0$((tries % 10))"
     kill -9 $! 2>/dev/null || true
     wait $! || true
-  done
+  done 2>/dev/null
   adopt --apply >/dev/null
   [ "$(parts | jq -r '.records[][1]' | cmp - <(jq -r .hash chain))" = '' ]
   held 0 20000

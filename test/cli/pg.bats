@@ -373,6 +373,42 @@ unverifiable
     'tally: no right to read the tables of schema tally: GRANT tally_reader and SELECT ON ALL TABLES IN SCHEMA tally to the role, and SELECT on the attached tables'
 }
 
+@test "partitions that were retired, tables that were rewritten" {
+  server '
+    found() { tally pg verify $DB --json | jq -c ".findings[] | [.kind, .chain, .seq, .detail]"; }
+    sql <<SQL
+CREATE EXTENSION tally;
+CREATE TABLE p (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (2);
+CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (2) TO (3);
+CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (3) TO (4);
+SELECT tally.attach(\$\$p\$\$, chain_by => \$\$at\$\$);
+INSERT INTO p SELECT g, 1 + g % 3 FROM generate_series(1, 9) g;
+CREATE TABLE r (id int PRIMARY KEY, note int);
+INSERT INTO r VALUES (-1), (-2);
+SELECT tally.attach(\$\$r\$\$, exclude => \$\${note}\$\$);
+INSERT INTO r VALUES (1), (2);
+SELECT tally.retire(\$\$p1\$\$);
+SELECT tally.retire(\$\$p2\$\$);
+DROP TABLE p1;
+SET tally.ddl = seal;
+ALTER TABLE r ALTER note TYPE bigint;
+SQL
+    found
+    echo "SET session_replication_role = replica; INSERT INTO r VALUES (3);" | sql
+    found | grep unsealed
+    echo "SET tally.ddl = seal; ALTER TABLE r ALTER note TYPE int;" | sql
+    found
+    { event_triggers DISABLE; echo "DROP TABLE p3;"; event_triggers "ENABLE ALWAYS"; } | sql
+    found | grep missing | sort'
+  expect 0 '["unverifiable","tally:log",6,"no record seals 2 rows of table \"public.r\", which may have needed none when it was rewritten"]
+["unsealed","r",null,"no record seals the row, which was written after tally:log/7 had attached the table"]
+["unsealed","tally:log",8,"no record seals 3 rows of table \"public.r\", of which 2 at most needed none when it was rewritten"]
+["missing","p/3",1,"its row is not there"]
+["missing","p/3",2,"its row is not there"]
+["missing","p/3",3,"its row is not there"]'
+}
+
 @test "beside writers the snapshot is one" {
   server '
     tables | sql

@@ -284,6 +284,8 @@ breeze2() { # CHAIN
 @test "SciDEX: both candidates, each by its own value of the parameter only" {
   records scidex '.candidate_int8_be[]' >chain
   judged 0 scidex 3
+  [ "$stderr" = "tally: the profile \"scidex\" is unconfirmed: its rule is a"`
+    `" guess that no record of the system has borne out yet" ]
   judged 3 scidex,seq=decimal 3 'unverifiable null'
   records scidex '.candidate_decimal_ascii[]' >chain
   judged 3 scidex 3 'unverifiable null'

@@ -43,6 +43,17 @@ sub finds
 	return;
 }
 
+# Somebody who turns off what would refuse it.
+sub rename_in
+{
+	my ($dbname, $sql) = @_;
+
+	$node->safe_psql($dbname, "ALTER EVENT TRIGGER tally_ddl_start DISABLE; ALTER EVENT TRIGGER tally_ddl_end DISABLE");
+	$node->safe_psql($dbname, $sql);
+	$node->safe_psql($dbname, "ALTER EVENT TRIGGER tally_ddl_start ENABLE ALWAYS; ALTER EVENT TRIGGER tally_ddl_end ENABLE ALWAYS");
+	return;
+}
+
 sub attach_event
 {
 	my ($dbname, $label) = @_;
@@ -107,22 +118,22 @@ finds('forged', q{DELETE FROM rows_of WHERE id = 4}, q{INSERT INTO rows_of VALUE
 # before would look changed.
 move('one', 'two');
 $node->safe_psql('two', q{INSERT INTO rows_of VALUES (11, 'sad', '(1,more)', 'x')});
-$node->safe_psql('two', q{
+rename_in('two', q{
 	ALTER TYPE mood RENAME VALUE 'sad' TO 'tmp';
 	ALTER TYPE mood RENAME VALUE 'ok' TO 'sad';
 	ALTER TYPE mood RENAME VALUE 'tmp' TO 'ok'});
 my $swapped = says($node, 'two');
 unlike($swapped, qr/content-altered|missing|unsealed/, 'two, values renamed: nobody is accused');
-like($swapped, qr/^unverifiable rows_of 4 records cannot be compared with their rows: the type of column "m" of table "public\.rows_of" calls "ok" now what was "sad"$/m,
+like($swapped, qr/^unverifiable rows_of \d+ records cannot be compared with their rows: the type of column "m" of table "public\.rows_of" calls "ok" now what was "sad"$/m,
 	'two, values renamed: and it says why');
-$node->safe_psql('two', q{
+rename_in('two', q{
 	ALTER TYPE mood RENAME VALUE 'sad' TO 'tmp';
 	ALTER TYPE mood RENAME VALUE 'ok' TO 'sad';
 	ALTER TYPE mood RENAME VALUE 'tmp' TO 'ok'});
 is(says($node, 'two'), '', 'two, and renamed back: nothing');
 
 # Columns change their names for one another, and then it moves again.
-$node->safe_psql('two', q{
+rename_in('two', q{
 	ALTER TABLE rows_of ADD extra text;
 	ALTER TABLE rows_of DROP COLUMN extra;
 	ALTER TABLE rows_of RENAME note TO remark;
