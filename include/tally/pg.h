@@ -121,8 +121,8 @@ struct tally_pg_carried {
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_pg_carry(const char *conninfo,
-    const struct tally_pg_carry_options *options,
-    struct tally_pg_carried *out, struct tally_error *error);
+    const struct tally_pg_carry_options *options, struct tally_pg_carried *out,
+    struct tally_error *error);
 
 /* What tally is in a database, and what state it is in. */
 struct tally_pg_state {
@@ -189,11 +189,13 @@ struct tally_pg_adoption {
 };
 
 struct tally_pg_adopted {
-	bool attached;   /* the table is */
-	bool sealed;     /* its rows of before are */
-	bool told;       /* what was found is */
-	char label[256]; /* of the attachment */
-	char chain[320]; /* where what was found is told: "adopted/<label>" */
+	bool attached;     /* the table is */
+	bool sealed;       /* its rows of before are */
+	bool told;         /* what was found is */
+	uint64_t findings; /* if so, how many */
+	char time[32];     /* and when, RFC 3339 */
+	char label[256];   /* of the attachment */
+	char chain[320];   /* where what was found is told: "adopted/<label>" */
 };
 
 /*
