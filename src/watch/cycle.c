@@ -10,20 +10,9 @@
 
 #include <tally/proof.h>
 
-#include "watch/target.h"
+#include "watch/cycle.h"
 
 #define DETAIL_MAX 640
-
-struct cycle {
-	struct watch_target *target;
-	const struct watch_times *times;
-	const atomic_bool *stop;
-	int64_t begin_us, slice_end_us;
-	const char *sink; /* whose findings come in */
-	bool is_broken;   /* something that went out is not there */
-	bool is_partial;  /* something could not be asked */
-	bool whole_done;  /* a whole verification was finished */
-};
 
 /* ---- alerts ----------------------------------------------------------- */
 
@@ -39,8 +28,8 @@ trouble(struct cycle *cycle, const char *kind, const char *sink,
 	watch_alerts_raise(cycle->target->alerts, &what);
 }
 
-static void
-fail(struct cycle *cycle, const char *doing, int result,
+void
+watch_cycle_fail(struct cycle *cycle, const char *doing, int result,
     const struct tally_error *error)
 {
 	char text[DETAIL_MAX];
@@ -51,6 +40,14 @@ fail(struct cycle *cycle, const char *doing, int result,
 	cycle->target->failures++;
 	cycle->is_partial = true;
 	trouble(cycle, WATCH_FAILED, NULL, text);
+}
+
+/* The same of the log itself. */
+static void
+fail(struct cycle *cycle, const char *doing, int result,
+    const struct tally_error *error)
+{
+	watch_cycle_fail(cycle, doing, result, error);
 	/* The next cycle begins with handles that are new. */
 	if (result == TALLY_E_SWAPPED || result == TALLY_E_POISONED ||
 	    result == TALLY_E_IO)
@@ -70,8 +67,8 @@ broken(struct cycle *cycle, const char *kind, const char *evidence)
 }
 
 /* Of a verification, or of a comparison with a sink. */
-static void
-take_finding(void *arg, const struct tally_finding *finding)
+void
+watch_cycle_finding(void *arg, const struct tally_finding *finding)
 {
 	struct cycle *cycle = arg;
 	char evidence[DETAIL_MAX];
@@ -85,7 +82,11 @@ take_finding(void *arg, const struct tally_finding *finding)
 
 	if (!tally_finding_is_break(finding->kind))
 		return;
-	if (finding->file != NULL)
+	if (finding->source != NULL && finding->key != NULL)
+		(void)snprintf(evidence, sizeof(evidence),
+		    "%s (table \"%s\", key %s)", finding->detail,
+		    finding->source, finding->key);
+	else if (finding->file != NULL)
 		(void)snprintf(evidence, sizeof(evidence),
 		    "%s (\"%s\", offset %llu)", finding->detail, finding->file,
 		    (unsigned long long)finding->offset);
@@ -256,8 +257,8 @@ compare_sink(struct cycle *cycle, size_t i, bool all)
 	if (!status.readable || status.sent_size == 0)
 		return;
 	cycle->sink = status.name;
-	result = tally_outside_compare(target->outside, i, since, take_finding,
-	    cycle, &report, &error);
+	result = tally_outside_compare(target->outside, i, since,
+	    watch_cycle_finding, cycle, &report, &error);
 	cycle->sink = NULL;
 	if (result != 0) {
 		(void)snprintf(text, sizeof(text), "cannot read it back: %s",
@@ -296,7 +297,7 @@ verify_whole(struct cycle *cycle)
 	struct watch_target *target = cycle->target;
 	struct tally_verify_options how = { .jobs = 1,
 		.resume = target->resume_path,
-		.finding = take_finding,
+		.finding = watch_cycle_finding,
 		.progress = take_progress,
 		.arg = cycle };
 	struct tally_verdict verdict;
@@ -318,7 +319,8 @@ verify_whole(struct cycle *cycle)
 	target->whole_due = false;
 	if (result != 0) {
 		fail(cycle, "cannot verify", result, &error);
-	} else if (verdict.verdict == TALLY_INTACT) {
+	} else if (verdict.verdict == TALLY_INTACT &&
+	    (target->conninfo == NULL || watch_database_verify(cycle))) {
 		target->whole_us = watch_now_us();
 		cycle->whole_done = true;
 	} else if (verdict.verdict == TALLY_UNVERIFIABLE) {
@@ -341,6 +343,8 @@ watch_target_cycle(struct watch_target *target, const struct watch_times *times,
 
 	if (result != 0)
 		fail(&cycle, "cannot open the log", result, &error);
+	if (target->log != NULL && target->conninfo != NULL)
+		watch_database_carry(&cycle);
 	if (target->log != NULL)
 		publish(&cycle);
 	if (target->log != NULL)

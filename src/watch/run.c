@@ -85,7 +85,7 @@ check_ways(const json_t *ways, char why[WATCH_WHY_SIZE])
 		const json_t *way = json_array_get(ways, i);
 		const char *type = json_string_value(json_object_get(way,
 		    "type"));
-		const char *needs = NULL;
+		const char *needs = NULL, *too = NULL;
 
 		if (type != NULL && strcmp(type, "exec") == 0)
 			needs = "command";
@@ -93,12 +93,17 @@ check_ways(const json_t *ways, char why[WATCH_WHY_SIZE])
 			needs = "url";
 		else if (type != NULL && strcmp(type, "sendmail") == 0)
 			needs = "to";
-		else if (type == NULL || strcmp(type, "syslog") != 0) {
+		else if (type != NULL && strcmp(type, "table") == 0) {
+			needs = "pg";
+			too = "table";
+		} else if (type == NULL || strcmp(type, "syslog") != 0) {
 			(void)snprintf(why, WATCH_WHY_SIZE,
 			    "an alert's \"type\" is none of exec, webhook,"
-			    " sendmail, syslog");
+			    " sendmail, syslog, table");
 			return -1;
 		}
+		if (too != NULL && json_object_get(way, too) == NULL)
+			needs = too;
 		if (needs != NULL && json_object_get(way, needs) == NULL) {
 			(void)snprintf(why, WATCH_WHY_SIZE,
 			    "an alert of type \"%s\" needs \"%s\"", type,

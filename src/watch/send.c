@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ways of an alert: a program, sendmail, syslog, a webhook.  A program and
- * a webhook get the alert as one JSON object.
+ * The ways of an alert: a program, sendmail, syslog, a webhook, a table.  A
+ * program and a webhook get the alert as one JSON object.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,8 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <tally/pg.h>
 
 #include "watch/watch.h"
 
@@ -199,6 +201,20 @@ send_webhook(const json_t *way, const char *text)
 	return -1;
 }
 
+/* A row; what is no column of the table is left out. */
+static int
+send_row(const json_t *way, const char *text)
+{
+	struct tally_error error = { 0 };
+
+	if (tally_pg_insert(member(way, "pg"), member(way, "table"), text,
+		&error) == 0)
+		return 0;
+	watch_say("an alert could not be written to table \"%s\": %s",
+	    member(way, "table"), error.message);
+	return -1;
+}
+
 int
 watch_send(const json_t *way, const json_t *alert)
 {
@@ -216,6 +232,8 @@ watch_send(const json_t *way, const json_t *alert)
 		result = send_syslog(alert);
 	else if (strcmp(type, "webhook") == 0)
 		result = send_webhook(way, text);
+	else if (strcmp(type, "table") == 0)
+		result = send_row(way, text);
 	free(text);
 	return result;
 }

@@ -235,6 +235,9 @@ watch_target_open(struct watch_target *target, const json_t *config,
 	if (dir == NULL || key == NULL || reg == NULL)
 		return refuse(why, target->name,
 		    "it needs \"log\", \"key\" and \"register\"");
+	target->conninfo = member(config, "pg");
+	target->without_events = json_is_true(json_object_get(config,
+	    "without_events"));
 	target->dir = strdup(dir);
 	target->register_dir = strdup(reg);
 	if (target->dir == NULL || target->register_dir == NULL)

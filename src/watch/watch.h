@@ -92,6 +92,8 @@ struct watch_target {
 	const json_t *config;
 	char *dir, *register_dir, *state_path, *resume_path, *queue_dir;
 	char *sinks_text;
+	const char *conninfo; /* of the database that it carries, or NULL */
+	bool without_events;
 	struct tally_signer *signer;
 	char vkey[TALLY_VKEY_TEXT_SIZE];
 	const char *vkeys[1];

@@ -55,7 +55,7 @@ roll_back() {
   echo '{"state":"state","logs":[{"name":"a"}]}' >watch.json
   refused 2 'the log "a": it needs "log", "key" and "register"' watch watch.json
   echo '{"state":"state","alerts":[{"type":"owl"}],"logs":[{}]}' >watch.json
-  refused 2 'an alert'"'"'s "type" is none of exec, webhook, sendmail, syslog' \
+  refused 2 'an alert'"'"'s "type" is none of exec, webhook, sendmail, syslog, table' \
     watch watch.json
   echo '{"state":"state","alerts":[{"type":"exec"}],"logs":[{}]}' >watch.json
   refused 2 'an alert of type "exec" needs "command"' watch watch.json
