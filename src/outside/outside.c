@@ -82,7 +82,7 @@ open_sink(struct tally_outside *outside, const json_t *config,
 	    sizeof(sink->origin_hash));
 	outside->count++;
 	result = tally_queue_open(&sink->queue, outside->dir, name,
-	    outside->options.signer == NULL, error);
+	    sink->origin_hash, outside->options.signer == NULL, error);
 	if (result != 0)
 		return result;
 	if (lines != NULL && json_integer_value(lines) < 1)

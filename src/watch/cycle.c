@@ -38,6 +38,7 @@ watch_cycle_fail(struct cycle *cycle, const char *doing, int result,
 	    error->message[0] != '\0' ? error->message
 				      : tally_strerror(result));
 	cycle->target->failures++;
+	cycle->is_partial = true;
 	trouble(cycle, WATCH_FAILED, NULL, text);
 }
 
@@ -263,11 +264,14 @@ compare_sink(struct cycle *cycle, size_t i, bool all)
 		(void)snprintf(text, sizeof(text), "cannot read it back: %s",
 		    error.message);
 		trouble(cycle, WATCH_SINK_FAILS, status.name, text);
+		cycle->is_partial = true;
 		return;
 	}
-	if (report.lost)
+	if (report.lost) {
 		trouble(cycle, WATCH_SINK_LOST, status.name,
 		    "it lacks what it was given");
+		cycle->is_partial = true;
+	}
 	if (report.forged > 0)
 		trouble(cycle, WATCH_SINK_FORGED, status.name,
 		    "it holds lines whose signature does not hold");
@@ -354,7 +358,7 @@ watch_target_cycle(struct watch_target *target, const struct watch_times *times,
 	if (*stop)
 		return;
 	watch_alerts_settle(target->alerts, target->name, cycle.begin_us,
-	    cycle.whole_done && !cycle.is_broken);
+	    cycle.whole_done && !cycle.is_broken && !cycle.is_partial);
 	watch_target_save(target);
 	target->cycles++;
 	target->cycle_us = watch_now_us();

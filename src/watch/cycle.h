@@ -12,6 +12,7 @@ struct cycle {
 	int64_t begin_us, slice_end_us;
 	const char *sink; /* whose findings come in */
 	bool is_broken;   /* something that went out is not there */
+	bool is_partial;  /* something could not be asked */
 	bool whole_done;  /* a whole verification was finished */
 };
 

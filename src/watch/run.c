@@ -297,14 +297,18 @@ block_signals(sigset_t *out)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Until the next cycle, or a signal. */
+/* Until the next cycle, or a signal; a clock that was put back ends it, too. */
 static void
-wait_for(int64_t until_us)
+wait_for(int64_t begin_us, int64_t interval_us)
 {
 	const struct timespec pause = { 0, 50000000 };
+	int64_t waited_us = watch_now_us() - begin_us;
 
-	while (!stopping && !reloading && watch_now_us() < until_us)
+	while (!stopping && !reloading && waited_us >= 0 &&
+	    waited_us < interval_us) {
 		(void)nanosleep(&pause, NULL);
+		waited_us = watch_now_us() - begin_us;
+	}
 }
 
 /* ---- the loop --------------------------------------------------------- */
@@ -410,7 +414,7 @@ watch_run(const char *config_path, bool once, bool outside,
 		cycle(daemon);
 		if (once)
 			break;
-		wait_for(begin + daemon->interval_us);
+		wait_for(begin, daemon->interval_us);
 		if (reloading)
 			reload(daemon, config_path);
 	}

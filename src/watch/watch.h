@@ -26,6 +26,7 @@
 #define WATCH_SINK_FAILS "sink-fails"
 #define WATCH_SINK_LOST "sink-lost" /* it had more once */
 #define WATCH_SINK_FORGED "sink-forged"
+#define WATCH_MORE "more-breaks" /* than are told one by one */
 
 /*
  * What is wrong, once: the same target, kind, chain, seq and sink are the same

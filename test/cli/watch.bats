@@ -342,3 +342,84 @@ configure_outside() { # [MEMBERS]
     [ "$(grep -c 'tally-watch.service:[0-9]' verified)" = 0 ]
   fi
 }
+
+@test "an acknowledgement that comes while alerts are sent is not lost" {
+  make_signed
+  configure '"repeat_s":0.001'
+  once
+  cp -r log yesterday
+  tally append log --chain c 1 >/dev/null
+  once
+  roll_back
+  once || true
+  # It is told again, and whoever is told says that he knows.
+  cat >hook <<'END'
+#!/bin/sh
+"$TALLY" watch watch.json --ack "$(jq .id)"
+END
+  once || true
+  once || true
+  jq -e '.alerts | length > 0 and all(.acknowledged)' state/alerts.json
+  [ "$(ls state/ack)" = "" ]
+}
+
+@test "many breaks are named up to a number, and the rest is one alert" {
+  make_signed
+  configure '"whole_s":0.001'
+  events 1 150 | tally append log --chain many >/dev/null
+  once
+  sed -i 's/"event":{"n":/"event":{"m":/' log/log/00000000000000000000.jsonl
+  run once
+  [ "$status" -eq 1 ]
+  [ "$(jq -c 'select(.chain)' told | wc -l)" = 100 ]
+  told 'select(.kind == "more-breaks") | .evidence' >more
+  [ "$(wc -l <more)" = 1 ]
+  grep -q '^there are more breaks than the 100 that are named; one is' more
+}
+
+@test "a break stays while a sink that showed it cannot be read" {
+  make_signed
+  configure '"whole_s":0.001'
+  once
+  cp -r log yesterday
+  cp -r register register.old
+  events 1 3 | tally append log --chain org/42 >/dev/null
+  once
+  # All that only this machine knows is put back.
+  roll_back
+  rm -r register state/audit/state.json
+  mv register.old register
+  run once
+  [ "$status" -eq 1 ]
+  for alert in $(jq -r '.alerts[].id' state/alerts.json); do
+    tally watch watch.json --ack "$alert"
+  done
+  mv heads away
+  mkdir heads
+  once || true
+  run once
+  [ "$status" -eq 1 ]
+  [[ $output == 'audit  broken'* ]]
+}
+
+@test "from outside: not intact while a sink cannot be read" {
+  make_signed
+  configure_outside
+  once
+  mkdir unreadable
+  jq '.logs[0].sinks += [{name: "bad", type: "file", path: "unreadable"}]' \
+    outside.json >new.json
+  mv new.json outside.json
+  run tally watch outside.json --outside --once
+  [ "$output" = 'far  never-verified  verified never' ]
+  [ "$(told '"\(.kind) \(.sink)"')" = 'sink-fails bad' ]
+}
+
+@test "alerts that are none are not forgotten silently" {
+  make_signed
+  configure
+  mkdir state
+  echo '{"alerts":{},"next":1}' >state/alerts.json
+  refused 2 '"state/alerts.json" does not hold alerts' watch watch.json --once
+  [ "$(cat state/alerts.json)" = '{"alerts":{},"next":1}' ]
+}
