@@ -67,6 +67,10 @@ tally_pg_insert(const char *conninfo, const char *table, const char *object,
 	/* What a reader's session pins is not for one that writes. */
 	if (r == 0)
 		r = tally_pg_conn_run(&conn, "RESET ALL", error);
+	/* Whoever locks the table must not stop who has something to tell. */
+	if (r == 0)
+		r = tally_pg_conn_run(&conn, "SET statement_timeout = '10s'",
+		    error);
 	if (r == 0)
 		r = insert(&conn, table, object, error);
 	tally_pg_conn_close(&conn);

@@ -89,21 +89,51 @@ finish(pid_t pid)
 	return -1;
 }
 
-/* The text goes through a file without a name: no pipe can be full. */
+/*
+ * The text, to be read: out of a pipe that takes all of it at once, so that no
+ * disk is needed, of which there may be something to tell; else out of a file
+ * without a name.  -1: neither.
+ */
+static int
+open_text(const char *text)
+{
+	size_t len = strlen(text);
+	int ends[2], fd = -1;
+	FILE *file;
+
+	if (pipe(ends) == 0) {
+		(void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
+		if (write(ends[1], text, len) == (ssize_t)len)
+			fd = ends[0];
+		else
+			(void)close(ends[0]);
+		(void)close(ends[1]);
+	}
+	if (fd >= 0)
+		return fd;
+	file = tmpfile();
+	if (file != NULL && fputs(text, file) >= 0 && fflush(file) == 0 &&
+	    fseek(file, 0, SEEK_SET) == 0)
+		fd = fcntl(fileno(file), F_DUPFD_CLOEXEC, 3);
+	if (file != NULL)
+		(void)fclose(file);
+	return fd;
+}
+
 static int
 run(const char *const *argv, const char *text)
 {
-	FILE *file = tmpfile();
+	int fd = open_text(text), status = -1;
 	pid_t pid = -1;
-	int status = -1;
 
-	if (file != NULL && fputs(text, file) >= 0 && fflush(file) == 0 &&
-	    fseek(file, 0, SEEK_SET) == 0)
-		pid = start(argv, fileno(file));
+	if (fd >= 0)
+		pid = start(argv, fd);
 	if (pid > 0)
 		status = finish(pid);
-	if (file != NULL)
-		(void)fclose(file);
+	if (fd >= 0)
+		(void)close(fd);
 	if (status != 0)
 		watch_say("an alert could not be given to \"%s\"", argv[0]);
 	return status == 0 ? 0 : -1;
@@ -129,6 +159,15 @@ send_exec(const json_t *way, const char *text)
 
 /* ---- words ------------------------------------------------------------ */
 
+static void
+make_line(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 /* One line; what others chose must not begin a header, or a line of a log. */
 static void
 summarize(const json_t *alert, char *out, size_t size)
@@ -144,10 +183,7 @@ summarize(const json_t *alert, char *out, size_t size)
 		    json_integer_value(json_object_get(alert, "seq")));
 	if (n > 0 && (size_t)n < size && sink[0] != '\0')
 		n += snprintf(out + n, size - (size_t)n, ", sink \"%s\"", sink);
-	for (char *at = out; *at != '\0'; at++) {
-		if ((unsigned char)*at < 0x20 || *at == 0x7f)
-			*at = '?';
-	}
+	make_line(out);
 }
 
 static int
@@ -180,11 +216,13 @@ send_mail(const json_t *way, const json_t *alert, const char *text)
 static int
 send_syslog(const json_t *alert)
 {
-	char line[1024];
+	char line[1024], evidence[1024];
 
 	summarize(alert, line, sizeof(line));
-	syslog(LOG_AUTHPRIV | LOG_ALERT, "%s: %s", line,
+	(void)snprintf(evidence, sizeof(evidence), "%s",
 	    member(alert, "evidence"));
+	make_line(evidence);
+	syslog(LOG_AUTHPRIV | LOG_ALERT, "%s: %s", line, evidence);
 	return 0;
 }
 

@@ -597,8 +597,9 @@ make_policy() {
   kill "${witness_pid[1]}"
   wait "${witness_pid[1]}" || true
   check
-  expect 5
+  expect 1
   [[ $output == *'truncated  '* ]]
+  [[ $stderr == *'tally: the sink "w":'* ]]
 }
 
 @test "a socket that nobody reads holds nobody up for ever" {

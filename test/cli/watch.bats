@@ -423,3 +423,19 @@ END
   refused 2 '"state/alerts.json" does not hold alerts' watch watch.json --once
   [ "$(cat state/alerts.json)" = '{"alerts":{},"next":1}' ]
 }
+
+@test "a program is told although no file can be made" {
+  unshare -rm sh -c 'mount -t tmpfs -o ro none /tmp' 2>/dev/null ||
+    skip "nothing can be mounted here"
+  make_signed
+  configure
+  once
+  cp -r log yesterday
+  tally append log --chain c 1 >/dev/null
+  once
+  roll_back
+  # shellcheck disable=SC2016
+  unshare -rm sh -c 'mount -t tmpfs -o ro none /tmp &&
+    exec "$TALLY" watch watch.json --once' || [ $? -eq 1 ]
+  [ -s told ]
+}

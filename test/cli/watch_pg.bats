@@ -89,3 +89,20 @@ $1"
     grep -q "an alert could not be written to table \"alerts\"" said
   '
 }
+
+@test "a table that somebody locked holds up nobody for ever" {
+  server '
+    once >/dev/null
+    sql -c "BEGIN" -c "LOCK TABLE alerts" -c "SELECT pg_sleep(300)" >/dev/null &
+    for try in $(seq 200); do
+      [ "$(sql -c "SELECT count(*) FROM pg_locks WHERE relation = '"'alerts'"'::regclass
+        AND mode = '"'AccessExclusiveLock'"' AND granted")" = 0 ] || break
+      sleep 0.05
+    done
+    sql -c "SET session_replication_role = replica" -c "UPDATE audit SET who = '"'y'"' WHERE id = 7"
+    timeout 120 "'"$TALLY"'" watch watch.json --once >out 2>said || [ $? -eq 1 ]
+    kill $!
+    grep -q "^db  broken" out
+    grep -q "an alert could not be written to table \"alerts\".*statement timeout" said
+  '
+}
