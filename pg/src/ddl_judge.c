@@ -24,9 +24,11 @@
 static char *
 trigger_fault(Relation rel, const char *name, const char *function, int16 type)
 {
-	const Trigger *trigger = tally_attach_find_trigger(rel, function, type);
 	char	   *table = tally_attach_name(RelationGetRelid(rel));
+	const Trigger *trigger;
 
+	/* The relation's triggers move when a catalog is read: not from here on. */
+	trigger = tally_attach_find_trigger(rel, function, type);
 	if (trigger == NULL)
 		return psprintf("Table \"%s\" would be without its trigger \"%s\".",
 						table, name);

@@ -73,8 +73,8 @@ read_attachments(void)
 static int
 count_triggers(Relation rel, const char *name)
 {
-	TriggerDesc *triggers = rel->trigdesc;
 	Oid			function = tally_attach_find_function(name);
+	TriggerDesc *triggers = rel->trigdesc;	/* moves when a catalog is read */
 	int			count = 0;
 	int			i;
 
