@@ -42,6 +42,7 @@ struct tally_pg_epoch {
 	int keys[TALLY_PG_KEYS_MAX]; /* positions in columns */
 	int chain_by;                /* position in columns, or -1 */
 	const char *only_when;       /* canonical text, or NULL */
+	bool is_there;               /* its table, here and under its oid */
 	bool is_era;                 /* of old rows (backfill) */
 	bool is_tracked; /* then the three below, and keys, mean nothing */
 	bool append_only;
