@@ -146,7 +146,7 @@ is_same(const struct tally_epoch *epoch, Relation rel,
 		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel),
 												 numbers[i] - 1);
 
-		tally_attach_shape(&now, column->atttypid);
+		tally_attach_shape(&now, column->atttypid, false);
 		if (strcmp(NameStr(column->attname), epoch->columns[i].name) != 0 ||
 			!tally_shape_is_same(&now, &epoch->columns[i]))
 			return false;
