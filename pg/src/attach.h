@@ -79,8 +79,8 @@ extern void tally_attach_choose(const struct tally_attach_request *request,
 								Relation rel, struct tally_epoch *out_epoch);
 
 /*
- * What the text of the column's type depends on, as it is now; hold: and until the
- * end of the transaction.
+ * What the text of the column's type depends on, as it is now; hold: and stays
+ * until the transaction ends.
  */
 extern void tally_attach_shape(struct tally_column *to, Oid type,
 							   bool hold);

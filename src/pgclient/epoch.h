@@ -61,6 +61,11 @@ struct tally_pg_detach {
 	uint64_t xid, since; /* as above */
 };
 
+/* Of one table, by its oid. */
+bool
+tally_pg_epoch_is_same_table(const struct tally_pg_epoch *a,
+    const struct tally_pg_epoch *b);
+
 bool
 tally_pg_column_is_same(const struct tally_pg_column *a,
     const struct tally_pg_column *b);

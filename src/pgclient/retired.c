@@ -115,7 +115,7 @@ tally_pg_rewritten_age(const struct tally_pg_verifier *v, uint32_t relation,
 {
 	const struct tally_pg_rewritten *found = find(v, relation);
 
-	/* One of another place was sealed before the table was attached here. */
+	/* One of another place was sealed before the attach of here. */
 	if (age == TALLY_PG_AGE_SEALED && found != NULL &&
 	    found->xmin == xmin && found->seq > use->attach_seq &&
 	    tally_pg_age_is_here(v, use->epoch))

@@ -3,7 +3,6 @@
  * From tally:log's events to sources, epochs and forms.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,13 +231,6 @@ load_attached(struct tally_pg_verifier *v, struct tally_error *error)
 
 /* ---- epochs and sources ----------------------------------------------- */
 
-static bool
-is_same_table(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
-{
-	return a->relation == b->relation && a->cluster == b->cluster &&
-	    strcmp(a->database, b->database) == 0;
-}
-
 /*
  * A label that went from one table to another makes one source of both only if
  * the other may be what became of the one, restored from a dump.
@@ -246,32 +238,8 @@ is_same_table(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
 static bool
 is_same_source(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
 {
-	return is_same_table(a, b) ||
+	return tally_pg_epoch_is_same_table(a, b) ||
 	    (strcmp(a->label, b->label) == 0 && !(a->is_there && b->is_there));
-}
-
-/* Is the table that was attached still there, under its oid? */
-static int
-look_for_table(struct tally_pg_verifier *v, struct tally_pg_epoch *epoch,
-    struct tally_error *error)
-{
-	static const char sql[] = "SELECT FROM pg_catalog.pg_class AS c"
-				  " WHERE c.oid = $1::pg_catalog.oid";
-	char oid[16];
-	const char *params[] = { oid };
-	PGresult *rows;
-	int result;
-
-	if (!tally_pg_age_is_here(v, epoch))
-		return 0;
-	snprintf(oid, sizeof(oid), "%u", (unsigned)epoch->relation);
-	result = tally_pg_conn_query(&v->pool.first, sql, 1, params, &rows,
-	    error);
-	if (result != 0)
-		return result;
-	epoch->is_there = PQntuples(rows) > 0;
-	PQclear(rows);
-	return 0;
 }
 
 static bool
@@ -337,7 +305,8 @@ end_epochs(struct tally_pg_verifier *v, const struct tally_pg_epoch *like,
 		if (use->epoch == NULL || use->base != NULL ||
 		    use->detach_seq != 0 ||
 		    (strcmp(use->epoch->label, label) != 0 &&
-			(like == NULL || !is_same_table(use->epoch, like))))
+			(like == NULL ||
+			    !tally_pg_epoch_is_same_table(use->epoch, like))))
 			continue;
 		use->detach_seq = seq;
 		use->detach_xid = xid;
@@ -418,7 +387,7 @@ replay(struct tally_pg_verifier *v, struct tally_error *error)
 		era = tally_pg_era_parse(&v->arena, entry->event,
 		    entry->event_len);
 		if (epoch != NULL)
-			result = look_for_table(v, epoch, error);
+			result = tally_pg_age_look(v, epoch, error);
 		if (result != 0)
 			return result;
 		if (epoch != NULL)
