@@ -154,9 +154,30 @@ print(\"\\\\x\" + digest, \"\\\\x\" + hashlib.sha256(b\"\\0\" + head.encode()).h
     seal odd "{ \"a\": 1}" 900001
     seal tally:from/x/log "{\"a\":1}" 900002
     carry --json | jq -c "[.records, .events, (.findings[] | [.kind, .chain, .seq])]"
-    tally log copy --chain odd --json | jq -c "[.seq, .event]"'
+    tally log copy --chain odd --json | jq -c "[.seq, .event]"
+    # Not JSON, nested too deep, longer than the copy takes.
+    seal none "{\"a\":" 900003
+    deep=$(printf "[%.0s" {1..99})$(printf "]%.0s" {1..99})
+    seal deep "$deep" 900004
+    seal last "{\"a\":1}" 900005
+    carry --json | jq -c "[.records, .events, (.findings[] | [.kind, .chain, .seq])]"
+    tally init small >/dev/null
+    sed -i "s/\"event_bytes\":[0-9]*/\"event_bytes\":600/" small/tally.json
+    tally publish --pg "$DB" --into small --json |
+      jq -c "[.records, .events < 214, (.findings[] | [.kind, .chain, .seq])]"
+    # Two chains of one name: neither is carried, and the others go on.
+    forge "ALTER TABLE tally.chain DROP CONSTRAINT chain_name;
+      INSERT INTO tally.chain (id, name) VALUES (900006, \$\$a/1\$\$)"
+    seal later "{\"a\":1}" 900007
+    carry --json | jq -c "[.records, .events, (.findings[] | [.kind, .chain, .seq])]"
+    tally init fresh >/dev/null
+    tally publish --pg "$DB" --into fresh --json | jq -c "[.findings[] | [.kind, .chain, .seq]]"'
   expect 0 '[238,211,["inserted","tally:from/x/log",1]]
-[1,null]'
+[1,null]
+[3,1,["inserted","tally:from/x/log",1]]
+[241,true,["inserted","tally:from/x/log",1]]
+[1,1,["damaged","a/1",null],["inserted","tally:from/x/log",1]]
+[["damaged","a/1",null],["inserted","tally:from/x/log",1]]'
 }
 
 @test "a backup that was put back is found" {
