@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <tally/proof.h>
 
@@ -290,6 +291,8 @@ verify_whole(struct cycle *cycle)
 {
 	struct watch_target *target = cycle->target;
 	struct tally_verify_options how = { .jobs = 1,
+		.vkeys = target->vkeys,
+		.vkeys_len = target->vkeys_len,
 		.resume = target->resume_path,
 		.finding = take_finding,
 		.progress = take_progress,
@@ -308,6 +311,9 @@ verify_whole(struct cycle *cycle)
 	target->whole_due = true;
 	cycle->slice_end_us = now + cycle->times->slice_us;
 	result = tally_verify(target->dir, &how, &verdict, &error);
+	/* What was reached was of a log that was longer, or of other keys. */
+	if (result == TALLY_E_FORMAT && unlink(target->resume_path) == 0)
+		result = tally_verify(target->dir, &how, &verdict, &error);
 	if (result == TALLY_PARTIAL)
 		return;
 	target->whole_due = false;

@@ -53,8 +53,31 @@ load_signer(struct watch_target *target, const char *key,
 		result = tally_signer_load(key, passphrase, &target->signer,
 		    &error);
 	memset(line, 0, sizeof(line));
-	target->vkeys[0] = target->vkey;
+	target->vkeys[target->vkeys_len++] = target->vkey;
 	return result == 0 ? 0 : refuse(why, target->name, error.message);
+}
+
+/* Other public keys of the log: those from before the signer's. */
+static int
+take_keys(struct watch_target *target, char why[WATCH_WHY_SIZE])
+{
+	const json_t *keys = json_object_get(target->config, "keys");
+	size_t count = json_array_size(keys);
+
+	if (keys != NULL && !json_is_array(keys))
+		return refuse(why, target->name,
+		    "\"keys\" is no array of public keys");
+	for (size_t i = 0; i < count; i++) {
+		const char *vkey = json_string_value(json_array_get(keys, i));
+
+		if (vkey == NULL)
+			return refuse(why, target->name,
+			    "\"keys\" is no array of public keys");
+		if (target->vkeys_len == WATCH_KEYS_MAX)
+			return refuse(why, target->name, "too many \"keys\"");
+		target->vkeys[target->vkeys_len++] = vkey;
+	}
+	return 0;
 }
 
 static bool
@@ -202,15 +225,17 @@ open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
 	struct tally_outside_options sinks = { .config = target->sinks_text,
 		.queue_dir = target->queue_dir,
 		.origin = origin,
-		.vkeys = target->vkeys,
-		.vkeys_len = 1 };
+		.vkeys = target->vkeys };
 	struct tally_error error = { 0 };
 
 	if (origin == NULL || vkey == NULL || target->sinks_text == NULL)
 		return refuse(why, target->name,
 		    "from outside it needs \"origin\", \"key\" (the public"
 		    " one) and \"sinks\"");
-	target->vkeys[0] = vkey;
+	target->vkeys[target->vkeys_len++] = vkey;
+	if (take_keys(target, why) != 0)
+		return -1;
+	sinks.vkeys_len = target->vkeys_len;
 	sinks.config_len = strlen(target->sinks_text);
 	if (tally_outside_open(&sinks, &target->outside, &error) != 0)
 		return refuse(why, target->name, error.message);
@@ -239,7 +264,7 @@ watch_target_open(struct watch_target *target, const json_t *config,
 	target->register_dir = strdup(reg);
 	if (target->dir == NULL || target->register_dir == NULL)
 		return refuse(why, target->name, "out of memory");
-	if (load_signer(target, key, why) != 0)
+	if (load_signer(target, key, why) != 0 || take_keys(target, why) != 0)
 		return -1;
 	/* What is wrong with the sinks' configuration is told at once; what is
 	 * wrong with the log is told by alerts. */
@@ -262,7 +287,7 @@ watch_target_connect(struct watch_target *target, struct tally_error *error)
 		.log_dir = target->dir,
 		.signer = target->signer,
 		.vkeys = target->vkeys,
-		.vkeys_len = 1 };
+		.vkeys_len = target->vkeys_len };
 	int result = TALLY_OK;
 
 	if (target->log != NULL)

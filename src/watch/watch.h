@@ -16,6 +16,7 @@
 #include <tally/verify.h>
 
 #define WATCH_NAME_MAX 64
+#define WATCH_KEYS_MAX 64 /* of one log, in all its life */
 #define WATCH_WHY_SIZE 512
 
 /* ---- alerts (alerts.c) ------------------------------------------------ */
@@ -93,7 +94,8 @@ struct watch_target {
 	char *sinks_text;
 	struct tally_signer *signer;
 	char vkey[TALLY_VKEY_TEXT_SIZE];
-	const char *vkeys[1];
+	const char *vkeys[WATCH_KEYS_MAX]; /* the signer's, then "keys" */
+	size_t vkeys_len;
 	struct tally_log *log; /* NULL: to be opened */
 	struct tally_publish_options publish_options;
 	struct tally_publisher *publisher;

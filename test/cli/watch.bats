@@ -95,6 +95,62 @@ roll_back() {
   [ "$(wc -l <told)" = "$count" ]
 }
 
+@test "an order that the key did not sign; a key that took over from another" {
+  make_signed
+  configure '"whole_s":0.001'
+  once
+  # One who can write, and has no key, names ours.
+  own=$(tally key generate mine --name example.org/audit --no-passphrase)
+  python3 - "$(cut -d + -f 2 key.pub)" "$own" <<'PY'
+import hashlib, json, sys
+path = "log/log/00000000000000000000.jsonl"
+last = [r for r in map(json.loads, open(path)) if r["chain"] == "tally:log"][-1]
+compact = lambda v: json.dumps(v, separators=(",", ":"))
+event = compact({"key": {"after": last["hash"], "by": sys.argv[1],
+    "change": "add", "key": sys.argv[2]}, "sig": "a" * 128})
+header = compact({"chain": "tally:log", "digest": hashlib.sha256(b"\x02" +
+    bytes(16) + event.encode()).hexdigest(), "prev": last["hash"],
+    "seq": last["seq"] + 1, "time": last["time"], "v": 1})
+h = hashlib.sha256(b"\x00" + header.encode()).hexdigest()
+open(path, "a").write(header[:-1] + ',"hash":"' + h + '","event":' + event + "}\n")
+PY
+  rm -rf log/run log/index
+  run once
+  [ "$status" -eq 1 ]
+  [ "$(told 'select(.break) | "\(.kind) \(.chain) \(.seq)"')" = \
+    'inserted tally:log 2' ]
+  # The key that took over is not the one that the log began with.
+  rm -rf log state told heads register
+  tally init log --origin example.org/audit >/dev/null
+  tally key rotate log --key key --new "$own" >/dev/null
+  sed -i 's/"key":"key"/"key":"mine"/' watch.json
+  run once
+  [ "$status" -eq 1 ]
+  [ "$(told 'select(.break) | "\(.kind) \(.seq)"')" = 'inserted 2' ]
+  rm -rf state told heads
+  sed -i 's|"key":"mine"|&,"keys":["'"$(head -n 1 key.pub)"'"]|' watch.json
+  run once
+  [ "$status" -eq 0 ]
+  [ ! -e told ]
+  sed -i 's|"keys":\[.*"\],"reg|"keys":[1],"reg|' watch.json
+  refused 2 'the log "audit": "keys" is no array of public keys' \
+    watch watch.json --once
+}
+
+@test "what a whole verification reached of another log is begun anew" {
+  make_signed
+  configure '"slice_s":0.000001'
+  events 1 20000 | tally append log --chain org/42 >/dev/null
+  once
+  [ -s state/audit/resume ]
+  printf x >>state/audit/resume
+  configure
+  run once
+  [ "$status" -eq 0 ]
+  [[ $output == 'audit  intact  verified 20'* ]]
+  [ ! -e told ]
+}
+
 @test "repeated until it is acknowledged, and over when a whole one is good" {
   make_signed
   configure '"repeat_s":0.001,"whole_s":0.001'
