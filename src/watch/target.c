@@ -113,6 +113,7 @@ read_state(struct watch_target *target)
 {
 	json_t *state = json_load_file(target->state_path, 0, NULL);
 	const char *root = member(state, "seen_root");
+	const char *whole = member(state, "whole_root");
 
 	/* Without a state that is whole, everything is verified anew. */
 	if (root != NULL &&
@@ -124,6 +125,10 @@ read_state(struct watch_target *target)
 		target->published_us = json_integer_value(json_object_get(state,
 		    "published_us"));
 	}
+	if (whole != NULL &&
+	    tally_hash_parse(whole, strlen(whole), &target->whole_root) == 0)
+		target->whole_size = (uint64_t)
+		    json_integer_value(json_object_get(state, "whole_size"));
 	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
 	     i++)
 		target->compared[i] = (uint64_t)json_integer_value(
@@ -135,15 +140,17 @@ read_state(struct watch_target *target)
 void
 watch_target_save(const struct watch_target *target)
 {
-	char root[TALLY_HASH_TEXT_SIZE];
+	char root[TALLY_HASH_TEXT_SIZE], whole[TALLY_HASH_TEXT_SIZE];
 	json_t *state, *sinks = json_object();
 	int failed;
 
 	tally_hash_format(&target->seen_root, root);
-	state = json_pack("{s:I,s:s,s:I,s:I}", "seen_size",
+	tally_hash_format(&target->whole_root, whole);
+	state = json_pack("{s:I,s:s,s:I,s:I,s:I,s:s}", "seen_size",
 	    (json_int_t)target->seen_size, "seen_root", root, "whole_us",
 	    (json_int_t)target->whole_us, "published_us",
-	    (json_int_t)target->published_us);
+	    (json_int_t)target->published_us, "whole_size",
+	    (json_int_t)target->whole_size, "whole_root", whole);
 	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
 	     i++)
 		(void)json_object_set_new(sinks, sink_name(target, i),

@@ -107,8 +107,11 @@ struct watch_target {
 	int64_t whole_us; /* last whole verification that was intact */
 	int64_t whole_begun_us;
 	bool whole_due; /* one is going on */
+	uint64_t whole_size; /* what went out when it began; 0: nothing */
+	struct tally_hash whole_root;
 	/* since the start */
 	uint64_t size, published_size, cycles, failures;
+	struct tally_hash published_root;
 	int64_t published_us, cycle_us;
 	uint64_t *compared; /* of each sink, up to which size */
 };

@@ -137,6 +137,38 @@ PY
     watch watch.json --once
 }
 
+@test "a chain that was written anew, and an index that was left as it was" {
+  make_signed
+  events 1 900 | tally append log --chain long >/dev/null
+  configure '"whole_s":0.001'
+  jq -c 'del(.logs[].sinks)' watch.json >without
+  mv without watch.json
+  once
+  # All of org/42 from its second record on; no line changes its length.
+  python3 - <<'PY'
+import hashlib, json
+path = "log/log/00000000000000000000.jsonl"
+out, prev = [], None
+compact = lambda v: json.dumps(v, separators=(",", ":"))
+for line in open(path):
+    r = json.loads(line)
+    if r["chain"] == "org/42":
+        event = '{"n":0}' if r["seq"] == 2 else compact(r["event"])
+        header = compact({"chain": "org/42", "digest": hashlib.sha256(b"\x02" +
+            bytes(16) + event.encode()).hexdigest(), "prev": prev or r["prev"],
+            "seq": r["seq"], "time": r["time"], "v": 1})
+        prev = hashlib.sha256(b"\x00" + header.encode()).hexdigest()
+        line = header[:-1] + ',"hash":"' + prev + '","event":' + event + "}\n"
+    out.append(line)
+open(path, "w").write("".join(out))
+PY
+  rm -rf log/run
+  tally verify log >/dev/null
+  run once
+  [ "$status" -eq 1 ]
+  [[ $(told 'select(.break) | .kind') == *rolled-back* ]]
+}
+
 @test "what a whole verification reached of another log is begun anew" {
   make_signed
   configure '"slice_s":0.000001'
