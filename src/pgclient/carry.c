@@ -286,6 +286,9 @@ find_event(struct carry *carry, const struct tally_pg_record *record,
 	    tally_pg_events_get(&carry->events, record->chain_id, record->seq,
 		out, out_len, error) != 0)
 		return TALLY_E_IO;
+	/* No log takes more; nor would a batch hold it. */
+	if (*out_len > TALLY_EVENT_MAX)
+		*out = NULL;
 	if (*out == NULL)
 		return 0;
 	digest = tally_hash_commitment(&carry->v->hasher, record->salt, *out,
