@@ -308,7 +308,8 @@ seal(struct tally_log *log, struct tally_headtree *tree,
 
 int
 tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
-    uint64_t went_out, uint64_t *out_size, bool *out_sealed, struct tally_error *error)
+    uint64_t went_out, uint64_t *out_size, bool *out_sealed,
+    struct tally_error *error)
 {
 	struct changes changes = { 0 };
 	struct tally_workspace *space;

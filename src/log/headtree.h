@@ -74,7 +74,8 @@ tally_headtree_source(struct tally_headtree *tree);
  */
 TALLY_MUST_CHECK int
 tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
-    uint64_t went_out, uint64_t *out_size, bool *out_sealed, struct tally_error *error);
+    uint64_t went_out, uint64_t *out_size, bool *out_sealed,
+    struct tally_error *error);
 
 /* ---- headfile.c ------------------------------------------------------- */
 
