@@ -158,8 +158,6 @@ publish(struct cycle *cycle)
 			    &error);
 	}
 	free(out.note);
-	if (target->outside != NULL)
-		deliver(cycle);
 }
 
 /* ---- the new part ----------------------------------------------------- */
@@ -330,6 +328,16 @@ verify_whole(struct cycle *cycle)
 	}
 }
 
+/* What a step that failed closed is no reason to skip the others. */
+static void
+reconnect(struct watch_target *target)
+{
+	struct tally_error error = { 0 };
+
+	if (target->log == NULL)
+		(void)!watch_target_connect(target, &error);
+}
+
 void
 watch_target_cycle(struct watch_target *target, const struct watch_times *times,
     const atomic_bool *stop)
@@ -342,15 +350,19 @@ watch_target_cycle(struct watch_target *target, const struct watch_times *times,
 	int result = watch_target_connect(target, &error);
 
 	if (result != 0)
-		fail(&cycle, "cannot open the log", result, &error);
+		watch_cycle_fail(&cycle, "cannot open the log", result, &error);
 	if (target->log != NULL && target->conninfo != NULL)
 		watch_database_carry(&cycle);
-	if (target->log != NULL)
+	if (target->publisher != NULL)
 		publish(&cycle);
+	reconnect(target);
+	if (target->outside != NULL)
+		deliver(&cycle);
 	if (target->log != NULL)
 		verify_new(&cycle);
 	if (!*stop)
 		verify_whole(&cycle);
+	reconnect(target);
 	for (size_t i = 0; target->outside != NULL && !*stop &&
 	     i < tally_outside_count(target->outside);
 	     i++)

@@ -17,6 +17,7 @@
 
 #define WATCH_NAME_MAX 64
 #define WATCH_WHY_SIZE 512
+#define WATCH_WORDS_MAX 16 /* of a command */
 
 /* ---- alerts (alerts.c) ------------------------------------------------ */
 

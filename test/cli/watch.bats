@@ -59,6 +59,15 @@ roll_back() {
     watch watch.json
   echo '{"state":"state","alerts":[{"type":"exec"}],"logs":[{}]}' >watch.json
   refused 2 'an alert of type "exec" needs "command"' watch watch.json
+  echo '{"state":"state","alerts":[{"type":"exec","command":"a"}],"logs":[{}]}' \
+    >watch.json
+  refused 2 'an alert of type "exec" needs "command", an array of 1 to 16'`
+    `' strings' watch watch.json
+  echo '{"state":"state","alerts":[{"type":"sendmail","to":1}],"logs":[{}]}' \
+    >watch.json
+  refused 2 'an alert of type "sendmail" needs "to", a string' watch watch.json
+  echo '{"state":"state","alerts":{"type":"syslog"},"logs":[{}]}' >watch.json
+  refused 2 '"alerts" is no array' watch watch.json
   configure
   refused 4 'there is no open alert "7"' watch watch.json --ack 7
 }
@@ -438,4 +447,52 @@ END
   unshare -rm sh -c 'mount -t tmpfs -o ro none /tmp &&
     exec "$TALLY" watch watch.json --once' || [ $? -eq 1 ]
   [ -s told ]
+}
+
+@test "without a register the sinks still show that a log was put back" {
+  make_signed
+  configure '"whole_s":0.001'
+  once
+  cp -r log yesterday
+  events 1 3 | tally append log --chain org/42 >/dev/null
+  once
+  roll_back
+  rm -r register state/audit/state.json
+  echo x >register
+  run once
+  [ "$status" -eq 1 ]
+  told 'select(.kind == "failed") | .evidence' | grep -q '^cannot publish'
+  told 'select(.chain == "org/42") | "\(.kind) \(.seq) \(.sink)"' |
+    grep -qx 'truncated 12 usb'
+}
+
+@test "a sink that is slow takes a part of a cycle, and goes on in the next" {
+  make_signed
+  configure
+  python3 "$SOURCE/test/cli/outside_peers.py" webhook posted >peer &
+  echo $! >>servers
+  eventually test -s peer
+  jq --arg url "$(cat peer)" '.logs[0].sinks += [{name: "hook",
+    type: "webhook", url: $url}]' watch.json >new.json
+  mv new.json watch.json
+  touch posted.down
+  for n in 1 2 3 4 5; do
+    tally append log --chain c "$n" >/dev/null
+    once
+  done
+  rm posted.down
+  touch posted.slow
+  due() {
+    jq -c '.next_try_us = 0' state/audit/sinks/hook/state >due
+    mv due state/audit/sinks/hook/state
+  }
+  due
+  once
+  count=$(wc -l <posted)
+  [ "$count" -ge 1 ]
+  [ "$count" -le 2 ]
+  rm posted.slow
+  due
+  once
+  [ "$(wc -l <posted)" = 5 ]
 }
