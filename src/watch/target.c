@@ -267,6 +267,9 @@ watch_target_open(struct watch_target *target, const json_t *config,
 	if (dir == NULL || key == NULL || reg == NULL)
 		return refuse(why, target->name,
 		    "it needs \"log\", \"key\" and \"register\"");
+	target->conninfo = member(config, "pg");
+	target->without_events = json_is_true(json_object_get(config,
+	    "without_events"));
 	target->dir = strdup(dir);
 	target->register_dir = strdup(reg);
 	if (target->dir == NULL || target->register_dir == NULL)
@@ -297,22 +300,25 @@ watch_target_connect(struct watch_target *target, struct tally_error *error)
 		.vkeys_len = target->vkeys_len };
 	int result = TALLY_OK;
 
-	if (target->log != NULL)
+	if (target->log != NULL && target->publisher != NULL)
 		return TALLY_OK;
+	watch_target_disconnect(target);
 	result = tally_log_open(target->dir, NULL, &target->log, error);
 	if (result != 0)
 		return result;
-	target->publish_options = how;
-	result = tally_publisher_open(target->log, &target->publish_options,
-	    &target->publisher, error);
-	if (result == 0 && target->sinks_text != NULL) {
+	if (target->sinks_text != NULL) {
 		sinks.config_len = strlen(target->sinks_text);
 		sinks.log = target->log;
 		result = tally_outside_open(&sinks, &target->outside, error);
 	}
-	if (result != 0)
+	if (result != 0) {
 		watch_target_disconnect(target);
-	return result;
+		return result;
+	}
+	/* Without a register the sinks still show what the log is. */
+	target->publish_options = how;
+	return tally_publisher_open(target->log, &target->publish_options,
+	    &target->publisher, error);
 }
 
 void

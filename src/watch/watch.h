@@ -18,6 +18,7 @@
 #define WATCH_NAME_MAX 64
 #define WATCH_KEYS_MAX 64 /* of one log, in all its life */
 #define WATCH_WHY_SIZE 512
+#define WATCH_WORDS_MAX 16 /* of a command */
 
 /* ---- alerts (alerts.c) ------------------------------------------------ */
 
@@ -27,6 +28,7 @@
 #define WATCH_SINK_FAILS "sink-fails"
 #define WATCH_SINK_LOST "sink-lost" /* it had more once */
 #define WATCH_SINK_FORGED "sink-forged"
+#define WATCH_MORE "more-breaks" /* than are told one by one */
 
 /*
  * What is wrong, once: the same target, kind, chain, seq and sink are the same
@@ -92,6 +94,8 @@ struct watch_target {
 	const json_t *config;
 	char *dir, *register_dir, *state_path, *resume_path, *queue_dir;
 	char *sinks_text;
+	const char *conninfo; /* of the database that it carries, or NULL */
+	bool without_events;
 	struct tally_signer *signer;
 	char vkey[TALLY_VKEY_TEXT_SIZE];
 	const char *vkeys[WATCH_KEYS_MAX]; /* the signer's, then "keys" */
