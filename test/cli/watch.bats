@@ -584,3 +584,20 @@ END
   once
   [ "$(wc -l <posted)" = 5 ]
 }
+
+@test "from outside: two heads of a chain under one checkpoint" {
+  make_signed
+  configure_outside
+  once
+  # The key signs for somebody else that the chain is shorter.
+  object=$(sed 's/^{"dispatch"://; s/,"signature":"[^"]*"}$//' heads)
+  object=${object/'"seq":9}'/'"seq":8}'}
+  printf 'tally-dispatch/v1\n%s' "$object" >message
+  openssl pkeyutl -sign -inkey key -rawin -in message -out signature
+  printf '{"dispatch":%s,"signature":"%s"}\n' "$object" \
+    "$(base64 -w 0 signature)" >>heads
+  run tally watch outside.json --outside --once
+  [ "$status" -eq 1 ]
+  [ "$(told 'select(.break) | "\(.kind) \(.chain) \(.seq) \(.evidence)"')" = \
+    'forked org/42 9 two heads of it were signed for size 11' ]
+}
