@@ -50,13 +50,15 @@ load() { # SESSIONS TRANSACTIONS FILE
     grep -E 'actually|^tps' || { cat pgbench.log >&2; fail "pgbench failed"; }
 }
 
-# What verifying the table by its profile finds: how many of each kind.  The
-# verdict itself is in verdict.json.
-judge() { # PROFILE [OPTION ...]
-  printf '\n%s$ tally verify --pg dbname=postgres --profile %s --json%s\n' "$bold" "$*" "$plain"
-  tally verify --pg dbname=postgres --profile "$@" --json >verdict.json || true
-  jq -c '{verdict, records, findings: (.findings | group_by(.kind) |
-    map({(.[0].kind): length}) | add)}' verdict.json
+# What happened to a chain: one fork, and the end of the diagnosis.  The findings
+# are in verdict.json.
+diagnose() { # FILE, or --pg CONNINFO; --profile NAME
+  printf '\n%s$ tally diagnose %s%s\n' "$bold" "$*" "$plain"
+  tally diagnose "$@" >diagnosis || true
+  grep -m 1 -A 2 '^fork ' diagnosis || true
+  echo ...
+  sed -n '/^verdict/,$p' diagnosis
+  tally verify "$@" --json >verdict.json || true
 }
 
 # How many findings of a kind the last --json verdict in verdict.json has.

@@ -4,7 +4,7 @@
  *
  * Nothing that runs in the server is trusted but PostgreSQL itself: records
  * and rows are read with COPY under one snapshot, and hashed and judged here.
- * No call but tally_pg_adopt writes to the database.
+ * No call but tally_pg_adopt and tally_pg_insert writes to the database.
  */
 #ifndef TALLY_PG_H
 #define TALLY_PG_H
@@ -121,8 +121,8 @@ struct tally_pg_carried {
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_pg_carry(const char *conninfo,
-    const struct tally_pg_carry_options *options,
-    struct tally_pg_carried *out, struct tally_error *error);
+    const struct tally_pg_carry_options *options, struct tally_pg_carried *out,
+    struct tally_error *error);
 
 /* What tally is in a database, and what state it is in. */
 struct tally_pg_state {
@@ -189,11 +189,13 @@ struct tally_pg_adoption {
 };
 
 struct tally_pg_adopted {
-	bool attached;   /* the table is */
-	bool sealed;     /* its rows of before are */
-	bool told;       /* what was found is */
-	char label[256]; /* of the attachment */
-	char chain[320]; /* where what was found is told: "adopted/<label>" */
+	bool attached;     /* the table is */
+	bool sealed;       /* its rows of before are */
+	bool told;         /* what was found is */
+	uint64_t findings; /* if so, how many */
+	char time[32];     /* and when, RFC 3339 */
+	char label[256];   /* of the attachment */
+	char chain[320];   /* where what was found is told: "adopted/<label>" */
 };
 
 /*
@@ -209,6 +211,15 @@ struct tally_pg_adopted {
 TALLY_API TALLY_MUST_CHECK int
 tally_pg_adopt(const char *conninfo, const struct tally_pg_adoption *adoption,
     struct tally_pg_adopted *out, struct tally_error *error);
+
+/*
+ * Inserts a row into a table (as SQL names it): of a JSON object the members
+ * that the table has columns for.  Returns 0; TALLY_E_USAGE if it has none of
+ * them; TALLY_E_ACCESS; or TALLY_E_IO with the server's words.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_pg_insert(const char *conninfo, const char *table, const char *object,
+    struct tally_error *error);
 
 #ifdef __cplusplus
 }

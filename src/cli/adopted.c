@@ -72,24 +72,27 @@ static void
 print_state(const struct adopted_table *table, const char *chain_by,
     const struct tally_pg_adopted *state)
 {
-	const char *done = table->apply ? "adopted   " : "plan      ";
+	bool done = state->attached && state->sealed && state->told;
 
-	if (table->apply)
-		printf("%sattached as %s; what was found is in chain %s; rows"
-		       " of before are sealed\n",
-		    done, state->label, state->chain);
-	else if (state->attached && state->sealed && state->told)
-		printf("%snothing: all of it was done before\n", done);
-	else if (state->attached)
-		printf("%sgo on: the table is attached; %s\n", done,
+	if (!done && state->attached)
+		printf("plan      go on: the table is attached; %s\n",
 		    state->sealed ? "its rows of before are sealed"
 				  : "its rows of before are to be sealed");
-	else
-		printf("%sseal what was found, attach %s%s%s%s, seal its rows"
-		       " of before; --apply does it\n",
-		    done, table->name, chain_by != NULL ? " by " : "",
+	else if (!done)
+		printf(
+		    "plan      seal what was found, attach %s%s%s%s, seal its"
+		    " rows of before; --apply does it\n",
+		    table->name, chain_by != NULL ? " by " : "",
 		    chain_by != NULL ? chain_by : "",
 		    chain_by != NULL ? ", a chain for each value" : "");
+	if (!done)
+		return;
+	printf("adopted   as %s on %s: since then its rows are proven by their"
+	       " records (tally pg verify)\n",
+	    state->label, state->time);
+	printf("before    by their own hashes, but for %" PRIu64
+	       " findings, of which chain %s tells\n",
+	    state->findings, state->chain);
 }
 
 enum status

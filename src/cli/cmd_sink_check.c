@@ -31,15 +31,17 @@ static const struct option options[] = {
 struct printing {
 	const struct settings *settings;
 	const char *sink;
+	bool found;
 };
 
 static void
 print_finding(void *arg, const struct tally_finding *finding)
 {
-	const struct printing *printing = arg;
+	struct printing *printing = arg;
 	const char *kind = tally_finding_name(finding->kind);
 	size_t len = finding->chain == NULL ? 0 : strlen(finding->chain);
 
+	printing->found = true;
 	if (printing->settings->json) {
 		printf("{\"sink\":\"%s\",\"kind\":\"%s\"", printing->sink,
 		    kind);
@@ -103,7 +105,7 @@ check_one(const struct settings *settings, struct sinks *sinks, size_t i)
 	struct tally_sink_status status;
 	struct tally_sink_report report;
 	struct tally_error error = { 0 };
-	struct printing printing = { settings, NULL };
+	struct printing printing = { settings, NULL, false };
 	const char *verdict = "intact";
 	enum status result_status = STATUS_DONE;
 	int result;
@@ -118,7 +120,9 @@ check_one(const struct settings *settings, struct sinks *sinks, size_t i)
 	}
 	if (result != 0) {
 		complain("the sink \"%s\":", status.name);
-		return output_failure(result, &error, true);
+		result_status = output_failure(result, &error, true);
+		/* What was found before it failed stands. */
+		return printing.found ? STATUS_TAMPERED : result_status;
 	}
 	if (report.findings > 0) {
 		verdict = "tampered";

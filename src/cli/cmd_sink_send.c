@@ -74,12 +74,13 @@ send_all(const struct settings *settings, struct sinks *sinks)
 		int result = tally_outside_deliver(sinks->outside, i, true,
 		    NULL);
 
-		/* Each is tried, whatever the one before did. */
-		if (result != 0)
+		tally_outside_status(sinks->outside, i, &sink);
+		/* Each is tried, whatever the one before did; what could not
+		 * even be queued failed as well. */
+		if (result != 0 || sink.failures > 0)
 			status = result == TALLY_E_DAMAGED ? STATUS_TAMPERED
 			    : status == STATUS_TAMPERED    ? status
 							   : STATUS_IO;
-		tally_outside_status(sinks->outside, i, &sink);
 		print_status(settings, &sink);
 	}
 	return status;

@@ -48,7 +48,9 @@ tally_disk_replace(int dir, const char *name, const void *bytes, size_t len)
 		failed = errno;
 	if (failed == 0 && renameat(dir, new, dir, name) != 0)
 		failed = errno;
-	if (failed == 0 && fsync(dir) != 0)
+	if (failed != 0)
+		(void)unlinkat(dir, new, 0);
+	else if (fsync(dir) != 0)
 		failed = errno;
 	return failed;
 }

@@ -97,7 +97,7 @@ read_state(struct tally_queue *queue, const char *name,
     struct tally_error *error)
 {
 	char text[STATE_MAX];
-	const char *message;
+	const char *message, *origin;
 	json_t *state;
 	ssize_t n;
 	int fd = openat(queue->dir, STATE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -116,6 +116,14 @@ read_state(struct tally_queue *queue, const char *name,
 		    "the state of the sink \"%s\" is none; remove it, and all"
 		    " heads go out again",
 		    name);
+	origin = json_string_value(json_object_get(state, "origin"));
+	if (origin != NULL && strcmp(origin, queue->origin) != 0) {
+		json_decref(state);
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the queue of the sink \"%s\" is another log's; give each"
+		    " log a queue of its own",
+		    name);
+	}
 	queue->offered_size = (uint64_t)member(state, "offered_size");
 	queue->sent_size = (uint64_t)member(state, "sent_size");
 	queue->sent_us = member(state, "sent_us");
@@ -132,11 +140,12 @@ read_state(struct tally_queue *queue, const char *name,
 int
 tally_queue_save(struct tally_queue *queue, struct tally_error *error)
 {
-	json_t *state = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:i}",
-	    "offered_size", (json_int_t)queue->offered_size, "sent_size",
-	    (json_int_t)queue->sent_size, "sent_us", (json_int_t)queue->sent_us,
-	    "failing_since_us", (json_int_t)queue->failing_since_us,
-	    "next_try_us", (json_int_t)queue->next_try_us, "failures",
+	json_t *state = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:i}", "origin",
+	    queue->origin, "offered_size", (json_int_t)queue->offered_size,
+	    "sent_size", (json_int_t)queue->sent_size, "sent_us",
+	    (json_int_t)queue->sent_us, "failing_since_us",
+	    (json_int_t)queue->failing_since_us, "next_try_us",
+	    (json_int_t)queue->next_try_us, "failures",
 	    (json_int_t)queue->failures, "version", 1);
 	/* Words of a server may be no UTF-8. */
 	json_t *message = json_string(queue->message);
@@ -238,11 +247,12 @@ open_dir(int base, const char *name, bool read_only)
 
 int
 tally_queue_open(struct tally_queue *queue, int base, const char *name,
-    bool read_only, struct tally_error *error)
+    const char *origin, bool read_only, struct tally_error *error)
 {
 	int result, failed;
 
 	memset(queue, 0, sizeof(*queue));
+	queue->origin = origin;
 	queue->lines_max = TALLY_QUEUE_LINES_MAX;
 	queue->dir = read_only && base < 0 ? -ENOENT
 					   : open_dir(base, name, read_only);

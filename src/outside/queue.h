@@ -34,6 +34,7 @@ struct tally_queue_name {
 
 struct tally_queue {
 	int dir; /* -1: closed */
+	const char *origin; /* hash of the log's; the caller's */
 	size_t lines_max;
 	struct tally_queue_name *lines; /* oldest first */
 	size_t count, room;
@@ -48,11 +49,12 @@ struct tally_queue {
 /*
  * The directory name in base, made if it is missing; read_only: only looked
  * at, beside the process that delivers, and empty if it is missing, or base
- * is -1.  Close it in any case.
+ * is -1.  origin is the hash of the log's and stays: TALLY_E_USAGE if the state
+ * is another log's, whose sizes say nothing of this one.  Close it in any case.
  */
 TALLY_MUST_CHECK int
 tally_queue_open(struct tally_queue *queue, int base, const char *name,
-    bool read_only, struct tally_error *error);
+    const char *origin, bool read_only, struct tally_error *error);
 
 void
 tally_queue_close(struct tally_queue *queue);

@@ -4,10 +4,14 @@
 #include <string.h>
 
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include "outside/disk.h"
 #include "outside/fail.h"
 #include "outside/sink.h"
+
+#define SEND_S 10
 
 int
 tally_sink_text(const struct tally_sink *sink, const json_t *config,
@@ -65,4 +69,12 @@ tally_sink_each_line(const char *text, size_t len, tally_sink_line_fn *fn,
 		len -= line;
 	}
 	return result;
+}
+
+void
+tally_sink_limit_send(int fd)
+{
+	const struct timeval limit = { .tv_sec = SEND_S };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }

@@ -88,4 +88,8 @@ TALLY_MUST_CHECK int
 tally_sink_each_line(const char *text, size_t len, tally_sink_line_fn *fn,
     void *arg);
 
+/* A socket that nobody reads fails after a time (connecting to it, too). */
+void
+tally_sink_limit_send(int fd);
+
 #endif

@@ -180,8 +180,11 @@ git_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 	const char *fetch[] = { "fetch", "--quiet", "--no-tags", git->remote,
 		git->branch, NULL };
 	const char *ref = git->remote == NULL ? "HEAD" : "FETCH_HEAD";
-	const char *grep[] = { "grep", "--no-color", "-h", "-e", "", ref, "--",
-		sink->origin_hash, NULL };
+	/* Whatever the user's configuration and .gitattributes ask for. */
+	const char *grep[] = { "grep", "--no-color", "--no-line-number",
+		"--no-column", "--no-heading", "--no-break", "--text",
+		"--no-textconv", "-h", "-e", "", ref, "--", sink->origin_hash,
+		NULL };
 	char *text = NULL;
 	size_t len = 0;
 	int status = 0, result = TALLY_OK;

@@ -74,6 +74,7 @@ send_datagram(const char *path, const char *bytes, size_t len)
 	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	if (fd < 0)
 		return errno;
+	tally_sink_limit_send(fd);
 	while (sendto(fd, bytes, len, MSG_NOSIGNAL,
 		   (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		if (errno == EINTR)

@@ -389,6 +389,7 @@ s3_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 {
 	struct walk walk = { sink->own, fn, arg, "" };
 	char prefix[URL_MAX], after[URL_MAX], url[4 * URL_MAX], key[URL_MAX];
+	char before[URL_MAX];
 	bool more = true;
 	int result = TALLY_OK;
 
@@ -401,6 +402,7 @@ s3_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 	while (more && result == 0) {
 		struct tally_http http = { .method = "GET", .url = url };
 
+		memcpy(before, walk.last, sizeof(before));
 		escape(walk.last, after, sizeof(after));
 		/* Sorted, as they are signed. */
 		(void)snprintf(url, sizeof(url),
@@ -411,6 +413,12 @@ s3_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 		    strstr(http.reply, "<IsTruncated>true<") != NULL;
 		if (result == 0 && http.reply != NULL)
 			result = read_page(&walk, http.reply, error);
+		/* Else it could keep us for ever. */
+		if (result == 0 && more && strcmp(walk.last, before) <= 0)
+			result = tally_fail(error, TALLY_E_IO,
+			    "\"%s\" says that there are more objects, and lists"
+			    " none",
+			    walk.s3->url);
 		finish(&http);
 	}
 	return result;

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,7 +21,6 @@
 #define HEAD_MAX 512
 #define FACILITY 13 /* log audit */
 #define SEVERITY 5  /* notice */
-#define TIMEOUT_S 10
 
 struct syslog {
 	char *address, *read;
@@ -118,7 +116,6 @@ connect_net(const struct syslog *syslog)
 {
 	const struct addrinfo hints = { .ai_socktype = syslog->type,
 		.ai_flags = AI_ADDRCONFIG };
-	const struct timeval limit = { .tv_sec = TIMEOUT_S };
 	struct addrinfo *found, *at;
 	int fd = -1, failed = EADDRNOTAVAIL;
 
@@ -128,8 +125,7 @@ connect_net(const struct syslog *syslog)
 		fd = socket(at->ai_family, at->ai_socktype, at->ai_protocol);
 		if (fd < 0)
 			continue;
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit,
-		    sizeof(limit));
+		tally_sink_limit_send(fd);
 		if (connect(fd, at->ai_addr, at->ai_addrlen) != 0) {
 			failed = errno;
 			(void)close(fd);
@@ -188,6 +184,8 @@ syslog_send(struct tally_sink *sink, const struct tally_sink_line *line,
 	memcpy(frame + len + head_len, line->text, line->len);
 	len += head_len + line->len;
 	fd = syslog->host == NULL ? connect_unix(syslog) : connect_net(syslog);
+	if (fd >= 0)
+		tally_sink_limit_send(fd);
 	failed = fd < 0 ? -fd : send_all(fd, frame, len);
 	if (fd >= 0)
 		(void)close(fd);

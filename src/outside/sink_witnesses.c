@@ -221,12 +221,13 @@ witnesses_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 {
 	const struct witnesses *own = sink->own;
 	char behind[TALLY_HASH_TEXT_SIZE + sizeof("//checkpoint")];
-	int result = TALLY_OK;
+	int result = TALLY_OK, worst = TALLY_OK;
 
 	(void)since;
 	(void)snprintf(behind, sizeof(behind), "/%s/checkpoint",
 	    sink->origin_hash);
-	for (size_t i = 0; i < own->policy.members_len && result == 0; i++) {
+	/* One that is down hides nothing of what the others saw. */
+	for (size_t i = 0; i < own->policy.members_len; i++) {
 		char *url = url_of(own, i, behind);
 		struct tally_http http = { .method = "GET",
 			.url = url,
@@ -236,14 +237,16 @@ witnesses_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 		if (url == NULL)
 			continue;
 		result = tally_http_perform(&http, error);
-		if (result == 0 && http.status == 200)
+		if (result == 0 && http.status == 200 && http.reply_len > 0)
 			result = fn(arg, http.reply, http.reply_len);
 		else if (result == 0 && http.status != 404)
 			result = tally_http_refused(&http, error);
+		if (worst == TALLY_OK)
+			worst = result;
 		tally_http_wipe(&http);
 		free(url);
 	}
-	return result;
+	return worst;
 }
 
 const struct tally_sink_kind tally_sink_witnesses = {

@@ -8,6 +8,7 @@
  * it was interrupted.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <tally/pg.h>
@@ -72,6 +73,36 @@ do_it(struct adopting *a, const char *sql, int nparams,
 
 /* ---- what there is ---------------------------------------------------- */
 
+/* When what was found was sealed, and how much it was. */
+static int
+look_told(struct adopting *a)
+{
+	static const char sql[] =
+	    "SELECT pg_catalog.to_char(r.\"time\" AT TIME ZONE 'UTC',"
+	    " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), (SELECT"
+	    " coalesce(sum(f.value::bigint), 0) FROM"
+	    " pg_catalog.json_each_text(e.event::json #>"
+	    " '{adopted,findings}') f)"
+	    " FROM tally.chain c JOIN tally.record r ON r.chain_id = c.id"
+	    " JOIN tally.event e ON e.id = r.event_id"
+	    " WHERE c.name = $1 ORDER BY r.seq LIMIT 1";
+	const char *params[] = { a->out->chain };
+	PGresult *result;
+	int r = tally_pg_conn_query(&a->conn, sql, 1, params, &result,
+	    a->error);
+
+	if (r != 0)
+		return r;
+	a->out->told = PQntuples(result) > 0;
+	if (a->out->told) {
+		(void)snprintf(a->out->time, sizeof(a->out->time), "%s",
+		    PQgetvalue(result, 0, 0));
+		a->out->findings = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
+	}
+	PQclear(result);
+	return 0;
+}
+
 static int
 look(struct adopting *a)
 {
@@ -102,11 +133,7 @@ look(struct adopting *a)
 		return r;
 	(void)snprintf(out->chain, sizeof(out->chain), "adopted/%s",
 	    out->label);
-	table[0] = out->chain;
-	r = ask(a, "SELECT seq FROM tally.head($1)", 1, table, answer,
-	    sizeof(answer));
-	out->told = answer[0] != '\0';
-	return r;
+	return look_told(a);
 }
 
 /* ---- the steps -------------------------------------------------------- */

@@ -8,6 +8,7 @@
  *    next cycle.
  * 3. A break of a log ends when somebody acknowledged it and a whole
  *    verification after that did not see it; anything else when it is over.
+ * 4. So many breaks of a log are named one by one; the rest is one alert.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,6 +24,7 @@
 
 #define FILE_NAME "alerts.json"
 #define ACK_NAME "ack"
+#define BREAKS_MAX 100u /* of one log, named one by one */
 
 static json_int_t
 number(const json_t *alert, const char *name)
@@ -66,10 +68,15 @@ watch_alerts_open(struct watch_alerts *alerts, const char *state_dir,
 	}
 	alerts->list = json_incref(json_object_get(file, "alerts"));
 	alerts->next = file == NULL ? 1 : number(file, "next");
-	json_decref(file);
-	if (alerts->list == NULL)
+	if (alerts->list == NULL && file == NULL)
 		alerts->list = json_array();
-	return 0;
+	json_decref(file);
+	if (json_is_array(alerts->list))
+		return 0;
+	(void)snprintf(why, WATCH_WHY_SIZE, "\"%s\" does not hold alerts",
+	    alerts->path);
+	watch_alerts_close(alerts);
+	return -1;
 }
 
 void
@@ -105,18 +112,58 @@ set_text(json_t *alert, const char *name, const char *value)
 		(void)json_object_set_new(alert, name, string);
 }
 
+/* The same one, or NULL; breaks: how many of its log are named one by one. */
+static json_t *
+find(const struct watch_alerts *alerts, const struct watch_break *what,
+    unsigned *out_breaks)
+{
+	json_t *alert;
+	size_t i;
+
+	*out_breaks = 0;
+	json_array_foreach(alerts->list, i, alert) {
+		if (is_same(alert, what))
+			return alert;
+		*out_breaks += strcmp(text(alert, "target"), what->target) ==
+			0 &&
+		    json_is_true(json_object_get(alert, "break")) &&
+		    text(alert, "chain")[0] != '\0';
+	}
+	return NULL;
+}
+
+/* Whoever alters a million records must not keep us busy with a million
+ * alerts, of which the first one is told after the last one. */
+static void
+raise_more(struct watch_alerts *alerts, const struct watch_break *what)
+{
+	char evidence[WATCH_WHY_SIZE];
+	const struct watch_break more = { .target = what->target,
+		.kind = WATCH_MORE,
+		.is_break = true,
+		.sink = what->sink,
+		.evidence = evidence };
+
+	(void)snprintf(evidence, sizeof(evidence),
+	    "there are more breaks than the %u that are named; one is %s in"
+	    " chain \"%s\", seq %llu",
+	    BREAKS_MAX, what->kind, what->chain, (unsigned long long)what->seq);
+	watch_alerts_raise(alerts, &more);
+}
+
 void
 watch_alerts_raise(struct watch_alerts *alerts, const struct watch_break *what)
 {
-	json_t *alert = NULL;
-	size_t i;
+	unsigned breaks;
+	json_t *alert = find(alerts, what, &breaks);
 
-	alerts->dirty = true;
-	json_array_foreach(alerts->list, i, alert) {
-		if (is_same(alert, what))
-			break;
+	if (alert == NULL && what->is_break && what->chain != NULL &&
+	    breaks >= BREAKS_MAX) {
+		raise_more(alerts, what);
+		return;
 	}
-	if (i == json_array_size(alerts->list)) {
+	alerts->dirty = true;
+	if (alert == NULL) {
 		alert = json_pack("{s:I,s:b,s:I,s:I,s:i,s:b}", "id",
 		    alerts->next++, "break", what->is_break, "first_us",
 		    (json_int_t)watch_now_us(), "seq", (json_int_t)what->seq,
@@ -184,6 +231,24 @@ take_acknowledgement(struct watch_alerts *alerts, json_t *alert)
 	free(path);
 }
 
+/* Is it of an alert that does not know of it yet?  It came meanwhile. */
+static bool
+is_news(const struct watch_alerts *alerts, const char *name)
+{
+	char id[32];
+	json_t *alert;
+	size_t i;
+
+	json_array_foreach(alerts->list, i, alert) {
+		(void)snprintf(id, sizeof(id), "%" JSON_INTEGER_FORMAT,
+		    number(alert, "id"));
+		if (strcmp(id, name) == 0)
+			return !json_is_true(json_object_get(alert,
+			    "acknowledged"));
+	}
+	return false;
+}
+
 static void
 remove_acknowledgements(const struct watch_alerts *alerts)
 {
@@ -191,7 +256,7 @@ remove_acknowledgements(const struct watch_alerts *alerts)
 	const struct dirent *entry;
 
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] != '.')
+		if (entry->d_name[0] != '.' && !is_news(alerts, entry->d_name))
 			(void)unlinkat(dirfd(dir), entry->d_name, 0);
 	}
 	if (dir != NULL)

@@ -7,22 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <tally/proof.h>
 
-#include "watch/target.h"
+#include "watch/cycle.h"
 
 #define DETAIL_MAX 640
-
-struct cycle {
-	struct watch_target *target;
-	const struct watch_times *times;
-	const atomic_bool *stop;
-	int64_t begin_us, slice_end_us;
-	const char *sink; /* whose findings come in */
-	bool is_broken;   /* something that went out is not there */
-	bool whole_done;  /* a whole verification was finished */
-};
 
 /* ---- alerts ----------------------------------------------------------- */
 
@@ -38,8 +29,8 @@ trouble(struct cycle *cycle, const char *kind, const char *sink,
 	watch_alerts_raise(cycle->target->alerts, &what);
 }
 
-static void
-fail(struct cycle *cycle, const char *doing, int result,
+void
+watch_cycle_fail(struct cycle *cycle, const char *doing, int result,
     const struct tally_error *error)
 {
 	char text[DETAIL_MAX];
@@ -48,7 +39,16 @@ fail(struct cycle *cycle, const char *doing, int result,
 	    error->message[0] != '\0' ? error->message
 				      : tally_strerror(result));
 	cycle->target->failures++;
+	cycle->is_partial = true;
 	trouble(cycle, WATCH_FAILED, NULL, text);
+}
+
+/* The same of the log itself. */
+static void
+fail(struct cycle *cycle, const char *doing, int result,
+    const struct tally_error *error)
+{
+	watch_cycle_fail(cycle, doing, result, error);
 	/* The next cycle begins with handles that are new. */
 	if (result == TALLY_E_SWAPPED || result == TALLY_E_POISONED ||
 	    result == TALLY_E_IO)
@@ -68,8 +68,8 @@ broken(struct cycle *cycle, const char *kind, const char *evidence)
 }
 
 /* Of a verification, or of a comparison with a sink. */
-static void
-take_finding(void *arg, const struct tally_finding *finding)
+void
+watch_cycle_finding(void *arg, const struct tally_finding *finding)
 {
 	struct cycle *cycle = arg;
 	char evidence[DETAIL_MAX];
@@ -83,7 +83,11 @@ take_finding(void *arg, const struct tally_finding *finding)
 
 	if (!tally_finding_is_break(finding->kind))
 		return;
-	if (finding->file != NULL)
+	if (finding->source != NULL && finding->key != NULL)
+		(void)snprintf(evidence, sizeof(evidence),
+		    "%s (table \"%s\", key %s)", finding->detail,
+		    finding->source, finding->key);
+	else if (finding->file != NULL)
 		(void)snprintf(evidence, sizeof(evidence),
 		    "%s (\"%s\", offset %llu)", finding->detail, finding->file,
 		    (unsigned long long)finding->offset);
@@ -146,6 +150,7 @@ publish(struct cycle *cycle)
 		broken(cycle, tally_finding_name(TALLY_ROLLED_BACK), text);
 	else {
 		target->published_size = out.size;
+		target->published_root = out.root;
 		target->published_us = watch_now_us();
 		if (target->outside != NULL && out.note != NULL)
 			result = tally_outside_offer(target->outside, out.note,
@@ -155,8 +160,6 @@ publish(struct cycle *cycle)
 			    &error);
 	}
 	free(out.note);
-	if (target->outside != NULL)
-		deliver(cycle);
 }
 
 /* ---- the new part ----------------------------------------------------- */
@@ -254,18 +257,21 @@ compare_sink(struct cycle *cycle, size_t i, bool all)
 	if (!status.readable || status.sent_size == 0)
 		return;
 	cycle->sink = status.name;
-	result = tally_outside_compare(target->outside, i, since, take_finding,
-	    cycle, &report, &error);
+	result = tally_outside_compare(target->outside, i, since,
+	    watch_cycle_finding, cycle, &report, &error);
 	cycle->sink = NULL;
 	if (result != 0) {
 		(void)snprintf(text, sizeof(text), "cannot read it back: %s",
 		    error.message);
 		trouble(cycle, WATCH_SINK_FAILS, status.name, text);
+		cycle->is_partial = true;
 		return;
 	}
-	if (report.lost)
+	if (report.lost) {
 		trouble(cycle, WATCH_SINK_LOST, status.name,
 		    "it lacks what it was given");
+		cycle->is_partial = true;
+	}
 	if (report.forged > 0)
 		trouble(cycle, WATCH_SINK_FORGED, status.name,
 		    "it holds lines whose signature does not hold");
@@ -284,16 +290,39 @@ take_progress(void *arg, const struct tally_progress *progress)
 	return *cycle->stop || watch_now_us() >= cycle->slice_end_us;
 }
 
+/* What went out is what the log must have; not by its index, which whoever
+ * writes to the log can leave as it was. */
+static void
+begin_whole(struct watch_target *target)
+{
+	target->whole_size = target->published_size;
+	target->whole_root = target->published_root;
+}
+
+static int
+verify_slice(struct cycle *cycle, struct tally_verdict *verdict,
+    struct tally_error *error)
+{
+	const struct watch_target *target = cycle->target;
+	const struct tally_verify_options how = { .jobs = 1,
+		.has_root = target->whole_size > 0,
+		.root_size = target->whole_size,
+		.root = target->whole_root,
+		.vkeys = target->vkeys,
+		.vkeys_len = target->vkeys_len,
+		.resume = target->resume_path,
+		.finding = watch_cycle_finding,
+		.progress = take_progress,
+		.arg = cycle };
+
+	return tally_verify(target->dir, &how, verdict, error);
+}
+
 /* A slice; what was reached stands in the file, for the next one. */
 static void
 verify_whole(struct cycle *cycle)
 {
 	struct watch_target *target = cycle->target;
-	struct tally_verify_options how = { .jobs = 1,
-		.resume = target->resume_path,
-		.finding = take_finding,
-		.progress = take_progress,
-		.arg = cycle };
 	struct tally_verdict verdict;
 	struct tally_error error = { 0 };
 	int64_t now = watch_now_us();
@@ -303,17 +332,26 @@ verify_whole(struct cycle *cycle)
 	    target->whole_us <= now &&
 	    now - target->whole_us < cycle->times->whole_us)
 		return;
-	if (!target->whole_due)
+	if (!target->whole_due) {
 		target->whole_begun_us = now;
+		if (access(target->resume_path, F_OK) != 0)
+			begin_whole(target);
+	}
 	target->whole_due = true;
 	cycle->slice_end_us = now + cycle->times->slice_us;
-	result = tally_verify(target->dir, &how, &verdict, &error);
+	result = verify_slice(cycle, &verdict, &error);
+	/* What was reached was of a log that was longer, or of other keys. */
+	if (result == TALLY_E_FORMAT && unlink(target->resume_path) == 0) {
+		begin_whole(target);
+		result = verify_slice(cycle, &verdict, &error);
+	}
 	if (result == TALLY_PARTIAL)
 		return;
 	target->whole_due = false;
 	if (result != 0) {
-		fail(cycle, "cannot verify", result, &error);
-	} else if (verdict.verdict == TALLY_INTACT) {
+		watch_cycle_fail(cycle, "cannot verify", result, &error);
+	} else if (verdict.verdict == TALLY_INTACT &&
+	    (target->conninfo == NULL || watch_database_verify(cycle))) {
 		target->whole_us = watch_now_us();
 		cycle->whole_done = true;
 	} else if (verdict.verdict == TALLY_UNVERIFIABLE) {
@@ -321,6 +359,16 @@ verify_whole(struct cycle *cycle)
 		    "the log could not be judged as a whole; see tally"
 		    " verify");
 	}
+}
+
+/* What a step that failed closed is no reason to skip the others. */
+static void
+reconnect(struct watch_target *target)
+{
+	struct tally_error error = { 0 };
+
+	if (target->log == NULL)
+		(void)!watch_target_connect(target, &error);
 }
 
 void
@@ -335,13 +383,19 @@ watch_target_cycle(struct watch_target *target, const struct watch_times *times,
 	int result = watch_target_connect(target, &error);
 
 	if (result != 0)
-		fail(&cycle, "cannot open the log", result, &error);
-	if (target->log != NULL)
+		watch_cycle_fail(&cycle, "cannot open the log", result, &error);
+	if (target->log != NULL && target->conninfo != NULL)
+		watch_database_carry(&cycle);
+	if (target->publisher != NULL)
 		publish(&cycle);
+	reconnect(target);
+	if (target->outside != NULL)
+		deliver(&cycle);
 	if (target->log != NULL)
 		verify_new(&cycle);
 	if (!*stop)
 		verify_whole(&cycle);
+	reconnect(target);
 	for (size_t i = 0; target->outside != NULL && !*stop &&
 	     i < tally_outside_count(target->outside);
 	     i++)
@@ -349,7 +403,7 @@ watch_target_cycle(struct watch_target *target, const struct watch_times *times,
 	if (*stop)
 		return;
 	watch_alerts_settle(target->alerts, target->name, cycle.begin_us,
-	    cycle.whole_done && !cycle.is_broken);
+	    cycle.whole_done && !cycle.is_broken && !cycle.is_partial);
 	watch_target_save(target);
 	target->cycles++;
 	target->cycle_us = watch_now_us();

@@ -18,6 +18,7 @@ struct examining {
 	struct watch_target *target;
 	const char *sink;
 	bool is_broken;
+	bool is_partial; /* a sink could not be read, or lacks something */
 };
 
 static void
@@ -62,6 +63,7 @@ examine(struct examining *e, size_t i, uint64_t *newest)
 	result = tally_outside_examine(target->outside, i, take_finding, e,
 	    &report, &error);
 	if (result != 0) {
+		e->is_partial = true;
 		(void)snprintf(text, sizeof(text), "cannot read it: %s",
 		    result == TALLY_END ? "it has nothing to read from"
 					: error.message);
@@ -71,10 +73,11 @@ examine(struct examining *e, size_t i, uint64_t *newest)
 	if (report.forged > 0)
 		raise_trouble(e, WATCH_SINK_FORGED,
 		    "it holds lines whose signature does not hold");
-	if (report.newest_size < target->compared[i])
+	if (report.newest_size < target->compared[i]) {
+		e->is_partial = true;
 		raise_trouble(e, WATCH_SINK_LOST,
 		    "it lacks heads that were seen here");
-	else
+	} else
 		target->compared[i] = report.newest_size;
 	if (report.newest_size > *newest)
 		*newest = report.newest_size;
@@ -108,10 +111,10 @@ watch_outside_cycle(struct watch_target *target,
 		    (unsigned long long)target->seen_size);
 		raise_trouble(&e, WATCH_SILENT, text);
 	}
-	if (!e.is_broken && newest > 0)
+	if (!e.is_broken && !e.is_partial && newest > 0)
 		target->whole_us = begin_us;
 	watch_alerts_settle(target->alerts, target->name, begin_us,
-	    !e.is_broken);
+	    !e.is_broken && !e.is_partial);
 	watch_target_save(target);
 	target->cycles++;
 	target->cycle_us = watch_now_us();

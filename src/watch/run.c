@@ -78,14 +78,48 @@ load_config(const char *path, json_t **out, const char **out_state,
 	return 0;
 }
 
+static bool
+is_command(const json_t *words)
+{
+	size_t count = json_array_size(words);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!json_is_string(json_array_get(words, i)))
+			return false;
+	}
+	return count > 0 && count <= WATCH_WORDS_MAX;
+}
+
+/* A way that can take nothing must not be found out by the first alert. */
+static int
+check_member(const json_t *way, const char *type, const char *name,
+    char why[WATCH_WHY_SIZE])
+{
+	const json_t *value = json_object_get(way, name);
+	bool is_words = strcmp(name, "command") == 0;
+
+	if (is_words ? is_command(value) : json_is_string(value))
+		return 0;
+	(void)snprintf(why, WATCH_WHY_SIZE,
+	    "an alert of type \"%s\" needs \"%s\"%s", type, name,
+	    value == NULL  ? ""
+		: is_words ? ", an array of 1 to 16 strings"
+			   : ", a string");
+	return -1;
+}
+
 static int
 check_ways(const json_t *ways, char why[WATCH_WHY_SIZE])
 {
+	if (ways != NULL && !json_is_array(ways)) {
+		(void)snprintf(why, WATCH_WHY_SIZE, "\"alerts\" is no array");
+		return -1;
+	}
 	for (size_t i = 0; i < json_array_size(ways); i++) {
 		const json_t *way = json_array_get(ways, i);
 		const char *type = json_string_value(json_object_get(way,
 		    "type"));
-		const char *needs = NULL;
+		const char *needs = NULL, *too = NULL;
 
 		if (type != NULL && strcmp(type, "exec") == 0)
 			needs = "command";
@@ -93,18 +127,18 @@ check_ways(const json_t *ways, char why[WATCH_WHY_SIZE])
 			needs = "url";
 		else if (type != NULL && strcmp(type, "sendmail") == 0)
 			needs = "to";
-		else if (type == NULL || strcmp(type, "syslog") != 0) {
+		else if (type != NULL && strcmp(type, "table") == 0) {
+			needs = "pg";
+			too = "table";
+		} else if (type == NULL || strcmp(type, "syslog") != 0) {
 			(void)snprintf(why, WATCH_WHY_SIZE,
 			    "an alert's \"type\" is none of exec, webhook,"
-			    " sendmail, syslog");
+			    " sendmail, syslog, table");
 			return -1;
 		}
-		if (needs != NULL && json_object_get(way, needs) == NULL) {
-			(void)snprintf(why, WATCH_WHY_SIZE,
-			    "an alert of type \"%s\" needs \"%s\"", type,
-			    needs);
+		if ((too != NULL && check_member(way, type, too, why) != 0) ||
+		    (needs != NULL && check_member(way, type, needs, why) != 0))
 			return -1;
-		}
 	}
 	return 0;
 }
@@ -292,14 +326,18 @@ block_signals(sigset_t *out)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Until the next cycle, or a signal. */
+/* Until the next cycle, or a signal; a clock that was put back ends it, too. */
 static void
-wait_for(int64_t until_us)
+wait_for(int64_t begin_us, int64_t interval_us)
 {
 	const struct timespec pause = { 0, 50000000 };
+	int64_t waited_us = watch_now_us() - begin_us;
 
-	while (!stopping && !reloading && watch_now_us() < until_us)
+	while (!stopping && !reloading && waited_us >= 0 &&
+	    waited_us < interval_us) {
 		(void)nanosleep(&pause, NULL);
+		waited_us = watch_now_us() - begin_us;
+	}
 }
 
 /* ---- the loop --------------------------------------------------------- */
@@ -405,7 +443,7 @@ watch_run(const char *config_path, bool once, bool outside,
 		cycle(daemon);
 		if (once)
 			break;
-		wait_for(begin + daemon->interval_us);
+		wait_for(begin, daemon->interval_us);
 		if (reloading)
 			reload(daemon, config_path);
 	}

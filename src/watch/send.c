@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ways of an alert: a program, sendmail, syslog, a webhook.  A program and
- * a webhook get the alert as one JSON object.
+ * The ways of an alert: a program, sendmail, syslog, a webhook, a table.  A
+ * program and a webhook get the alert as one JSON object.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <tally/pg.h>
+
 #include "watch/watch.h"
 
-#define WORDS_MAX 16
 #define TIMEOUT_MS 30000
 #define SENDMAIL "/usr/sbin/sendmail"
 
@@ -87,21 +88,51 @@ finish(pid_t pid)
 	return -1;
 }
 
-/* The text goes through a file without a name: no pipe can be full. */
+/*
+ * The text, to be read: out of a pipe that takes all of it at once, so that no
+ * disk is needed, of which there may be something to tell; else out of a file
+ * without a name.  -1: neither.
+ */
+static int
+open_text(const char *text)
+{
+	size_t len = strlen(text);
+	int ends[2], fd = -1;
+	FILE *file;
+
+	if (pipe(ends) == 0) {
+		(void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
+		if (write(ends[1], text, len) == (ssize_t)len)
+			fd = ends[0];
+		else
+			(void)close(ends[0]);
+		(void)close(ends[1]);
+	}
+	if (fd >= 0)
+		return fd;
+	file = tmpfile();
+	if (file != NULL && fputs(text, file) >= 0 && fflush(file) == 0 &&
+	    fseek(file, 0, SEEK_SET) == 0)
+		fd = fcntl(fileno(file), F_DUPFD_CLOEXEC, 3);
+	if (file != NULL)
+		(void)fclose(file);
+	return fd;
+}
+
 static int
 run(const char *const *argv, const char *text)
 {
-	FILE *file = tmpfile();
+	int fd = open_text(text), status = -1;
 	pid_t pid = -1;
-	int status = -1;
 
-	if (file != NULL && fputs(text, file) >= 0 && fflush(file) == 0 &&
-	    fseek(file, 0, SEEK_SET) == 0)
-		pid = start(argv, fileno(file));
+	if (fd >= 0)
+		pid = start(argv, fd);
 	if (pid > 0)
 		status = finish(pid);
-	if (file != NULL)
-		(void)fclose(file);
+	if (fd >= 0)
+		(void)close(fd);
 	if (status != 0)
 		watch_say("an alert could not be given to \"%s\"", argv[0]);
 	return status == 0 ? 0 : -1;
@@ -111,10 +142,10 @@ static int
 send_exec(const json_t *way, const char *text)
 {
 	const json_t *command = json_object_get(way, "command");
-	const char *argv[WORDS_MAX + 1];
+	const char *argv[WATCH_WORDS_MAX + 1];
 	size_t count = json_array_size(command);
 
-	if (count == 0 || count > WORDS_MAX)
+	if (count == 0 || count > WATCH_WORDS_MAX)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		argv[i] = json_string_value(json_array_get(command, i));
@@ -126,6 +157,15 @@ send_exec(const json_t *way, const char *text)
 }
 
 /* ---- words ------------------------------------------------------------ */
+
+static void
+make_line(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+	}
+}
 
 /* One line; what others chose must not begin a header, or a line of a log. */
 static void
@@ -142,10 +182,7 @@ summarize(const json_t *alert, char *out, size_t size)
 		    json_integer_value(json_object_get(alert, "seq")));
 	if (n > 0 && (size_t)n < size && sink[0] != '\0')
 		n += snprintf(out + n, size - (size_t)n, ", sink \"%s\"", sink);
-	for (char *at = out; *at != '\0'; at++) {
-		if ((unsigned char)*at < 0x20 || *at == 0x7f)
-			*at = '?';
-	}
+	make_line(out);
 }
 
 static int
@@ -178,11 +215,13 @@ send_mail(const json_t *way, const json_t *alert, const char *text)
 static int
 send_syslog(const json_t *alert)
 {
-	char line[1024];
+	char line[1024], evidence[1024];
 
 	summarize(alert, line, sizeof(line));
-	syslog(LOG_AUTHPRIV | LOG_ALERT, "%s: %s", line,
+	(void)snprintf(evidence, sizeof(evidence), "%s",
 	    member(alert, "evidence"));
+	make_line(evidence);
+	syslog(LOG_AUTHPRIV | LOG_ALERT, "%s: %s", line, evidence);
 	return 0;
 }
 
@@ -196,6 +235,20 @@ send_webhook(const json_t *way, const char *text)
 		text, strlen(text), &error) == 0)
 		return 0;
 	watch_say("an alert could not be posted: %s", error.message);
+	return -1;
+}
+
+/* A row; what is no column of the table is left out. */
+static int
+send_row(const json_t *way, const char *text)
+{
+	struct tally_error error = { 0 };
+
+	if (tally_pg_insert(member(way, "pg"), member(way, "table"), text,
+		&error) == 0)
+		return 0;
+	watch_say("an alert could not be written to table \"%s\": %s",
+	    member(way, "table"), error.message);
 	return -1;
 }
 
@@ -216,6 +269,8 @@ watch_send(const json_t *way, const json_t *alert)
 		result = send_syslog(alert);
 	else if (strcmp(type, "webhook") == 0)
 		result = send_webhook(way, text);
+	else if (strcmp(type, "table") == 0)
+		result = send_row(way, text);
 	free(text);
 	return result;
 }

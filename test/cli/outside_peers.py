@@ -3,8 +3,11 @@
 """outside_peers.py KIND ...: the other ends of sinks, for the tests.
 
     webhook FILE [TOKEN]   POST appends the body to FILE, a line each; GET gives
-                           FILE; while FILE.down is there, status 503
+                           FILE; while FILE.down is there, status 503; while
+                           FILE.slow is, six seconds later
     tsa CONFIG             RFC 3161 over HTTP, by "openssl ts -reply"
+    endless                S3 that lists nothing, and says that there is more
+    deaf PATH ...          datagram sockets that are full, and that nobody reads
     udp FILE, tcp FILE, unix PATH FILE
                            syslog: what arrives, a line each, after a head as a
                            server writes it; tcp by octet counting
@@ -14,10 +17,12 @@ Prints the address first."""
 import http.server
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 FRAME = re.compile(
     rb"<109>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \S+ tally \d+ checkpoint"
@@ -54,6 +59,8 @@ def webhook(path, token=None):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.refused():
                 return
+            if os.path.exists(path + ".slow"):
+                time.sleep(6)
             with open(path + ".headers", "a") as file:
                 file.write(f"{self.headers['Tally-Hmac']}"
                            f" {self.headers['Idempotency-Key']}\n")
@@ -95,6 +102,39 @@ def tsa(config):
             self.wfile.write(reply)
 
     serve(Handler)
+
+
+def endless():
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            body = b"<R><IsTruncated>true</IsTruncated></R>"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    serve(Handler)
+
+
+def deaf(*paths):
+    kept = []
+    for path in paths:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sock.bind(path)
+        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sender.connect(path)
+        sender.setblocking(False)
+        try:
+            while True:
+                sender.send(b"x")
+        except BlockingIOError:
+            pass
+        kept += [sock, sender]
+    print("full", flush=True)
+    signal.pause()
 
 
 def write(path, message):

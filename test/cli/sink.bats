@@ -582,3 +582,99 @@ make_policy() {
   expect 1
   [[ $stderr == *'saw other records than the log has'* ]]
 }
+
+@test "witnesses: one that is down hides nothing of what the others saw" {
+  declare -A witness_url witness_pid
+  make_signed
+  make_witnesses 3
+  make_policy
+  configure '{"name":"w","type":"witnesses","policy":"policy"}'
+  send
+  cp -r log yesterday
+  grow 3 d
+  send
+  roll_back
+  kill "${witness_pid[1]}"
+  wait "${witness_pid[1]}" || true
+  check
+  expect 1
+  [[ $output == *'truncated  '* ]]
+  [[ $stderr == *'tally: the sink "w":'* ]]
+}
+
+@test "a socket that nobody reads holds nobody up for ever" {
+  make_signed
+  peer deaf full1 full2
+  configure '{"name":"s","type":"syslog","address":"unix:full1"},'`
+    `'{"name":"j","type":"journald","socket":"full2"},'`
+    `'{"name":"usb","type":"file","path":"heads"}'
+  run --separate-stderr timeout 120 "$TALLY" sink send log \
+    --config sinks.json --key key
+  expect 5
+  [[ $stderr == *'the sink "s" failed: cannot send to "unix:full1": '* ]]
+  [[ $stderr == *'the sink "j" failed: cannot send to "full2": '* ]]
+  [ -s heads ]
+}
+
+@test "s3: a server that never ends its list" {
+  make_signed
+  peer endless
+  echo key:secret >s3.key
+  configure "{\"name\":\"s3\",\"type\":\"s3\",\"url\":\"$address/b\",
+    \"region\":\"r\",\"key_file\":\"s3.key\",\"retain_days\":1}"
+  run --separate-stderr timeout 60 "$TALLY" sink check log \
+    --config sinks.json --key key.pub
+  expect 5
+  [[ $stderr == *'says that there are more objects, and lists none'* ]]
+}
+
+@test "what cannot be queued is a failure" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  # Where the line is to be written there is something in its way.
+  blocked=$(printf 'log/sinks/usb/%020d-000001-000001.new' "$size")
+  mkdir -p "$blocked"
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'the sink "usb" failed: cannot write into the queue: '* ]]
+  [ ! -e heads ]
+  rmdir "$blocked"
+  send
+  [ "$(wc -l <heads)" = 1 ]
+}
+
+@test "a queue is one log's" {
+  make_signed
+  configure '{"name":"usb","type":"file","path":"heads"}'
+  queue=(--queue queue)
+  send
+  # Another log, of which the queue would say that all of it was sent.
+  mv log first
+  make_log log --origin example.org/next
+  tally key generate next --name example.org/next --no-passphrase >next.pub
+  tally append log --chain c 1 >/dev/null
+  tally checkpoint log --key next --register register >/dev/null 2>&1
+  refused 2 'the queue of the sink "usb" is another log'"'"'s; give each log a'`
+    `' queue of its own' sink send log --config sinks.json --key next \
+    --queue queue
+}
+
+@test "git: settings and attributes hide nothing; what failed leaves nothing" {
+  command -v git >/dev/null || skip "git is not installed"
+  export HOME=$PWD GIT_CONFIG_NOSYSTEM=1
+  make_signed
+  git init -q -b main work
+  git config --global grep.lineNumber true
+  git config --global grep.column true
+  echo '*.json binary' >work/.gitattributes
+  configure '{"name":"git","type":"git","repository":"work"}'
+  send
+  check
+  expect 0
+  grow 1
+  blocked=$(printf '%020d-000001.json' "$size")
+  mkdir "$(dirname work/*/0*.json)/$blocked"
+  run --separate-stderr send
+  expect 5
+  [ "$(find work -name '*.new')" = "" ]
+}

@@ -13,7 +13,7 @@
  *   late          under an origin that ended nothing new is signed
  *   invalid end   a publisher that is not killed comes to its end
  *
- * The program run beside this file names the configurations, and the words
+ * The program run_publish beside this file names the configurations, and the words
  * under #ifdef: each takes one precaution away, and something of the above must
  * then be found to fail.
  *
