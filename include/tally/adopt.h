@@ -43,6 +43,8 @@ struct tally_adopted {
 	uint64_t chains;                /* they are adopted into so many */
 	uint64_t before;                /* of records, adopted earlier */
 	uint64_t since;           /* when verifying: behind what was adopted */
+	uint64_t unsaid;          /* when verifying: of what was adopted, by no
+				     adoption that was finished */
 	uint64_t appended;        /* records of the log, by this call */
 	struct tally_hash digest; /* of all records, in order */
 	int64_t time_us; /* when verifying: of the last adoption; 0: none was

@@ -70,8 +70,9 @@ tally_outside_offer(struct tally_outside *outside, const char *note,
 
 /*
  * Sends what is in the queue of sink i; now: although it is not due yet.
- * Returns 0 if nothing is left; TALLY_PARTIAL if it is not due; an error if
- * the sink failed (its status has it as well).
+ * Returns 0 if nothing is left; TALLY_PARTIAL if it is not due, or, unless now,
+ * if it took ten seconds and there is more; an error if the sink failed (its
+ * status has it as well).
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_outside_deliver(struct tally_outside *outside, size_t i, bool now,

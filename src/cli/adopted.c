@@ -152,6 +152,12 @@ print_grounds(const struct tally_adoption *adoption,
 		printf("by their own hashes, but for %" PRIu64
 		       " findings that the log holds\n",
 		    adopted->diagnosis.findings);
+	if (adopted->time_us > 0 && adopted->unsaid > 0)
+		printf("unfinished %" PRIu64
+		       " of what was adopted: by an adoption that was"
+		       " interrupted,\n          or by somebody else; \"tally"
+		       " adopt\" goes on\n",
+		    adopted->unsaid);
 	if (adopted->since > 0)
 		printf("since     %" PRIu64
 		       " records came after; \"tally adopt\" adopts them\n",

@@ -11,12 +11,6 @@
 
 /* ---- bundles ---------------------------------------------------------- */
 
-static bool
-is_vouched(enum tally_proof_verdict verdict)
-{
-	return verdict == TALLY_PROOF_SIGNED || verdict == TALLY_PROOF_ROOT;
-}
-
 /* What is proven, and against whom. */
 static void
 print_proven(const struct tally_bundle *bundle)
@@ -24,8 +18,6 @@ print_proven(const struct tally_bundle *bundle)
 	bool is_all = bundle->from_seq == 1 &&
 	    bundle->to_seq == bundle->head_seq;
 
-	if (!is_vouched(bundle->verdict))
-		return;
 	if (is_all)
 		puts("proven  all records that the chain had, unchanged, in"
 		     " their order");
@@ -65,7 +57,8 @@ print_bundle(const struct tally_bundle *bundle,
 		printf("erased  %" PRIu64 "\n", bundle->erased);
 	check_print_root(bundle->origin, bundle->verdict,
 	    bundle->has_signatures, bundle->size, &bundle->root);
-	print_proven(bundle);
+	if (finding->status == STATUS_DONE)
+		print_proven(bundle);
 }
 
 static void
@@ -133,7 +126,7 @@ print_consistency(const struct tally_consistency_proof *proof,
 	fputc('\n', stdout);
 	check_print_root(proof->origin, proof->verdict, proof->has_signatures,
 	    proof->size, &proof->root);
-	if (is_vouched(proof->verdict))
+	if (finding->status == STATUS_DONE)
 		puts("proven  the new checkpoint's log begins with all records"
 		     " of the old one's");
 }

@@ -66,8 +66,10 @@ const struct check_finding *
 check_find(const struct check *check, enum tally_proof_verdict verdict,
     uint64_t size)
 {
+	/* Nor does an equal one: a path can lead to it from another size. */
 	if (check->root->has_size && check->root->size != size &&
-	    verdict == TALLY_PROOF_OTHER_ROOT)
+	    (verdict == TALLY_PROOF_OTHER_ROOT || verdict == TALLY_PROOF_ROOT ||
+		verdict == TALLY_PROOF_SIGNED))
 		return &other_size;
 	return &findings[verdict];
 }

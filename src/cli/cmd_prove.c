@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <tally/bundle.h>
@@ -66,6 +67,16 @@ destination_write(void *arg, const void *bytes, size_t len)
 		return TALLY_OK;
 	to->failed = errno;
 	return TALLY_E_IO;
+}
+
+/* A file that holds half of a text; a device or a pipe stays. */
+static void
+destination_remove(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		(void)unlink(path);
 }
 
 /* What could not be written to standard output is told at the very end. */
@@ -147,7 +158,7 @@ bundle(struct tally_log *log, const struct settings *settings)
 	}
 	status = destination_close(&to, status);
 	if (status != STATUS_DONE && settings->out != NULL)
-		(void)unlink(settings->out);
+		destination_remove(settings->out);
 	return status;
 }
 

@@ -99,9 +99,12 @@ find_signer(struct tally_keyring *ring, const struct tally_order *order,
 	return NULL;
 }
 
+/* The first order counts: a later one must not make the key younger. */
 static void
 retire(struct tally_ring_key *key, const struct tally_order_place *place)
 {
+	if (key->is_retired)
+		return;
 	key->is_retired = true;
 	key->seq = place->seq;
 	key->retired_us = place->time_us;

@@ -56,6 +56,7 @@ struct tally_adopting {
 	struct tally_reader reader;
 	struct tally_canon_room room;
 	struct tally_row row;
+	struct tally_canon_out name; /* of a chain, decoded */
 	struct tally_hasher hasher;
 	struct tally_chain_table chains; /* they number the eras */
 	struct tally_era *era;

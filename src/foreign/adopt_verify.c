@@ -26,6 +26,7 @@ struct aside {
 struct state {
 	struct aside *aside;
 	size_t len;
+	uint64_t more; /* behind those, at the end of what is sealed */
 };
 
 struct comparing {
@@ -35,6 +36,9 @@ struct comparing {
 	size_t states_capacity;
 	struct tally_verdict *verdict;
 	bool found_any; /* something was adopted */
+	json_t *others; /* by name: chains below that other sources went into */
+	uint64_t sealed; /* records, in all parts */
+	uint64_t said;   /* records, by what tally:log says */
 };
 
 static void
@@ -79,8 +83,12 @@ settle(struct comparing *c, struct tally_era *era, struct state *state,
 	for (i = pairs; i < state->len; i++)
 		tell(c, TALLY_INSERTED, era, seq + passed, 0, &state->aside[i],
 		    "stands between adopted records, and was not adopted");
+	if (state->more > 0)
+		tell(c, TALLY_INSERTED, era, seq + passed, 0, NULL,
+		    "and more behind it, up to the next adopted record");
 	tally_era_slide(era, passed);
 	state->len = 0;
+	state->more = 0;
 }
 
 static int
@@ -114,10 +122,14 @@ put_aside(struct comparing *c, struct tally_era *era, struct state *state)
 			return tally_fail(c->adopting.error, TALLY_E_MEMORY,
 			    "out of memory");
 	}
+	/* Few are sealed behind this: most likely these came after. */
+	if (state->len == ASIDE && era->sealed_len < ASIDE) {
+		state->more++;
+		return 0;
+	}
 	/* More than that is no trace of what was done: it is another file. */
 	if (state->len == ASIDE)
-		settle(c, era, state,
-		    era->sealed_len < ASIDE ? era->sealed_len : ASIDE);
+		settle(c, era, state, ASIDE);
 	state->aside[state->len].index = c->adopting.index;
 	state->aside[state->len++].offset = c->adopting.offset;
 	return 0;
@@ -187,7 +199,8 @@ finish(struct comparing *c, struct tally_era *era)
 	if (r == 0 && seq > 0)
 		tell(c, TALLY_TRUNCATED, era, seq, end, NULL,
 		    "adopted, and behind the end of the source");
-	c->adopting.out->since += state->len - aside;
+	c->adopting.out->since += state->len - aside + state->more;
+	c->sealed += era->window - 1;
 	return r;
 }
 
@@ -206,98 +219,46 @@ finish_gone(struct comparing *c, struct tally_era *era)
 	if (r != 0 || end == 1)
 		return r;
 	c->found_any = true;
+	c->sealed += end - 1;
 	tell(c, TALLY_TRUNCATED, era, 1, end, NULL,
 	    "adopted, and the source has no record of it any more");
 	return 0;
 }
 
-/* ---- chains that are gone --------------------------------------------- */
-
-struct names {
-	struct comparing *c;
-	char *text; /* each with a NUL */
-	size_t len, capacity;
-};
-
-static bool
-is_in_source(const struct tally_adopting *a, const struct tally_head *head)
-{
-	for (uint32_t i = 0; i < a->chains.len; i++) {
-		if (a->era[i].chain_len == head->chain_len &&
-		    memcmp(a->era[i].chain, head->chain, head->chain_len) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Keeps a chain's name, if it may be one that was adopted. */
-static int
-take_name(void *arg, const struct tally_head *head)
-{
-	struct names *names = arg;
-	const char *chain = names->c->adopting.adoption->chain;
-	size_t len = strlen(chain);
-	char *grown;
-
-	if (head->chain_len < len || memcmp(head->chain, chain, len) != 0 ||
-	    (head->chain_len > len && head->chain[len] != '/' &&
-		head->chain[len] != '#') ||
-	    is_in_source(&names->c->adopting, head))
-		return 0;
-	if (names->capacity - names->len < head->chain_len + 1) {
-		names->capacity = 2 * names->capacity + TALLY_CHAIN_MAX + 1;
-		grown = tally_sys_realloc(names->text, names->capacity);
-		if (grown == NULL)
-			return TALLY_E_MEMORY;
-		names->text = grown;
-	}
-	memcpy(names->text + names->len, head->chain, head->chain_len);
-	names->len += head->chain_len;
-	names->text[names->len++] = '\0';
-	return 0;
-}
-
-/* Chains that were adopted and of which the source has nothing any more. */
-static int
-find_gone(struct comparing *c, struct tally_log *log)
-{
-	struct names names = { .c = c };
-	struct tally_era era;
-	size_t at, len;
-	int r = tally_log_heads(log, take_name, &names, c->adopting.error);
-
-	if (r == TALLY_E_MEMORY)
-		(void)tally_fail(c->adopting.error, r, "out of memory");
-	for (at = 0; r == 0 && at < names.len; at += len + 1) {
-		len = strlen(names.text + at);
-		memset(&era, 0, sizeof(era));
-		memcpy(era.chain, names.text + at, len);
-		era.chain_len = len;
-		r = finish_gone(c, &era);
-		tally_era_wipe(&era);
-	}
-	tally_sys_free(names.text);
-	return r;
-}
-
 /* ---- what was said ---------------------------------------------------- */
 
-/* Takes when the chain was adopted, and how much was found then. */
+/* Is it chain, or below it? */
+static bool
+is_below(const char *name, size_t name_len, const char *chain, size_t len)
+{
+	return name_len >= len && memcmp(name, chain, len) == 0 &&
+	    (name_len == len || name[len] == '/' || name[len] == '#');
+}
+
+/* Takes when the chain was adopted, how much, and what was found then. */
 static void
 take_said(struct comparing *c, const struct tally_record *record)
 {
+	const char *chain = c->adopting.adoption->chain;
 	json_t *event = json_loadb(record->event, record->event_len, 0, NULL);
 	json_t *said = json_object_get(event, "adopted"), *count;
 	const char *into = json_string_value(json_object_get(said, "into"));
-	uint64_t findings = 0;
+	uint64_t findings = 0, records;
 	const char *kind;
 
-	if (into != NULL && strcmp(into, c->adopting.adoption->chain) == 0) {
+	if (into != NULL && strcmp(into, chain) == 0) {
 		json_object_foreach(json_object_get(said, "findings"), kind,
 		    count)
 			findings += (uint64_t)json_integer_value(count);
 		c->adopting.out->diagnosis.findings = findings;
 		c->adopting.out->time_us = record->time_us;
+		records = (uint64_t)json_integer_value(
+		    json_object_get(said, "records"));
+		if (records > c->said)
+			c->said = records;
+	} else if (into != NULL &&
+	    is_below(into, strlen(into), chain, strlen(chain))) {
+		(void)json_object_set_new(c->others, into, json_true());
 	}
 	json_decref(event);
 }
@@ -324,6 +285,109 @@ find_said(struct comparing *c, struct tally_log *log)
 	return r == TALLY_END ? 0 : r;
 }
 
+/* ---- chains that are gone --------------------------------------------- */
+
+struct names {
+	struct comparing *c;
+	struct tally_chain_table known; /* those of the source */
+	uint32_t known_len;
+	char *text; /* each with a NUL */
+	size_t len, capacity;
+};
+
+static int
+take_known(struct names *names)
+{
+	const struct tally_adopting *a = &names->c->adopting;
+	uint32_t number;
+	int r = 0;
+
+	for (uint32_t i = 0; i < a->chains.len && r == 0; i++)
+		r = tally_chain_find(&names->known, a->era[i].chain,
+		    a->era[i].chain_len, &number);
+	names->known_len = names->known.len;
+	return r;
+}
+
+/* Another adoption, into a chain below this one, has chains of its own. */
+static bool
+is_of_another(const struct comparing *c, const char *name, size_t name_len)
+{
+	const char *into;
+	json_t *value;
+
+	json_object_foreach(c->others, into, value) {
+		if (is_below(name, name_len, into, strlen(into)))
+			return true;
+	}
+	return false;
+}
+
+/* Keeps a chain's name, if it may be one that was adopted. */
+static int
+take_name(void *arg, const struct tally_head *head)
+{
+	struct names *names = arg;
+	const char *chain = names->c->adopting.adoption->chain;
+	uint32_t number;
+	char *grown;
+
+	if (!is_below(head->chain, head->chain_len, chain, strlen(chain)) ||
+	    is_of_another(names->c, head->chain, head->chain_len))
+		return 0;
+	if (tally_chain_find(&names->known, head->chain, head->chain_len,
+		&number) != 0)
+		return TALLY_E_MEMORY;
+	if (number < names->known_len)
+		return 0;
+	if (names->capacity - names->len < head->chain_len + 1) {
+		names->capacity = 2 * names->capacity + TALLY_CHAIN_MAX + 1;
+		grown = tally_sys_realloc(names->text, names->capacity);
+		if (grown == NULL)
+			return TALLY_E_MEMORY;
+		names->text = grown;
+	}
+	memcpy(names->text + names->len, head->chain, head->chain_len);
+	names->len += head->chain_len;
+	names->text[names->len++] = '\0';
+	return 0;
+}
+
+/* Chains that were adopted and of which the source has nothing any more. */
+static int
+find_gone(struct comparing *c, struct tally_log *log)
+{
+	struct names names = { .c = c };
+	struct tally_era era;
+	size_t at, len;
+	int r = take_known(&names);
+
+	if (r == 0)
+		r = tally_log_heads(log, take_name, &names, c->adopting.error);
+	if (r == TALLY_E_MEMORY)
+		(void)tally_fail(c->adopting.error, r, "out of memory");
+	for (at = 0; r == 0 && at < names.len; at += len + 1) {
+		len = strlen(names.text + at);
+		memset(&era, 0, sizeof(era));
+		memcpy(era.chain, names.text + at, len);
+		era.chain_len = len;
+		r = finish_gone(c, &era);
+		tally_era_wipe(&era);
+	}
+	tally_chain_wipe(&names.known);
+	tally_sys_free(names.text);
+	return r;
+}
+
+/* More was sealed than tally:log says: an adoption was interrupted, or
+ * somebody else appended what looks like its parts. */
+static void
+weigh(struct comparing *c)
+{
+	if (c->sealed > c->said)
+		c->adopting.out->unsaid = c->sealed - c->said;
+}
+
 /* ---- the whole -------------------------------------------------------- */
 
 static int
@@ -333,6 +397,11 @@ run(struct comparing *c, const struct tally_adoption *adoption,
 	int r = tally_adopting_open(&c->adopting, adoption, log, out, error);
 
 	c->adopting.arg = c;
+	c->others = json_object();
+	if (r == 0 && c->others == NULL)
+		r = tally_fail(error, TALLY_E_MEMORY, "out of memory");
+	if (r == 0)
+		r = find_said(c, log);
 	if (r == 0)
 		r = tally_adopt_source_open(&c->source, adoption, false, error);
 	if (r == 0)
@@ -344,7 +413,9 @@ run(struct comparing *c, const struct tally_adoption *adoption,
 		r = finish(c, &c->adopting.era[i]);
 	if (r == 0)
 		r = find_gone(c, log);
-	return r == 0 ? find_said(c, log) : r;
+	if (r == 0)
+		weigh(c);
+	return r;
 }
 
 static void
@@ -352,8 +423,10 @@ conclude(const struct comparing *c, struct tally_verdict *verdict)
 {
 	verdict->size = c->adopting.out->records;
 	verdict->chains = c->adopting.out->chains;
-	verdict->not_covered = c->adopting.out->since > 0 ? TALLY_UNCOVERED_TAIL
-							  : 0;
+	verdict->not_covered =
+	    c->adopting.out->since > 0 || c->adopting.out->unsaid > 0
+	    ? TALLY_UNCOVERED_TAIL
+	    : 0;
 	verdict->verdict = verdict->findings > 0 ? TALLY_TAMPERED
 						 : TALLY_INTACT;
 }
@@ -383,6 +456,7 @@ tally_adopt_verify(const struct tally_adoption *adoption, struct tally_log *log,
 	for (size_t i = 0; i < c->states_capacity; i++)
 		tally_sys_free(c->states[i].aside);
 	tally_sys_free(c->states);
+	json_decref(c->others);
 	tally_adopt_source_close(&c->source);
 	tally_adopting_close(&c->adopting);
 	tally_sys_free(c);

@@ -32,8 +32,9 @@ name_era(struct tally_adopting *a, struct tally_era *era, const char *key,
 
 	era->chain_len = (size_t)snprintf(era->chain, room, "%s%s%.*s",
 	    a->adoption->chain, len > 0 ? "/" : "", (int)len, key);
+	/* A NUL ends what was printed, and would make two chains one. */
 	if (len == 0 ||
-	    (era->chain_len < room && strlen(era->chain) == era->chain_len &&
+	    (era->chain_len < room && memchr(key, '\0', len) == NULL &&
 		tally_name_escape(era->chain, era->chain_len, TALLY_CHAIN_MAX,
 		    text, &used, &what) == 0))
 		return;
@@ -94,9 +95,10 @@ read_record(struct tally_adopting *a, const struct tally_reading *reading,
 	a->row.line = reading->line;
 	a->row.room = &a->room;
 	tally_row_pick(profile, &a->row);
-	*chain = tally_row_text(&a->row, profile->chain);
 	a->hash = tally_row_text(&a->row, profile->hash);
-	return 0;
+	return tally_row_plain(&a->row, profile->chain, &a->name, chain) != 0
+	    ? fail_memory(a)
+	    : 0;
 }
 
 static int
@@ -112,9 +114,13 @@ take(struct tally_adopting *a, const struct tally_reading *reading,
 		r = find_era(a, &chain, &era);
 	if (r != 0)
 		return r == TALLY_END ? 0 : r;
-	digest = tally_hash_bytes(&a->hasher,
-	    reading->line != NULL ? reading->line : "",
-	    reading->line != NULL ? reading->len : 0);
+	if (reading->line != NULL)
+		digest = tally_hash_bytes(&a->hasher, reading->line,
+		    reading->len);
+	else
+		digest = tally_hash_bytes(&a->hasher,
+		    reading->raw != NULL ? reading->raw : "",
+		    reading->raw_len);
 	a->out->digest = tally_hash_node(&a->hasher, &a->out->digest, &digest);
 	a->index = a->out->records++;
 	a->offset = reading->offset;
@@ -206,6 +212,7 @@ tally_adopting_close(struct tally_adopting *a)
 	tally_sys_free(a->era);
 	tally_chain_wipe(&a->chains);
 	tally_room_wipe(&a->room);
+	tally_sys_free(a->name.at);
 	tally_hasher_close(&a->hasher);
 	tally_cursor_close(a->eras.cursor);
 }

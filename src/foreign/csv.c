@@ -243,26 +243,37 @@ put_string(struct tally_canon_out *out, const char *at, size_t len, bool quoted)
 	tally_canon_put_char(out, '"');
 }
 
-/* JSON may be spread over lines; a line feed is only white space in it. */
-static void
-put_cell_json(struct tally_canon_out *out, const struct cell *cell)
+/*
+ * JSON may be spread over lines; a line feed is only white space in it.  It
+ * must be one value: what is none could put members into the record that stand
+ * in no cell of theirs.
+ */
+static int
+put_cell_json(struct tally_reader *reader, const struct cell *cell)
 {
-	size_t i;
+	struct tally_canon_out *out = &reader->line;
+	size_t begin = out->len, i, nodes;
 
 	for (i = 0; i < cell->len; i++) {
 		tally_canon_put_char(out, cell->at[i]);
 		i += cell->quoted && cell->at[i] == '"';
 	}
+	return out->full
+	    ? 0
+	    : tally_room_read(&reader->cell, out->at + begin, out->len - begin,
+		  TALLY_CANON_READ_NAN, &nodes, NULL);
 }
 
-static void
+/* 0; TALLY_E_MEMORY; else a cell is not the JSON that it ought to be. */
+static int
 put_object(struct tally_reader *reader, const struct row *row)
 {
 	struct tally_canon_out *out = &reader->line;
 	char mark = '{';
 	size_t i;
+	int r = 0;
 
-	for (i = 0; i < row->cells_len; i++) {
+	for (i = 0; i < row->cells_len && r == 0; i++) {
 		const struct cell *cell = &row->cells[i];
 
 		if (!reader->wanted[i])
@@ -275,20 +286,21 @@ put_object(struct tally_reader *reader, const struct row *row)
 		if (cell->len == 0 && !cell->quoted)
 			tally_canon_put(out, "null", 4);
 		else if (reader->json[i])
-			put_cell_json(out, cell);
+			r = put_cell_json(reader, cell);
 		else
 			put_string(out, cell->at, cell->len, cell->quoted);
 	}
 	if (mark == '{')
 		tally_canon_put_char(out, '{');
 	tally_canon_put_char(out, '}');
+	return r;
 }
 
 static int
-put_line(struct tally_reader *reader, const struct row *row)
+put_line(struct tally_reader *reader, struct row *row)
 {
 	struct tally_canon_out *out = &reader->line;
-	int r = 0;
+	int r = 0, cells = 0;
 
 	do {
 		if (out->full || out->capacity == 0)
@@ -296,8 +308,11 @@ put_line(struct tally_reader *reader, const struct row *row)
 		out->len = 0;
 		out->full = false;
 		if (r == 0)
-			put_object(reader, row);
+			cells = put_object(reader, row);
 	} while (r == 0 && out->full);
+	if (r == 0 && cells == TALLY_E_MEMORY)
+		r = cells;
+	row->broken = cells != 0;
 	return r == 0 ? 0
 		      : tally_fail(reader->error, r, "a record is too long");
 }
@@ -322,6 +337,11 @@ tally_reader_csv(struct tally_reader *reader, struct tally_reading *out)
 	    !row.cells[0].quoted);
 	out->line = NULL;
 	out->len = 0;
+	out->raw = reader->buffer + reader->begin - row.len;
+	out->raw_len = row.len;
+	while (out->raw_len > 0 && (out->raw[out->raw_len - 1] == '\n' ||
+		out->raw[out->raw_len - 1] == '\r'))
+		out->raw_len--;
 	/* A last row with too few cells was cut off, as one with an open
 	 * quote was. */
 	out->whole = row.whole &&
@@ -330,7 +350,9 @@ tally_reader_csv(struct tally_reader *reader, struct tally_reading *out)
 	if (row.broken || !row.whole || row.cells_len != reader->names_len)
 		return 0;
 	r = put_line(reader, &row);
-	out->line = reader->line.at;
-	out->len = reader->line.len;
+	if (r == 0 && !row.broken) {
+		out->line = reader->line.at;
+		out->len = reader->line.len;
+	}
 	return r;
 }

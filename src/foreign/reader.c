@@ -26,6 +26,7 @@ tally_reader_wipe(struct tally_reader *reader)
 	tally_sys_free(reader->buffer);
 	tally_sys_free(reader->header);
 	tally_sys_free(reader->line.at);
+	tally_room_wipe(&reader->cell);
 }
 
 static int
@@ -135,6 +136,8 @@ tally_reader_next(struct tally_reader *reader, struct tally_reading *out)
 {
 	int r;
 
+	out->raw = NULL;
+	out->raw_len = 0;
 	if (reader->source->record != NULL)
 		return next_record(reader, out);
 	if (reader->source->format == TALLY_PROFILE_CSV)

@@ -11,6 +11,8 @@
 struct tally_reading {
 	const char *line; /* NULL: what is there is no record */
 	size_t len;
+	const char *raw; /* if it is no record: what is there, or NULL */
+	size_t raw_len;
 	uint64_t offset; /* of its first byte in the source */
 	bool whole;      /* false: the source ends within it */
 };
@@ -32,6 +34,7 @@ struct tally_reader {
 	size_t names_len; /* 0: the header was not read */
 	char *header;     /* where names are */
 	struct tally_canon_out line;
+	struct tally_canon_room cell; /* where a cell of JSON is read */
 };
 
 void

@@ -43,15 +43,16 @@ has_gap(struct tally_walk *w, struct tally_chain_state *chain)
 	return gap;
 }
 
-/* One more record that has no predecessor. */
+/* One more record that has no predecessor; lost: a trap told that it lost it,
+ * which is a break already. */
 static int
 start(struct tally_walk *w, struct tally_chain_state *chain,
-    const struct tally_item *item, enum tally_judgement judgement)
+    const struct tally_item *item, bool lost)
 {
 	bool twice = chain->first == item->key[0];
 	int r = 0;
 
-	if (chain->started && judgement != TALLY_HOLDS_BY_TRAP)
+	if (chain->started && !lost)
 		r = found(w, twice ? TALLY_DUPLICATE : TALLY_FORKED,
 		    twice ? TALLY_REASON_TWICE : TALLY_REASON_SECOND_START,
 		    &item->place, -1, UINT64_MAX);
@@ -110,7 +111,7 @@ draw(struct tally_walk *w, const struct tally_item *item, enum tally_edge edge,
 static int
 join(struct tally_walk *w, struct tally_chain_state *chain,
     const struct tally_place *place, const struct tally_digest *hash,
-    const struct tally_digest *prev, enum tally_judgement judgement)
+    const struct tally_digest *prev, enum tally_judgement judgement, int rule)
 {
 	struct tally_item item = { .place = *place,
 		.holds = judgement == TALLY_HOLDS };
@@ -125,7 +126,9 @@ join(struct tally_walk *w, struct tally_chain_state *chain,
 	loose.first = first;
 	if (tally_row_is_start(w->profile, &w->row)) {
 		edge = TALLY_EDGE_START;
-		r = start(w, chain, &item, judgement);
+		r = start(w, chain, &item,
+		    judgement == TALLY_HOLDS_BY_TRAP &&
+			w->profile->traps[rule].kind == TALLY_LINK_ALTERED);
 	} else if (!first &&
 	    memcmp(chain->hash.b, prev->b, w->profile->digest_size) == 0) {
 		chain->item.child = item.key[0];
@@ -237,7 +240,7 @@ judge_chained(struct tally_walk *w, struct tally_chain_state *chain,
 	w->holds += judgement != TALLY_HOLDS_NOT &&
 	    judgement != TALLY_HAS_NO_FORM;
 	if (r == 0)
-		r = join(w, chain, place, &hash, &prev, judgement);
+		r = join(w, chain, place, &hash, &prev, judgement, era);
 	return r;
 }
 

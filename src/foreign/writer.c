@@ -150,13 +150,15 @@ has_member(const struct writer *w, const struct tally_canon_text *name)
 
 /* ---- the head --------------------------------------------------------- */
 
-/* Takes the hash of a line, if it is a record that has one. */
+/* Takes the hash of a line, if it is a record that has one; *out_whole: it is
+ * a record. */
 static int
-take_head(struct writer *w, const char *line, size_t len)
+take_head(struct writer *w, const char *line, size_t len, bool *out_whole)
 {
 	struct tally_canon_text hash;
 	int r = read_object(w, line, len, NULL);
 
+	*out_whole = r == 0;
 	if (r == TALLY_E_MEMORY)
 		return no_memory(w);
 	if (r != 0)
@@ -170,11 +172,13 @@ take_head(struct writer *w, const char *line, size_t len)
 static int
 judge_end(struct writer *w, const char *line, size_t len, uint64_t begin)
 {
-	int r = take_head(w, line, len);
+	bool whole;
+	int r = take_head(w, line, len, &whole);
 
 	if (r != 0)
 		return r;
-	if (w->has_head) {
+	/* What a killed writer left is no object: its brace is missing. */
+	if (whole) {
 		w->wants_feed = true;
 	} else {
 		w->torn = w->size - begin;
@@ -187,7 +191,7 @@ static int
 find_head(struct writer *w)
 {
 	uint64_t end = w->size, begin;
-	bool at_end = true;
+	bool at_end = true, whole;
 	const char *line;
 	size_t len;
 	int r = 0, os_errno = 0;
@@ -206,7 +210,7 @@ find_head(struct writer *w)
 		if (at_end && len > 0)
 			r = judge_end(w, line, len, begin);
 		else if (!at_end)
-			r = take_head(w, line, len);
+			r = take_head(w, line, len, &whole);
 		at_end = false;
 		if (begin == 0)
 			break;
@@ -342,13 +346,18 @@ put_line(struct writer *w)
 	do {
 		w->lines.len = before;
 		r = grow(w, &w->lines,
-		    w->lines.full ? w->lines.capacity : w->text.len + 1);
+		    w->lines.full ? w->lines.capacity + 1 : w->text.len + 1);
 		w->lines.full = false;
 		if (r == 0)
 			r = tally_canon_write(w->text.at, &w->room, 0,
 			    &w->profile->writer.style, &w->lines, w->error);
 		tally_canon_put_char(&w->lines, '\n');
 	} while ((r == 0 || r == TALLY_PARTIAL) && w->lines.full);
+	/* Nobody could read a longer one, nor append behind it. */
+	if (r == 0 && w->lines.len - before > TALLY_LINE_MAX)
+		r = tally_fail(w->error, TALLY_E_LIMIT,
+		    "the event makes a record of more than %zu bytes",
+		    TALLY_LINE_MAX);
 	return r;
 }
 

@@ -75,8 +75,7 @@ check_event(struct room *room, const struct tally_record *record, char *scratch,
 	if (record->event_len > room->log->identity.event_bytes)
 		return tally_fail(error, TALLY_E_LIMIT,
 		    "the event of record %llu of chain \"%.*s\" is %zu bytes"
-		    " long, and this log takes %u; make one with a larger"
-		    " \"--event-bytes\"",
+		    " long, and this log takes %u",
 		    (unsigned long long)record->seq, (int)record->chain_len,
 		    record->chain, record->event_len,
 		    (unsigned)room->log->identity.event_bytes);
@@ -211,8 +210,7 @@ wrap_item(struct room *room, const struct tally_record *record,
 	if (item->event_len > room->log->identity.event_bytes)
 		return tally_fail(error, TALLY_E_LIMIT,
 		    "record %llu of the source's tally:log is longer than this"
-		    " log's limit of events, %u; make one with a larger"
-		    " \"--event-bytes\"",
+		    " log's limit of events, %u",
 		    (unsigned long long)record->seq,
 		    (unsigned)room->log->identity.event_bytes);
 	item->digest = tally_hash_commitment(&room->space->hasher, NULL,

@@ -76,9 +76,8 @@ read_levels(int fd, uint64_t chains, struct tally_headtree *tree)
 	return TALLY_OK;
 }
 
-/* Is there a heads record at index size that has the tree's root? */
-static bool
-is_sealed(struct tally_log *log, struct tally_headtree *tree,
+bool
+tally_headtree_is_sealed(struct tally_log *log, struct tally_headtree *tree,
     struct tally_hasher *hasher)
 {
 	const struct tally_find find = { .by = TALLY_KEY_INDEX,
@@ -106,7 +105,7 @@ is_sealed(struct tally_log *log, struct tally_headtree *tree,
 
 void
 tally_headtree_load(struct tally_log *log, struct tally_headtree *tree,
-    struct tally_hasher *hasher)
+    uint64_t went_out, struct tally_hasher *hasher)
 {
 	int fd = tally_sys_open(log->dir, TALLY_INDEX_NAME "/" FILE_NAME,
 	    TALLY_SYS_READ);
@@ -116,10 +115,10 @@ tally_headtree_load(struct tally_log *log, struct tally_headtree *tree,
 	if (fd < 0)
 		return;
 	done = read_fixed(log, fd, &size, &chains) == 0 &&
-	    read_levels(fd, chains, tree) == 0;
+	    size + 1 == went_out && read_levels(fd, chains, tree) == 0;
 	tally_sys_close(fd);
 	tree->size = size;
-	if (done && is_sealed(log, tree, hasher)) {
+	if (done && tally_headtree_is_sealed(log, tree, hasher)) {
 		tree->is_loaded = true;
 		tree->sealed = tree->saved = size;
 	} else {

@@ -236,8 +236,11 @@ seal_locked(struct tally_log *log, struct tally_headtree *tree,
 
 	*out_sealed = false;
 	if (last != NULL &&
-	    last->index + 1 == tally_state_tail(log->state).size)
-		return TALLY_OK;
+	    last->index + 1 == tally_state_tail(log->state).size) {
+		result = collect(log, tree, changes, error);
+		return result == 0 ? apply(tree, hasher, changes, error)
+				   : result;
+	}
 	result = make_room(log, 1024 + TALLY_HEADER_MAX, error);
 	if (result == 0 && tally_state_tail(log->state).size < tree->size)
 		result = tally_fail(error, TALLY_E_BUSY,
@@ -252,6 +255,25 @@ seal_locked(struct tally_log *log, struct tally_headtree *tree,
 		tree->sealed = tree->size;
 	*out_sealed = result == 0;
 	return result;
+}
+
+/*
+ * The heads record that is the last already: who can write to the log can put
+ * one there, and what is signed says that it is right.
+ */
+static int
+check_last(struct tally_log *log, struct tally_headtree *tree, uint64_t size,
+    struct tally_hasher *hasher, struct tally_error *error)
+{
+	tree->size = size - 1;
+	if (!tally_headtree_is_sealed(log, tree, hasher)) {
+		(void)tally_fail(error, TALLY_E_DAMAGED,
+		    "the last record, of \"" TALLY_HEADS_CHAIN "\", is not"
+		    " what the heads of the log make; nothing is signed");
+		return TALLY_END;
+	}
+	tree->sealed = tree->size;
+	return TALLY_OK;
 }
 
 /* TALLY_END as tally_headtree_put. */
@@ -279,12 +301,15 @@ seal(struct tally_log *log, struct tally_headtree *tree,
 	tally_order_end(log);
 	if (result == 0)
 		result = tally_sync_wait(log, &target, error);
+	if (result == 0 && !*out_sealed)
+		result = check_last(log, tree, *out_size, hasher, error);
 	return result;
 }
 
 int
 tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
-    uint64_t *out_size, bool *out_sealed, struct tally_error *error)
+    uint64_t went_out, uint64_t *out_size, bool *out_sealed,
+    struct tally_error *error)
 {
 	struct changes changes = { 0 };
 	struct tally_workspace *space;
@@ -294,7 +319,7 @@ tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
 	if (result != 0)
 		return result;
 	if (tree->size == 0)
-		tally_headtree_load(log, tree, &space->hasher);
+		tally_headtree_load(log, tree, went_out, &space->hasher);
 	result = seal(log, tree, &space->hasher, &changes, out_size, out_sealed,
 	    error);
 	if (result == TALLY_END) {
@@ -302,6 +327,7 @@ tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
 		tally_headtree_wipe(tree);
 		result = seal(log, tree, &space->hasher, &changes, out_size,
 		    out_sealed, error);
+		result = result == TALLY_END ? TALLY_E_DAMAGED : result;
 	}
 	/* What it holds may not have become durable. */
 	if (result != 0)

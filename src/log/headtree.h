@@ -10,7 +10,8 @@
  * 3. A leaf that changes costs the nodes above it.  What changed is hashed
  *    without the order lock, but for the last few.
  * 4. A tree that was loaded from index/ is not believed: its root must be that
- *    of a heads record, and before a leaf changes, every node above it must be
+ *    of the heads record that went out last (another one may be anybody's, who
+ *    writes to the log), and before a leaf changes, every node above it must be
  *    that of its children.  So nothing is taken over that the root does not
  *    vouch for, at the cost of what changes.
  */
@@ -66,22 +67,26 @@ tally_headtree_source(struct tally_headtree *tree);
 
 /*
  * Brings the tree up to the log and seals a heads record over it, unless the
- * last record is one.  The log is durable up to *out_size, the heads record
- * its last, when it returns.  No lock may be held.
+ * last record is one that has the tree's root; one with another is
+ * TALLY_E_DAMAGED.  went_out: the size of the checkpoint that went out last,
+ * or 0.  The log is durable up to *out_size, the heads record its last, when
+ * it returns.  No lock may be held.
  */
 TALLY_MUST_CHECK int
 tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
-    uint64_t *out_size, bool *out_sealed, struct tally_error *error);
+    uint64_t went_out, uint64_t *out_size, bool *out_sealed,
+    struct tally_error *error);
 
 /* ---- headfile.c ------------------------------------------------------- */
 
 /*
- * An empty tree becomes that of index/headtree, if there is one and the root
- * of a heads record is its own; else it stays empty.
+ * An empty tree becomes that of index/headtree, if there is one and its root
+ * is that of the heads record under the checkpoint that went out last; else it
+ * stays empty.
  */
 void
 tally_headtree_load(struct tally_log *log, struct tally_headtree *tree,
-    struct tally_hasher *hasher);
+    uint64_t went_out, struct tally_hasher *hasher);
 
 /* Saves the tree, if a heads record has its root and the file is older; best
  * effort: a failure only costs time later. */
@@ -107,5 +112,10 @@ TALLY_MUST_CHECK int
 tally_headtree_at(struct tally_log *log, uint64_t size,
     struct tally_hasher *hasher, struct tally_headtree *tree,
     struct tally_head_place *place, struct tally_error *error);
+
+/* Is there a heads record at index tree->size that has the tree's root? */
+bool
+tally_headtree_is_sealed(struct tally_log *log, struct tally_headtree *tree,
+    struct tally_hasher *hasher);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a sink holds, by itself: without the log, all signed lines must agree
- * with each other.  Two roots for one size, or two hashes for one seq of a
- * chain, are two histories; a chain whose seq falls while the log grows was
- * cut and grown again.
+ * with each other.  Two roots for one size, two heads of a chain under one, or
+ * two hashes for one seq of a chain, are two histories; a chain whose seq falls
+ * while the log grows was cut and grown again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,7 +133,12 @@ judge(struct examining *e)
 		if ((a->chain == NULL) != (b->chain == NULL) ||
 		    (a->chain != NULL && strcmp(a->chain, b->chain) != 0))
 			continue;
-		if (b->seq < a->seq) {
+		if (b->seq != a->seq && b->size == a->size) {
+			(void)snprintf(detail, sizeof(detail),
+			    "two heads of it were signed for size %llu",
+			    (unsigned long long)b->size);
+			tell(e, TALLY_FORKED, b, detail);
+		} else if (b->seq < a->seq) {
 			tell(e, TALLY_ROLLED_BACK, b,
 			    "the chain was longer under an older checkpoint");
 		} else if (b->seq == a->seq &&

@@ -14,6 +14,8 @@
 
 #define SINKS_MAX 64
 #define RETRY_MOST_US ((int64_t)300000000)
+/* What a sink that is slow takes of a cycle, before the others' turn. */
+#define SHARE_US ((int64_t)10000000)
 
 static const struct tally_sink_kind *const kinds[] = {
 	&tally_sink_file,
@@ -356,7 +358,7 @@ tally_outside_deliver(struct tally_outside *outside, size_t i, bool now,
 {
 	struct tally_sink *sink = &outside->sinks[i];
 	struct tally_queue *queue = &sink->queue;
-	int64_t wait = queue->next_try_us - tally_queue_now_us();
+	int64_t begin = tally_queue_now_us(), wait = queue->next_try_us - begin;
 	struct tally_error detail = { 0 };
 	int result = TALLY_OK;
 
@@ -365,8 +367,13 @@ tally_outside_deliver(struct tally_outside *outside, size_t i, bool now,
 	/* A clock that was put back must not silence a sink for years. */
 	if (!now && wait > 0 && wait <= RETRY_MOST_US)
 		return TALLY_PARTIAL;
-	while (queue->count > 0 && result == 0)
+	while (queue->count > 0 && result == 0) {
+		int64_t taken = tally_queue_now_us() - begin;
+
+		if (!now && (taken < 0 || taken >= SHARE_US))
+			return TALLY_PARTIAL;
 		result = send_oldest(sink, &detail);
+	}
 	if (result < 0) {
 		tally_queue_failed(queue,
 		    detail.message[0] != '\0' ? detail.message

@@ -93,6 +93,34 @@ take_heads(struct carry *carry)
 	}
 }
 
+/*
+ * A name stands for one chain, and is one that records can hold.  Of those
+ * that are not so nothing is carried: the copy could not tell them apart, and
+ * would refuse all that comes with them.
+ */
+static void
+judge_names(struct carry *carry)
+{
+	struct tally_pg_verifier *v = carry->v;
+
+	for (size_t i = 0; i < v->chains.count; i++) {
+		struct tally_pg_chain *chain = v->chains.all[i], *other;
+		const char *name = chain->seen.name;
+
+		if (name == NULL)
+			continue;
+		other = tally_pg_chains_find(v, name, strlen(name));
+		if (chain->seen.escaped == NULL && !chain->is_stopped)
+			stop(carry, chain, TALLY_DAMAGED, 0,
+			    "no chain has such a name");
+		else if (other != chain && other != NULL && !other->is_stopped)
+			stop(carry, other, TALLY_DAMAGED, 0,
+			    "two rows of tally.chain have this name");
+		if (other != chain)
+			chain->is_stopped = true;
+	}
+}
+
 /* Those whose head was not met end before it. */
 static int
 judge_ends(struct carry *carry, struct tally_error *error)
@@ -132,13 +160,16 @@ judge_ends(struct carry *carry, struct tally_error *error)
 
 /* ---- records ---------------------------------------------------------- */
 
-/* An event that the copy does not take for one is left where it is. */
+/* An event that the copy does not take for one, or that is longer than its
+ * limit, is left where it is. */
 static bool
 leave_event(struct carry *carry, int result, const struct tally_error *error)
 {
 	struct tally_record *record;
 
-	if (result != TALLY_E_FORMAT || error->item >= carry->count)
+	if ((result != TALLY_E_FORMAT && result != TALLY_E_EVENT &&
+		result != TALLY_E_LIMIT) ||
+	    error->item >= carry->count)
 		return false;
 	record = &carry->batch[error->item];
 	if (record->body != TALLY_BODY_EVENT)
@@ -255,6 +286,9 @@ find_event(struct carry *carry, const struct tally_pg_record *record,
 	    tally_pg_events_get(&carry->events, record->chain_id, record->seq,
 		out, out_len, error) != 0)
 		return TALLY_E_IO;
+	/* No log takes more; nor would a batch hold it. */
+	if (*out_len > TALLY_EVENT_MAX)
+		*out = NULL;
 	if (*out == NULL)
 		return 0;
 	digest = tally_hash_commitment(&carry->v->hasher, record->salt, *out,
@@ -419,6 +453,7 @@ read_new(struct carry *carry, struct tally_error *error)
 	int result = tally_pg_conn_run(&v->pool.first,
 	    "SET enable_indexscan = on", error);
 
+	judge_names(carry);
 	take_heads(carry);
 	if (result == 0 && !carry->options->without_events) {
 		result = tally_pg_events_open(v, &carry->events, error);

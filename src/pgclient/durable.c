@@ -11,8 +11,9 @@
 #define WAIT_S 60
 #define POLL_MS 20
 
-/* No page of the WAL has a longer header. */
-#define PAGE_HEADER_MAX 40
+/* Of a page of the WAL, and of the first one of a segment. */
+#define PAGE_HEADER 24
+#define PAGE_HEADER_FIRST 40
 
 /*
  * All commits that the snapshot shows lie before where the server inserts
@@ -23,7 +24,9 @@ static const char begin_sql[] =
     " pg_catalog.pg_is_in_recovery() THEN"
     " pg_catalog.pg_current_wal_insert_lsn() END,"
     " pg_catalog.current_setting('wal_block_size'),"
-    " pg_catalog.current_setting('synchronous_standby_names')";
+    " pg_catalog.current_setting('synchronous_standby_names'),"
+    " (SELECT s.setting FROM pg_catalog.pg_settings AS s"
+    " WHERE s.name = 'wal_segment_size')";
 
 static const char poll_sql[] =
     "SELECT pg_catalog.pg_current_wal_flush_lsn() >= $1::pg_catalog.pg_lsn,"
@@ -64,16 +67,29 @@ count_standbys(const char *names)
 	return 1;
 }
 
-/* Behind a page's header nothing may have been written: then it ends before. */
+/* At 24 of an ordinary page nothing stands on it; at 32 the end of a record
+ * does, which may be of a commit. */
+uint64_t
+tally_pg_durable_end(uint64_t lsn, uint64_t block, uint64_t segment)
+{
+	uint64_t at = block == 0 ? 0 : lsn % block;
+	bool is_first = segment != 0 && lsn % segment == at;
+
+	return at <= (is_first ? PAGE_HEADER_FIRST : PAGE_HEADER) ? lsn - at
+								  : lsn;
+}
+
 static void
-set_lsn(struct target *target, const char *text, unsigned block)
+set_lsn(struct target *target, const char *text, uint64_t block,
+    uint64_t segment)
 {
 	unsigned high = 0, low = 0;
+	uint64_t end;
 
 	(void)sscanf(text, "%X/%X", &high, &low);
-	if (block > 0 && low % block <= PAGE_HEADER_MAX)
-		low -= low % block;
-	(void)snprintf(target->lsn, sizeof(target->lsn), "%X/%X", high, low);
+	end = tally_pg_durable_end((uint64_t)high << 32 | low, block, segment);
+	(void)snprintf(target->lsn, sizeof(target->lsn), "%X/%X",
+	    (unsigned)(end >> 32), (unsigned)end);
 }
 
 static int
@@ -88,7 +104,8 @@ begin(struct tally_pg_verifier *v, struct target *out,
 		return result;
 	out->is_standby = PQgetvalue(row, 0, 0)[0] == 't';
 	set_lsn(out, PQgetvalue(row, 0, 1),
-	    (unsigned)strtoul(PQgetvalue(row, 0, 2), NULL, 10));
+	    strtoull(PQgetvalue(row, 0, 2), NULL, 10),
+	    strtoull(PQgetvalue(row, 0, 4), NULL, 10));
 	out->standbys = count_standbys(PQgetvalue(row, 0, 3));
 	PQclear(row);
 	return 0;

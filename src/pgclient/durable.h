@@ -16,4 +16,13 @@
 TALLY_MUST_CHECK int
 tally_pg_durable_wait(struct tally_pg_verifier *v, struct tally_error *error);
 
+/*
+ * How far WAL has to be flushed, where the server inserts next at the place
+ * lsn: behind a page's header nothing may have been written, and then what
+ * there is ends where the page begins.  block and segment: bytes of a page and
+ * of a segment.
+ */
+uint64_t
+tally_pg_durable_end(uint64_t lsn, uint64_t block, uint64_t segment);
+
 #endif

@@ -120,10 +120,17 @@ write_column(struct tally_pg_query *query, struct tally_pg_text *sql, int n,
 		break;
 	case OID_TIMESTAMP:
 	case OID_TIMESTAMPTZ:
+		/* to_char writes a year before Christ as one after, and
+		 * nothing for infinity. */
 		tally_pg_text_format(sql,
-		    "pg_catalog.to_char(q.c%d%s,"
-		    " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
-		    n, type == OID_TIMESTAMP ? "" : " AT TIME ZONE 'UTC'");
+		    "CASE WHEN q.c%d OPERATOR(pg_catalog.>=)"
+		    " '0001-01-01 00:00:00Z' AND q.c%d"
+		    " OPERATOR(pg_catalog.<) 'infinity'"
+		    " THEN pg_catalog.to_char(q.c%d%s,"
+		    " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+		    " ELSE q.c%d::pg_catalog.text END",
+		    n, n, n,
+		    type == OID_TIMESTAMP ? "" : " AT TIME ZONE 'UTC'", n);
 		return 0;
 	default:
 		r = is_composed(query, type, &composed, error);

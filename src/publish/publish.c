@@ -404,8 +404,8 @@ publish_once(struct publishing *p, struct tally_error *error)
 		return TALLY_OK;
 	}
 	if (result == 0)
-		result = tally_headtree_seal(p->log, p->heads, &size, &sealed,
-		    error);
+		result = tally_headtree_seal(p->log, p->heads, p->last.size,
+		    &size, &sealed, error);
 	if (result == 0)
 		result = walk_twice(p, size, error);
 	if (result == TALLY_PARTIAL)

@@ -212,33 +212,56 @@ make_rest(struct restoring *r)
 	return result;
 }
 
-/* The log that an earlier call began: empty, but for an order. */
+/* Is it the order that an earlier call sealed, for the same old log? */
+static bool
+is_ours(const struct restoring *r, const struct tally_record *record)
+{
+	static const char from[] = ",\"from\":{\"id\":\"";
+	size_t len = sizeof(from) - 1 + strlen(r->old.id);
+	struct tally_order order;
+
+	return record->seq == 2 && record->body == TALLY_BODY_EVENT &&
+	    tally_order_parse(record->event, record->event_len, &order) == 0 &&
+	    order.kind == TALLY_ORDER_RESTORED && order.rest.len > len &&
+	    memcmp(order.rest.at, r->rest, len) == 0;
+}
+
+/* The log that an earlier call began: empty, but for its order. */
 static int
 check_begun(struct restoring *r, struct tally_log *log, bool *out_done)
 {
-	struct tally_head head;
+	const struct tally_range range = { .chain = "tally:log",
+		.chain_len = 9,
+		.from_seq = 2 };
+	struct tally_cursor *cursor;
+	struct tally_record record;
 	struct tally_stat stat;
 	int result = tally_log_stat(log, &stat, r->error);
 
 	*out_done = false;
-	if (result == 0 &&
-	    (strcmp(tally_log_identity(log)->origin, r->options->origin) != 0 ||
-		stat.size > 2))
+	if (result == 0 && stat.size < 2 &&
+	    strcmp(tally_log_identity(log)->origin, r->options->origin) == 0)
+		return TALLY_OK;
+	if (result == 0)
+		result = tally_cursor_open(log, &range, &cursor, r->error);
+	if (result != 0)
+		return result;
+	result = tally_cursor_next(cursor, &record, r->error);
+	if (result == 0 && stat.size == 2 && is_ours(r, &record) &&
+	    strcmp(tally_log_identity(log)->origin, r->options->origin) == 0) {
+		r->out->receipt.index = record.index;
+		r->out->receipt.seq = record.seq;
+		r->out->receipt.hash = record.hash;
+		r->out->receipt.time_us = record.time_us;
+		r->out->receipt.repeated = true;
+		*out_done = true;
+	} else if (result == 0 || result == TALLY_END) {
 		result = tally_fail(r->error, TALLY_E_EXISTS,
 		    "\"%s\" is a log already, with records of its own",
 		    r->options->into);
-	if (result != 0 || stat.size < 2)
-		return result;
-	result = tally_log_head(log, "tally:log", 9, &head, r->error);
-	if (result == 0 && head.seq == 2) {
-		r->out->receipt.index = head.index;
-		r->out->receipt.seq = head.seq;
-		r->out->receipt.hash = head.hash;
-		r->out->receipt.time_us = head.time_us;
-		r->out->receipt.repeated = true;
-		*out_done = true;
 	}
-	return result < 0 ? result : TALLY_OK;
+	tally_cursor_close(cursor);
+	return result;
 }
 
 static int

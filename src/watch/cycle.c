@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <tally/proof.h>
 
@@ -149,6 +150,7 @@ publish(struct cycle *cycle)
 		broken(cycle, tally_finding_name(TALLY_ROLLED_BACK), text);
 	else {
 		target->published_size = out.size;
+		target->published_root = out.root;
 		target->published_us = watch_now_us();
 		if (target->outside != NULL && out.note != NULL)
 			result = tally_outside_offer(target->outside, out.note,
@@ -158,8 +160,6 @@ publish(struct cycle *cycle)
 			    &error);
 	}
 	free(out.note);
-	if (target->outside != NULL)
-		deliver(cycle);
 }
 
 /* ---- the new part ----------------------------------------------------- */
@@ -290,16 +290,39 @@ take_progress(void *arg, const struct tally_progress *progress)
 	return *cycle->stop || watch_now_us() >= cycle->slice_end_us;
 }
 
+/* What went out is what the log must have; not by its index, which whoever
+ * writes to the log can leave as it was. */
+static void
+begin_whole(struct watch_target *target)
+{
+	target->whole_size = target->published_size;
+	target->whole_root = target->published_root;
+}
+
+static int
+verify_slice(struct cycle *cycle, struct tally_verdict *verdict,
+    struct tally_error *error)
+{
+	const struct watch_target *target = cycle->target;
+	const struct tally_verify_options how = { .jobs = 1,
+		.has_root = target->whole_size > 0,
+		.root_size = target->whole_size,
+		.root = target->whole_root,
+		.vkeys = target->vkeys,
+		.vkeys_len = target->vkeys_len,
+		.resume = target->resume_path,
+		.finding = watch_cycle_finding,
+		.progress = take_progress,
+		.arg = cycle };
+
+	return tally_verify(target->dir, &how, verdict, error);
+}
+
 /* A slice; what was reached stands in the file, for the next one. */
 static void
 verify_whole(struct cycle *cycle)
 {
 	struct watch_target *target = cycle->target;
-	struct tally_verify_options how = { .jobs = 1,
-		.resume = target->resume_path,
-		.finding = watch_cycle_finding,
-		.progress = take_progress,
-		.arg = cycle };
 	struct tally_verdict verdict;
 	struct tally_error error = { 0 };
 	int64_t now = watch_now_us();
@@ -309,16 +332,24 @@ verify_whole(struct cycle *cycle)
 	    target->whole_us <= now &&
 	    now - target->whole_us < cycle->times->whole_us)
 		return;
-	if (!target->whole_due)
+	if (!target->whole_due) {
 		target->whole_begun_us = now;
+		if (access(target->resume_path, F_OK) != 0)
+			begin_whole(target);
+	}
 	target->whole_due = true;
 	cycle->slice_end_us = now + cycle->times->slice_us;
-	result = tally_verify(target->dir, &how, &verdict, &error);
+	result = verify_slice(cycle, &verdict, &error);
+	/* What was reached was of a log that was longer, or of other keys. */
+	if (result == TALLY_E_FORMAT && unlink(target->resume_path) == 0) {
+		begin_whole(target);
+		result = verify_slice(cycle, &verdict, &error);
+	}
 	if (result == TALLY_PARTIAL)
 		return;
 	target->whole_due = false;
 	if (result != 0) {
-		fail(cycle, "cannot verify", result, &error);
+		watch_cycle_fail(cycle, "cannot verify", result, &error);
 	} else if (verdict.verdict == TALLY_INTACT &&
 	    (target->conninfo == NULL || watch_database_verify(cycle))) {
 		target->whole_us = watch_now_us();
@@ -328,6 +359,16 @@ verify_whole(struct cycle *cycle)
 		    "the log could not be judged as a whole; see tally"
 		    " verify");
 	}
+}
+
+/* What a step that failed closed is no reason to skip the others. */
+static void
+reconnect(struct watch_target *target)
+{
+	struct tally_error error = { 0 };
+
+	if (target->log == NULL)
+		(void)!watch_target_connect(target, &error);
 }
 
 void
@@ -342,15 +383,19 @@ watch_target_cycle(struct watch_target *target, const struct watch_times *times,
 	int result = watch_target_connect(target, &error);
 
 	if (result != 0)
-		fail(&cycle, "cannot open the log", result, &error);
+		watch_cycle_fail(&cycle, "cannot open the log", result, &error);
 	if (target->log != NULL && target->conninfo != NULL)
 		watch_database_carry(&cycle);
-	if (target->log != NULL)
+	if (target->publisher != NULL)
 		publish(&cycle);
+	reconnect(target);
+	if (target->outside != NULL)
+		deliver(&cycle);
 	if (target->log != NULL)
 		verify_new(&cycle);
 	if (!*stop)
 		verify_whole(&cycle);
+	reconnect(target);
 	for (size_t i = 0; target->outside != NULL && !*stop &&
 	     i < tally_outside_count(target->outside);
 	     i++)

@@ -78,9 +78,43 @@ load_config(const char *path, json_t **out, const char **out_state,
 	return 0;
 }
 
+static bool
+is_command(const json_t *words)
+{
+	size_t count = json_array_size(words);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!json_is_string(json_array_get(words, i)))
+			return false;
+	}
+	return count > 0 && count <= WATCH_WORDS_MAX;
+}
+
+/* A way that can take nothing must not be found out by the first alert. */
+static int
+check_member(const json_t *way, const char *type, const char *name,
+    char why[WATCH_WHY_SIZE])
+{
+	const json_t *value = json_object_get(way, name);
+	bool is_words = strcmp(name, "command") == 0;
+
+	if (is_words ? is_command(value) : json_is_string(value))
+		return 0;
+	(void)snprintf(why, WATCH_WHY_SIZE,
+	    "an alert of type \"%s\" needs \"%s\"%s", type, name,
+	    value == NULL  ? ""
+		: is_words ? ", an array of 1 to 16 strings"
+			   : ", a string");
+	return -1;
+}
+
 static int
 check_ways(const json_t *ways, char why[WATCH_WHY_SIZE])
 {
+	if (ways != NULL && !json_is_array(ways)) {
+		(void)snprintf(why, WATCH_WHY_SIZE, "\"alerts\" is no array");
+		return -1;
+	}
 	for (size_t i = 0; i < json_array_size(ways); i++) {
 		const json_t *way = json_array_get(ways, i);
 		const char *type = json_string_value(json_object_get(way,
@@ -102,14 +136,9 @@ check_ways(const json_t *ways, char why[WATCH_WHY_SIZE])
 			    " sendmail, syslog, table");
 			return -1;
 		}
-		if (too != NULL && json_object_get(way, too) == NULL)
-			needs = too;
-		if (needs != NULL && json_object_get(way, needs) == NULL) {
-			(void)snprintf(why, WATCH_WHY_SIZE,
-			    "an alert of type \"%s\" needs \"%s\"", type,
-			    needs);
+		if ((too != NULL && check_member(way, type, too, why) != 0) ||
+		    (needs != NULL && check_member(way, type, needs, why) != 0))
 			return -1;
-		}
 	}
 	return 0;
 }

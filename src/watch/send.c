@@ -20,7 +20,6 @@
 
 #include "watch/watch.h"
 
-#define WORDS_MAX 16
 #define TIMEOUT_MS 30000
 #define SENDMAIL "/usr/sbin/sendmail"
 
@@ -143,10 +142,10 @@ static int
 send_exec(const json_t *way, const char *text)
 {
 	const json_t *command = json_object_get(way, "command");
-	const char *argv[WORDS_MAX + 1];
+	const char *argv[WATCH_WORDS_MAX + 1];
 	size_t count = json_array_size(command);
 
-	if (count == 0 || count > WORDS_MAX)
+	if (count == 0 || count > WATCH_WORDS_MAX)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		argv[i] = json_string_value(json_array_get(command, i));

@@ -53,8 +53,31 @@ load_signer(struct watch_target *target, const char *key,
 		result = tally_signer_load(key, passphrase, &target->signer,
 		    &error);
 	memset(line, 0, sizeof(line));
-	target->vkeys[0] = target->vkey;
+	target->vkeys[target->vkeys_len++] = target->vkey;
 	return result == 0 ? 0 : refuse(why, target->name, error.message);
+}
+
+/* Other public keys of the log: those from before the signer's. */
+static int
+take_keys(struct watch_target *target, char why[WATCH_WHY_SIZE])
+{
+	const json_t *keys = json_object_get(target->config, "keys");
+	size_t count = json_array_size(keys);
+
+	if (keys != NULL && !json_is_array(keys))
+		return refuse(why, target->name,
+		    "\"keys\" is no array of public keys");
+	for (size_t i = 0; i < count; i++) {
+		const char *vkey = json_string_value(json_array_get(keys, i));
+
+		if (vkey == NULL)
+			return refuse(why, target->name,
+			    "\"keys\" is no array of public keys");
+		if (target->vkeys_len == WATCH_KEYS_MAX)
+			return refuse(why, target->name, "too many \"keys\"");
+		target->vkeys[target->vkeys_len++] = vkey;
+	}
+	return 0;
 }
 
 static bool
@@ -90,6 +113,7 @@ read_state(struct watch_target *target)
 {
 	json_t *state = json_load_file(target->state_path, 0, NULL);
 	const char *root = member(state, "seen_root");
+	const char *whole = member(state, "whole_root");
 
 	/* Without a state that is whole, everything is verified anew. */
 	if (root != NULL &&
@@ -101,6 +125,10 @@ read_state(struct watch_target *target)
 		target->published_us = json_integer_value(json_object_get(state,
 		    "published_us"));
 	}
+	if (whole != NULL &&
+	    tally_hash_parse(whole, strlen(whole), &target->whole_root) == 0)
+		target->whole_size = (uint64_t)
+		    json_integer_value(json_object_get(state, "whole_size"));
 	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
 	     i++)
 		target->compared[i] = (uint64_t)json_integer_value(
@@ -112,15 +140,17 @@ read_state(struct watch_target *target)
 void
 watch_target_save(const struct watch_target *target)
 {
-	char root[TALLY_HASH_TEXT_SIZE];
+	char root[TALLY_HASH_TEXT_SIZE], whole[TALLY_HASH_TEXT_SIZE];
 	json_t *state, *sinks = json_object();
 	int failed;
 
 	tally_hash_format(&target->seen_root, root);
-	state = json_pack("{s:I,s:s,s:I,s:I}", "seen_size",
+	tally_hash_format(&target->whole_root, whole);
+	state = json_pack("{s:I,s:s,s:I,s:I,s:I,s:s}", "seen_size",
 	    (json_int_t)target->seen_size, "seen_root", root, "whole_us",
 	    (json_int_t)target->whole_us, "published_us",
-	    (json_int_t)target->published_us);
+	    (json_int_t)target->published_us, "whole_size",
+	    (json_int_t)target->whole_size, "whole_root", whole);
 	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
 	     i++)
 		(void)json_object_set_new(sinks, sink_name(target, i),
@@ -202,15 +232,17 @@ open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
 	struct tally_outside_options sinks = { .config = target->sinks_text,
 		.queue_dir = target->queue_dir,
 		.origin = origin,
-		.vkeys = target->vkeys,
-		.vkeys_len = 1 };
+		.vkeys = target->vkeys };
 	struct tally_error error = { 0 };
 
 	if (origin == NULL || vkey == NULL || target->sinks_text == NULL)
 		return refuse(why, target->name,
 		    "from outside it needs \"origin\", \"key\" (the public"
 		    " one) and \"sinks\"");
-	target->vkeys[0] = vkey;
+	target->vkeys[target->vkeys_len++] = vkey;
+	if (take_keys(target, why) != 0)
+		return -1;
+	sinks.vkeys_len = target->vkeys_len;
 	sinks.config_len = strlen(target->sinks_text);
 	if (tally_outside_open(&sinks, &target->outside, &error) != 0)
 		return refuse(why, target->name, error.message);
@@ -242,7 +274,7 @@ watch_target_open(struct watch_target *target, const json_t *config,
 	target->register_dir = strdup(reg);
 	if (target->dir == NULL || target->register_dir == NULL)
 		return refuse(why, target->name, "out of memory");
-	if (load_signer(target, key, why) != 0)
+	if (load_signer(target, key, why) != 0 || take_keys(target, why) != 0)
 		return -1;
 	/* What is wrong with the sinks' configuration is told at once; what is
 	 * wrong with the log is told by alerts. */
@@ -265,25 +297,28 @@ watch_target_connect(struct watch_target *target, struct tally_error *error)
 		.log_dir = target->dir,
 		.signer = target->signer,
 		.vkeys = target->vkeys,
-		.vkeys_len = 1 };
+		.vkeys_len = target->vkeys_len };
 	int result = TALLY_OK;
 
-	if (target->log != NULL)
+	if (target->log != NULL && target->publisher != NULL)
 		return TALLY_OK;
+	watch_target_disconnect(target);
 	result = tally_log_open(target->dir, NULL, &target->log, error);
 	if (result != 0)
 		return result;
-	target->publish_options = how;
-	result = tally_publisher_open(target->log, &target->publish_options,
-	    &target->publisher, error);
-	if (result == 0 && target->sinks_text != NULL) {
+	if (target->sinks_text != NULL) {
 		sinks.config_len = strlen(target->sinks_text);
 		sinks.log = target->log;
 		result = tally_outside_open(&sinks, &target->outside, error);
 	}
-	if (result != 0)
+	if (result != 0) {
 		watch_target_disconnect(target);
-	return result;
+		return result;
+	}
+	/* Without a register the sinks still show what the log is. */
+	target->publish_options = how;
+	return tally_publisher_open(target->log, &target->publish_options,
+	    &target->publisher, error);
 }
 
 void

@@ -5,7 +5,8 @@
 
 #include "watch/watch.h"
 
-/* Opens log, publisher and sinks, unless they are open. */
+/* Opens log, sinks and publisher, unless they are open.  If only the publisher
+ * fails (its register), the log and its sinks are open. */
 TALLY_MUST_CHECK int
 watch_target_connect(struct watch_target *target, struct tally_error *error);
 

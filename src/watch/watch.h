@@ -16,7 +16,9 @@
 #include <tally/verify.h>
 
 #define WATCH_NAME_MAX 64
+#define WATCH_KEYS_MAX 64 /* of one log, in all its life */
 #define WATCH_WHY_SIZE 512
+#define WATCH_WORDS_MAX 16 /* of a command */
 
 /* ---- alerts (alerts.c) ------------------------------------------------ */
 
@@ -96,7 +98,8 @@ struct watch_target {
 	bool without_events;
 	struct tally_signer *signer;
 	char vkey[TALLY_VKEY_TEXT_SIZE];
-	const char *vkeys[1];
+	const char *vkeys[WATCH_KEYS_MAX]; /* the signer's, then "keys" */
+	size_t vkeys_len;
 	struct tally_log *log; /* NULL: to be opened */
 	struct tally_publish_options publish_options;
 	struct tally_publisher *publisher;
@@ -108,8 +111,11 @@ struct watch_target {
 	int64_t whole_us; /* last whole verification that was intact */
 	int64_t whole_begun_us;
 	bool whole_due; /* one is going on */
+	uint64_t whole_size; /* what went out when it began; 0: nothing */
+	struct tally_hash whole_root;
 	/* since the start */
 	uint64_t size, published_size, cycles, failures;
+	struct tally_hash published_root;
 	int64_t published_us, cycle_us;
 	uint64_t *compared; /* of each sink, up to which size */
 };

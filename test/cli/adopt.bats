@@ -183,6 +183,84 @@ before    by their own hashes, but for 1 findings that the log holds' ]]
     `"' --adopted" says more' adopt chain --profile vouch --into log --apply
 }
 
+@test "more came since than is kept aside: none of it is called inserted" {
+  make_chain 5000
+  cp chain all
+  head -n 100 all >chain
+  adopt --apply >/dev/null
+  cp all chain
+  held 0 100
+  run --separate-stderr tally verify chain --profile vouch --adopted log
+  [[ $output == *'since     4900 records came after; "tally adopt" adopts them' ]]
+  sed -i '99s/"actor":"a"/"actor":"b"/; 100s/"actor":"a"/"actor":"b"/' chain
+  held 1 98 'content-altered 99 98' 'content-altered 100 99'
+  # Before the last one that was adopted it was inserted.
+  { head -n 99 all; tail -n +101 all | head -n 3000; sed -n 100p all; } >chain
+  run --separate-stderr tally verify chain --profile vouch --adopted log --json
+  expect 1
+  [ "$(jq -r '.findings[].kind' <<<"$output" | sort | uniq -c | xargs)" = \
+    '2049 inserted' ]
+}
+
+@test "an adoption into a chain below another's is not of it" {
+  make_chain 20
+  cp chain b
+  head -n 10 b >chain
+  tally adopt chain --profile vouch --into log --chain audit --apply >/dev/null
+  tally adopt b --profile vouch --into log --chain audit/eu --apply >/dev/null
+  tally verify chain --profile vouch --adopted log --chain audit
+  tally verify b --profile vouch --adopted log --chain audit/eu
+}
+
+@test "parts that no finished adoption covers are told" {
+  make_chain 3
+  adopt --apply >/dev/null
+  tally append chain --profile vouch '{"event":"new","actor":"a"}' >/dev/null
+  tally append log --chain vouch --id adopt/4 "{\"adopted\":{\"first\":4,
+    \"records\":[[\"$(tail -n 1 chain | tr -d '\n' | sha256sum |
+      cut -d' ' -f1)\",\"\"]]}}" >/dev/null
+  held 0 4
+  run --separate-stderr tally verify chain --profile vouch --adopted log
+  [[ $output == *'
+unfinished 1 of what was adopted: by an adoption that was interrupted,
+          or by somebody else; "tally adopt" goes on' ]]
+  adopt --apply >/dev/null
+  run --separate-stderr tally verify chain --profile vouch --adopted log
+  [[ $output != *unfinished* ]]
+}
+
+@test "names of chains with escapes, and with a NUL, are all different" {
+  jq -c '[.. | arrays | select(.[0]? | type == "object" and has("mesh_id"))][0][]' \
+    "$FOREIGN/claudemesh.json" >rows
+  for name in 'x' 'x\"1' 'x\"2' 'x\u0000a' 'x\u0000b'; do
+    NAME=$name perl -pe 's/"mesh_id":"[^"]*"/"mesh_id":"$ENV{NAME}"/' rows
+  done >chain
+  cat rows >>chain
+  run --separate-stderr tally adopt chain --profile claudemesh --into log \
+    --chain mesh --from broker --apply --json
+  expect 0
+  [ "$(jq .chains <<<"$output")" -eq 6 ]
+  [ "$(tally head log | cut -f1 | grep -c ^mesh)" -eq 6 ]
+  run --separate-stderr tally verify chain --profile claudemesh --adopted log \
+    --chain mesh --json
+  expect 0
+}
+
+@test "rows of CSV of which no record can be made are committed to as they are" {
+  cat >p.json <<'END'
+{"profile": 1, "name": "p", "digest": "sha256", "hash": "h", "prev": "p",
+ "start": {"prev": null, "basis": ""},
+ "eras": [{"name": "v1", "input": [{"field": "a"}]}]}
+END
+  printf 'a,p,h\nx,,%s\ntoo,few\nx,,\n' \
+    "$(printf x | sha256sum | cut -c 1-64)" >chain.csv
+  tally adopt chain.csv --profile ./p.json --into log --apply >/dev/null
+  tally verify chain.csv --profile ./p.json --adopted log
+  sed -i s/too,few/too,late/ chain.csv
+  run tally verify chain.csv --profile ./p.json --adopted log
+  expect 1
+}
+
 @test "a log that was changed proves nothing" {
   make_chain 300
   adopt --apply >/dev/null

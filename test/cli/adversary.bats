@@ -146,3 +146,50 @@ found() { # WORD KIND CHAIN SEQ
   expect 0
   [[ $output == *'not covered'* ]]
 }
+
+# Yesterday's heads, as a record of today; and the kept tree, as if of it.
+forge_heads() {
+  python3 - <<'PY'
+import hashlib, json
+path = "log/log/00000000000000000000.jsonl"
+records = [json.loads(line) for line in open(path)]
+last = [r for r in records if r["chain"] == "tally:heads"][-1]
+compact = lambda v: json.dumps(v, separators=(",", ":"))
+event = compact({**last["event"], "size": len(records)})
+header = compact({"chain": "tally:heads", "digest": hashlib.sha256(b"\x02" +
+    bytes(16) + event.encode()).hexdigest(), "prev": last["hash"],
+    "seq": last["seq"] + 1, "time": last["time"], "v": 1})
+h = hashlib.sha256(b"\x00" + header.encode()).hexdigest()
+open(path, "a").write(header[:-1] + ',"hash":"' + h + '","event":' + event + "}\n")
+tree = bytearray(open("log/index/headtree", "rb").read())
+tree[24:32] = len(records).to_bytes(8, "little")
+open("tree", "wb").write(tree)
+PY
+  rm -rf log/run log/index
+  mkdir log/index
+  cp tree log/index/headtree
+}
+
+@test "adversary: heads of yesterday, as the last record before a checkpoint" {
+  begin
+  before=$(cat register/*)
+  forge_heads
+  refused 5 'the last record, of "tally:heads", is not what the heads of the'`
+    `' log make; nothing is signed' checkpoint log --key key --register register
+  [ "$(cat register/*)" = "$before" ]
+  # Another record, and the next checkpoint has heads that are right.
+  tally append log --chain org/1 '{"n":9}' >/dev/null
+  checkpoint >/dev/null 2>&1
+  tally prove log --bundle --chain org/1 | tally check - --key key.pub
+}
+
+@test "adversary: heads of yesterday, and a kept tree of them" {
+  begin
+  events 5 6 | tally append log --chain org/2 >/dev/null
+  forge_heads
+  tally append log --chain org/1 '{"n":9}' >/dev/null
+  checkpoint >/dev/null 2>&1
+  for chain in org/1 org/2; do
+    tally prove log --bundle --chain "$chain" | tally check - --key key.pub
+  done
+}

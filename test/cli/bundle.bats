@@ -45,6 +45,9 @@ against everybody who cannot sign with the key
         anew, whoever signed" ]
   checked 0 'holds against the root that was given' bundle \
     --root "$(tally verify log --json | jq -r .root)"
+  checked 3 'cannot be compared: the root given is of another size' bundle \
+    --root "15:$(tally verify log --json | jq -r .root)"
+  [ "$(grep -c proven <<<"$output")" = 0 ]
   checked 3 'consistent, unsigned' bundle
   run --separate-stderr tally check - --key key.pub --json <bundle
   expect 0
@@ -111,6 +114,12 @@ against everybody who cannot sign with the key
   refused 4 'the last checkpoint covers the chain up to record 5' \
     prove log --chain org/1 --bundle --from 9 --out bundle
   [ ! -e bundle ]
+  # What is no file is not removed.
+  mkfifo pipe
+  cat pipe >/dev/null &
+  refused 4 'the last checkpoint covers the chain up to record 5' \
+    prove log --chain org/1 --bundle --from 9 --out pipe
+  [ -p pipe ]
   run --separate-stderr tally prove log --chain org/1 --bundle --out no/where
   expect 5 "" 'tally: cannot write "no/where": no such file or directory'
   printf 'tally-bundle/v1\nhello\n' >bad

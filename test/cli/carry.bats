@@ -138,25 +138,51 @@ tenant
   server '
     tables | sql
     tally init copy >/dev/null
-    seal() { # CHAIN EVENT
+    seal() { # CHAIN EVENT ID [SPACES]
       python3 -c "
 import hashlib, json, sys
-digest = hashlib.sha256(b\"\\2\" + bytes(16) + sys.argv[2].encode()).hexdigest()
+digest = hashlib.sha256(b\"\\2\" + bytes(16) + sys.argv[2].encode() + b\" \" * int(sys.argv[3])).hexdigest()
 head = json.dumps({\"chain\": sys.argv[1], \"digest\": digest, \"prev\": \"0\" * 64, \"seq\": 1,
   \"time\": \"2026-01-01T00:00:00.000000Z\", \"v\": 1}, separators=(\",\", \":\"))
-print(\"\\\\x\" + digest, \"\\\\x\" + hashlib.sha256(b\"\\0\" + head.encode()).hexdigest())" "$1" "$2" >sealed
+print(\"\\\\x\" + digest, \"\\\\x\" + hashlib.sha256(b\"\\0\" + head.encode()).hexdigest())" "$1" "$2" "${4-0}" >sealed
       read -r digest hash <sealed
       forge "INSERT INTO tally.chain (id, name) VALUES ($3, \$\$$1\$\$);
-        INSERT INTO tally.event VALUES ($3, \$\$$2\$\$);
+        INSERT INTO tally.event VALUES ($3, \$\$$2\$\$ || repeat(\$\$ \$\$, ${4-0}));
         INSERT INTO tally.record (chain_id, seq, time, event_id, digest, prev, hash)
         VALUES ($3, 1, \$\$2026-01-01T00:00:00Z\$\$, $3, \$\$$digest\$\$, decode(repeat(\$\$00\$\$, 32), \$\$hex\$\$), \$\$$hash\$\$)"
     }
     seal odd "{ \"a\": 1}" 900001
     seal tally:from/x/log "{\"a\":1}" 900002
     carry --json | jq -c "[.records, .events, (.findings[] | [.kind, .chain, .seq])]"
-    tally log copy --chain odd --json | jq -c "[.seq, .event]"'
+    tally log copy --chain odd --json | jq -c "[.seq, .event]"
+    # Not JSON, nested too deep, longer than the copy takes.
+    seal none "{\"a\":" 900003
+    deep=$(printf "[%.0s" {1..99})$(printf "]%.0s" {1..99})
+    seal deep "$deep" 900004
+    seal last "{\"a\":1}" 900005
+    carry --json | jq -c "[.records, .events, (.findings[] | [.kind, .chain, .seq])]"
+    tally init small >/dev/null
+    sed -i "s/\"event_bytes\":[0-9]*/\"event_bytes\":600/" small/tally.json
+    tally publish --pg "$DB" --into small --json |
+      jq -c "[.records, .events < 214, (.findings[] | [.kind, .chain, .seq])]"
+    # Longer than any log takes, and one before it.
+    seal before "{\"a\":1}" 900007
+    seal huge "\"$(printf "%070d" 0)\"" 900008 70000000
+    carry --json | jq -c "[.records, .events, (.findings[] | [.kind, .chain, .seq])]"
+    # Two chains of one name: neither is carried, and the others go on.
+    forge "ALTER TABLE tally.chain DROP CONSTRAINT chain_name;
+      INSERT INTO tally.chain (id, name) VALUES (900006, \$\$a/1\$\$)"
+    seal later "{\"a\":1}" 900010
+    carry --json | jq -c "[.records, .events, (.findings[] | [.kind, .chain, .seq])]"
+    tally init fresh >/dev/null
+    tally publish --pg "$DB" --into fresh --json | jq -c "[.findings[] | [.kind, .chain, .seq]]"'
   expect 0 '[238,211,["inserted","tally:from/x/log",1]]
-[1,null]'
+[1,null]
+[3,1,["inserted","tally:from/x/log",1]]
+[241,true,["inserted","tally:from/x/log",1]]
+[2,1,["inserted","tally:from/x/log",1]]
+[1,1,["damaged","a/1",null],["inserted","tally:from/x/log",1]]
+[["damaged","a/1",null],["inserted","tally:from/x/log",1]]'
 }
 
 @test "a backup that was put back is found" {

@@ -3,7 +3,8 @@
 """outside_peers.py KIND ...: the other ends of sinks, for the tests.
 
     webhook FILE [TOKEN]   POST appends the body to FILE, a line each; GET gives
-                           FILE; while FILE.down is there, status 503
+                           FILE; while FILE.down is there, status 503; while
+                           FILE.slow is, six seconds later
     tsa CONFIG             RFC 3161 over HTTP, by "openssl ts -reply"
     endless                S3 that lists nothing, and says that there is more
     deaf PATH ...          datagram sockets that are full, and that nobody reads
@@ -21,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 FRAME = re.compile(
     rb"<109>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \S+ tally \d+ checkpoint"
@@ -57,6 +59,8 @@ def webhook(path, token=None):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.refused():
                 return
+            if os.path.exists(path + ".slow"):
+                time.sleep(6)
             with open(path + ".headers", "a") as file:
                 file.write(f"{self.headers['Tally-Hmac']}"
                            f" {self.headers['Idempotency-Key']}\n")

@@ -57,6 +57,29 @@ END
   sound 4
 }
 
+@test "a whole last line without a hash stays where it is" {
+  printf '{"event":"legacy"}' >chain
+  append '{"event":"next","actor":"a"}'
+  [ "$(head -n 1 chain)" = '{"event":"legacy"}' ]
+  [ "$(wc -l <chain)" -eq 2 ]
+  [ ! -e chain.torn ]
+}
+
+@test "an event whose record nobody could read is refused" {
+  append '{"event":"e1","actor":"a"}'
+  # Python writes six bytes for each of these.
+  python3 -c 'print("{\"event\":\"e1\",\"actor\":\"%s\"}" % ("é" * 30000))' \
+    >wide
+  append <wide
+  python3 -c 'print("{\"event\":\"e2\",\"actor\":\"%s\"}" % ("é" * 3000000))' \
+    >long
+  run --separate-stderr append <long
+  expect 2
+  [[ $stderr == *'the event makes a record of more than 16777216 bytes' ]]
+  append '{"event":"e2","actor":"a"}'
+  sound 3
+}
+
 @test "four of us and two of theirs at once, ours killed now and then" {
   : >chain
   python3 "$VOUCH" write chain 60 & theirs=$!

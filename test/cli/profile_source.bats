@@ -71,6 +71,40 @@ mesh() { # FILTER
   judged 3 0 '' chain.csv --profile claudemesh
 }
 
+@test "CSV: a cell of JSON brings no other members with it" {
+  cat >p.json <<'END'
+{"profile": 1, "name": "p", "digest": "sha256", "hash": "h", "prev": "p",
+ "start": {"prev": null, "basis": ""}, "types": {"d": "json"},
+ "eras": [{"name": "v1", "input": [{"field": "who"}, "|",
+   {"field": "d", "as": "python"}]}]}
+END
+  h=$(printf 'alice|{"a":1}' | sha256sum | cut -c 1-64)
+  printf 'who,d,p,h\n%s,"{""a"": 1}",,%s\n' alice "$h" >chain.csv
+  judged 0 1 '' chain.csv --profile ./p.json
+  printf 'who,d,p,h\nmallory,"{""a"":1},""who"":""alice""",,%s\n' "$h" \
+    >chain.csv
+  judged 1 1 'damaged null' chain.csv --profile ./p.json
+}
+
+@test "a second start is told, whatever trap it is hashed by" {
+  cat >p.json <<'END'
+{"profile": 1, "name": "p", "digest": "sha256", "hash": "h", "prev": "p",
+ "start": {"prev": null, "basis": ""},
+ "eras": [{"name": "v1", "input": [{"prev": "text"}, {"field": "t",
+   "as": "time-s"}]}],
+ "traps": [{"name": "zone", "says": "zone", "kind": "unverifiable",
+   "zone": "any", "input": [{"prev": "text"}, {"field": "t",
+   "as": "time-s"}]}]}
+END
+  start() { # TIME HASHED
+    printf '{"t":"%s","p":null,"h":"%s"}\n' "$1" \
+      "$(printf %s "$2" | sha256sum | cut -c 1-64)"
+  }
+  start 2026-01-01T10:00:00Z 2026-01-01T10:00:00Z >chain
+  start 2026-01-01T11:00:00Z 2026-01-01T13:00:00Z >>chain
+  judged 1 2 'unverifiable 2,forked 2' chain --profile ./p.json
+}
+
 @test "CSV: an empty cell is null, one in quotes is empty text" {
   cat >p.json <<'END'
 {"profile": 1, "name": "p", "digest": "sha256", "hash": "h", "prev": "p",
@@ -234,6 +268,9 @@ END
   one "'a'::char(3)" a
   one "'2026-01-02 03:04:05.6'::timestamp" 2026-01-02T03:04:05.600000Z
   one "'2026-01-02 03:04:05+05'::timestamptz" 2026-01-01T22:04:05.000000Z
+  one "'2026-01-02 03:04:05 BC'::timestamp" '2026-01-02 03:04:05 BC'
+  one "'2026-01-02 03:04:05 BC'::timestamptz" '2026-01-02 03:04:05+00 BC'
+  one "'infinity'::timestamptz" infinity
   one "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'::uuid" \
     a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11
   one "E'tab\\t \"q\" \\\\ é'" 'tab\t "q" \\ é'
@@ -259,7 +296,7 @@ refusals() {
 
 @test "PostgreSQL: types of columns" {
   server column_types
-  expect 0 "$(for ((n = 0; n < 12; n++)); do echo 'intact 1 []'; done
+  expect 0 "$(for ((n = 0; n < 15; n++)); do echo 'intact 1 []'; done
     echo 'unverifiable 1 ["unverifiable"]'
     for ((n = 0; n < 3; n++)); do echo 'intact 1 []'; done)" ''
 }

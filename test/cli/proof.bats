@@ -79,6 +79,11 @@ root    $root" ""
   run --separate-stderr tally check proof --root "15:$(times 64 a)"
   expect 3
   [ "${lines[0]}" = 'cannot be compared: the root given is of another size' ]
+  # The same hash, of another size: what is given is not what it leads to.
+  run --separate-stderr tally check proof \
+    --root "15:$(sed 's/.*://' <<<"$root")"
+  expect 3
+  [ "${lines[0]}" = 'cannot be compared: the root given is of another size' ]
 }
 
 # But for the origin, which nothing covers until the log is signed.

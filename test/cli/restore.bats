@@ -82,6 +82,18 @@ goes on  example.org/audit2, by tally:log 2" ""
   events 1 1 | tally append new --chain c >/dev/null
   run --separate-stderr restore
   expect 2 "" 'tally: "new" is a log already, with records of its own'
+  # Another order, or a record, is not where the log comes from.
+  rm -r new
+  make_log new --origin example.org/audit2
+  tally key generate more --name example.org/audit2 --no-passphrase >/dev/null
+  tally key add new --key key2 --new more >/dev/null
+  run --separate-stderr restore
+  expect 2 "" 'tally: "new" is a log already, with records of its own'
+  rm -r new
+  make_log new --origin example.org/audit2
+  events 1 1 | tally append new --chain c >/dev/null
+  run --separate-stderr restore
+  expect 2 "" 'tally: "new" is a log already, with records of its own'
 }
 
 @test "restore: what is refused" {

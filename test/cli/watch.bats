@@ -59,6 +59,15 @@ roll_back() {
     watch watch.json
   echo '{"state":"state","alerts":[{"type":"exec"}],"logs":[{}]}' >watch.json
   refused 2 'an alert of type "exec" needs "command"' watch watch.json
+  echo '{"state":"state","alerts":[{"type":"exec","command":"a"}],"logs":[{}]}' \
+    >watch.json
+  refused 2 'an alert of type "exec" needs "command", an array of 1 to 16'`
+    `' strings' watch watch.json
+  echo '{"state":"state","alerts":[{"type":"sendmail","to":1}],"logs":[{}]}' \
+    >watch.json
+  refused 2 'an alert of type "sendmail" needs "to", a string' watch watch.json
+  echo '{"state":"state","alerts":{"type":"syslog"},"logs":[{}]}' >watch.json
+  refused 2 '"alerts" is no array' watch watch.json
   configure
   refused 4 'there is no open alert "7"' watch watch.json --ack 7
 }
@@ -93,6 +102,94 @@ roll_back() {
   once || true
   once || true
   [ "$(wc -l <told)" = "$count" ]
+}
+
+@test "an order that the key did not sign; a key that took over from another" {
+  make_signed
+  configure '"whole_s":0.001'
+  once
+  # One who can write, and has no key, names ours.
+  own=$(tally key generate mine --name example.org/audit --no-passphrase)
+  python3 - "$(cut -d + -f 2 key.pub)" "$own" <<'PY'
+import hashlib, json, sys
+path = "log/log/00000000000000000000.jsonl"
+last = [r for r in map(json.loads, open(path)) if r["chain"] == "tally:log"][-1]
+compact = lambda v: json.dumps(v, separators=(",", ":"))
+event = compact({"key": {"after": last["hash"], "by": sys.argv[1],
+    "change": "add", "key": sys.argv[2]}, "sig": "a" * 128})
+header = compact({"chain": "tally:log", "digest": hashlib.sha256(b"\x02" +
+    bytes(16) + event.encode()).hexdigest(), "prev": last["hash"],
+    "seq": last["seq"] + 1, "time": last["time"], "v": 1})
+h = hashlib.sha256(b"\x00" + header.encode()).hexdigest()
+open(path, "a").write(header[:-1] + ',"hash":"' + h + '","event":' + event + "}\n")
+PY
+  rm -rf log/run log/index
+  run once
+  [ "$status" -eq 1 ]
+  [ "$(told 'select(.break) | "\(.kind) \(.chain) \(.seq)"')" = \
+    'inserted tally:log 2' ]
+  # The key that took over is not the one that the log began with.
+  rm -rf log state told heads register
+  tally init log --origin example.org/audit >/dev/null
+  tally key rotate log --key key --new "$own" >/dev/null
+  sed -i 's/"key":"key"/"key":"mine"/' watch.json
+  run once
+  [ "$status" -eq 1 ]
+  [ "$(told 'select(.break) | "\(.kind) \(.seq)"')" = 'inserted 2' ]
+  rm -rf state told heads
+  sed -i 's|"key":"mine"|&,"keys":["'"$(head -n 1 key.pub)"'"]|' watch.json
+  run once
+  [ "$status" -eq 0 ]
+  [ ! -e told ]
+  sed -i 's|"keys":\[.*"\],"reg|"keys":[1],"reg|' watch.json
+  refused 2 'the log "audit": "keys" is no array of public keys' \
+    watch watch.json --once
+}
+
+@test "a chain that was written anew, and an index that was left as it was" {
+  make_signed
+  events 1 900 | tally append log --chain long >/dev/null
+  configure '"whole_s":0.001'
+  jq -c 'del(.logs[].sinks)' watch.json >without
+  mv without watch.json
+  once
+  # All of org/42 from its second record on; no line changes its length.
+  python3 - <<'PY'
+import hashlib, json
+path = "log/log/00000000000000000000.jsonl"
+out, prev = [], None
+compact = lambda v: json.dumps(v, separators=(",", ":"))
+for line in open(path):
+    r = json.loads(line)
+    if r["chain"] == "org/42":
+        event = '{"n":0}' if r["seq"] == 2 else compact(r["event"])
+        header = compact({"chain": "org/42", "digest": hashlib.sha256(b"\x02" +
+            bytes(16) + event.encode()).hexdigest(), "prev": prev or r["prev"],
+            "seq": r["seq"], "time": r["time"], "v": 1})
+        prev = hashlib.sha256(b"\x00" + header.encode()).hexdigest()
+        line = header[:-1] + ',"hash":"' + prev + '","event":' + event + "}\n"
+    out.append(line)
+open(path, "w").write("".join(out))
+PY
+  rm -rf log/run
+  tally verify log >/dev/null
+  run once
+  [ "$status" -eq 1 ]
+  [[ $(told 'select(.break) | .kind') == *rolled-back* ]]
+}
+
+@test "what a whole verification reached of another log is begun anew" {
+  make_signed
+  configure '"slice_s":0.000001'
+  events 1 20000 | tally append log --chain org/42 >/dev/null
+  once
+  [ -s state/audit/resume ]
+  printf x >>state/audit/resume
+  configure
+  run once
+  [ "$status" -eq 0 ]
+  [[ $output == 'audit  intact  verified 20'* ]]
+  [ ! -e told ]
 }
 
 @test "repeated until it is acknowledged, and over when a whole one is good" {
@@ -438,4 +535,69 @@ END
   unshare -rm sh -c 'mount -t tmpfs -o ro none /tmp &&
     exec "$TALLY" watch watch.json --once' || [ $? -eq 1 ]
   [ -s told ]
+}
+
+@test "without a register the sinks still show that a log was put back" {
+  make_signed
+  configure '"whole_s":0.001'
+  once
+  cp -r log yesterday
+  events 1 3 | tally append log --chain org/42 >/dev/null
+  once
+  roll_back
+  rm -r register state/audit/state.json
+  echo x >register
+  run once
+  [ "$status" -eq 1 ]
+  told 'select(.kind == "failed") | .evidence' | grep -q '^cannot publish'
+  told 'select(.chain == "org/42") | "\(.kind) \(.seq) \(.sink)"' |
+    grep -qx 'truncated 12 usb'
+}
+
+@test "a sink that is slow takes a part of a cycle, and goes on in the next" {
+  make_signed
+  configure
+  python3 "$SOURCE/test/cli/outside_peers.py" webhook posted >peer &
+  echo $! >>servers
+  eventually test -s peer
+  jq --arg url "$(cat peer)" '.logs[0].sinks += [{name: "hook",
+    type: "webhook", url: $url}]' watch.json >new.json
+  mv new.json watch.json
+  touch posted.down
+  for n in 1 2 3 4 5; do
+    tally append log --chain c "$n" >/dev/null
+    once
+  done
+  rm posted.down
+  touch posted.slow
+  due() {
+    jq -c '.next_try_us = 0' state/audit/sinks/hook/state >due
+    mv due state/audit/sinks/hook/state
+  }
+  due
+  once
+  count=$(wc -l <posted)
+  [ "$count" -ge 1 ]
+  [ "$count" -le 2 ]
+  rm posted.slow
+  due
+  once
+  [ "$(wc -l <posted)" = 5 ]
+}
+
+@test "from outside: two heads of a chain under one checkpoint" {
+  make_signed
+  configure_outside
+  once
+  # The key signs for somebody else that the chain is shorter.
+  object=$(sed 's/^{"dispatch"://; s/,"signature":"[^"]*"}$//' heads)
+  object=${object/'"seq":9}'/'"seq":8}'}
+  printf 'tally-dispatch/v1\n%s' "$object" >message
+  openssl pkeyutl -sign -inkey key -rawin -in message -out signature
+  printf '{"dispatch":%s,"signature":"%s"}\n' "$object" \
+    "$(base64 -w 0 signature)" >>heads
+  run tally watch outside.json --outside --once
+  [ "$status" -eq 1 ]
+  [ "$(told 'select(.break) | "\(.kind) \(.chain) \(.seq) \(.evidence)"')" = \
+    'forked org/42 9 two heads of it were signed for size 11' ]
 }

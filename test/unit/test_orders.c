@@ -118,6 +118,16 @@ test_orders__keys_come_and_go(void **state)
 	assert_int_equal(take(&ring, event, len), TALLY_ORDER_HOLDS);
 	len = order(2, TALLY_KEY_ORDER_ADD, 3, event);
 	assert_int_equal(take(&ring, event, len), TALLY_ORDER_FORGED);
+	/* Once more does not make it a key that signed for longer. */
+	place.seq = 9;
+	place.time_us += 1000000;
+	len = order(2, TALLY_KEY_ORDER_RETIRE, 3, event);
+	assert_int_equal(take(&ring, event, len), TALLY_ORDER_HOLDS);
+	place.seq = 7;
+	place.time_us -= 1000000;
+	assert_int_equal(tally_keyring_find(&ring, &vkey[3])->seq, 7);
+	assert_int_equal(tally_keyring_find(&ring, &vkey[3])->retired_us,
+	    place.time_us);
 }
 
 /* Whatever is changed or cut off, it does not hold; nor elsewhere. */
