@@ -20,6 +20,7 @@
 
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "commands/tablecmds.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -262,6 +263,8 @@ begin_epoch(struct tally_epoch *epoch)
 	epoch->id = tally_capture_log_event(tally_epoch_encode(epoch));
 	(void) tally_store_remove_attachment(epoch->relation);
 	tally_store_add_attachment(epoch->relation, epoch->id, epoch->label);
+	/* One command may begin two: rows of another type are rewritten, too. */
+	CommandCounterIncrement();
 }
 
 PG_FUNCTION_INFO_V1(tally_sql_alter);

@@ -78,8 +78,12 @@ extern const char *tally_attach_fault(Relation rel);
 extern void tally_attach_choose(const struct tally_attach_request *request,
 								Relation rel, struct tally_epoch *out_epoch);
 
-/* What the text of the column's type depends on, as it is now. */
-extern void tally_attach_shape(struct tally_column *to, Oid type);
+/*
+ * What the text of the column's type depends on, as it is now; hold: and stays
+ * until the transaction ends.
+ */
+extern void tally_attach_shape(struct tally_column *to, Oid type,
+							   bool hold);
 
 /*
  * The attached relation itself, or the attached ancestor, or InvalidOid.

@@ -252,9 +252,9 @@ check_column(const struct choices *choices, AttrNumber number)
 }
 
 void
-tally_attach_shape(struct tally_column *to, Oid type)
+tally_attach_shape(struct tally_column *to, Oid type, bool hold)
 {
-	struct tally_shape shape = {0};
+	struct tally_shape shape = {.hold = hold};
 	ListCell   *cell;
 
 	tally_shape_add(&shape, type);
@@ -273,7 +273,7 @@ add_column(struct tally_epoch *epoch, Form_pg_attribute column)
 	to->number = column->attnum;
 	to->type_name = tally_type_name(column->atttypid, -1);
 	to->typmod = column->atttypmod;
-	tally_attach_shape(to, column->atttypid);
+	tally_attach_shape(to, column->atttypid, true);
 	return epoch->ncolumns++;
 }
 

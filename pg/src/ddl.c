@@ -221,12 +221,20 @@ settle(const struct work *work)
 		tally_ddl_settle(lfirst_oid(cell));
 }
 
-/* Most tables that are made have no parents, and need no look. */
+/*
+ * Most tables that are made have no parents, and need no look; nor has a
+ * schema, but for what is made with it, which PostgreSQL does not tell by
+ * itself.
+ */
 static bool
 is_harmless(const EventTriggerData *data)
 {
-	return IsA(data->parsetree, CreateStmt) &&
-		((CreateStmt *) data->parsetree)->inhRelations == NIL;
+	const Node *stmt = data->parsetree;
+
+	if (IsA(stmt, CreateSchemaStmt))
+		return ((const CreateSchemaStmt *) stmt)->schemaElts == NIL;
+	return IsA(stmt, CreateStmt) &&
+		((const CreateStmt *) stmt)->inhRelations == NIL;
 }
 
 PG_FUNCTION_INFO_V1(tally_sql_ddl_end);
@@ -378,17 +386,19 @@ look_at_index(List *name)
 									  "Without CONCURRENTLY it can be, unless it is the index of the key.");
 }
 
+/* The extension goes with its schema. */
 static void
 look_at_drop(const DropStmt *stmt)
 {
+	bool		is_named = stmt->removeType == OBJECT_EXTENSION ||
+	stmt->removeType == OBJECT_SCHEMA;
 	ListCell   *cell;
 
 	foreach(cell, stmt->objects)
 	{
 		if (stmt->removeType == OBJECT_INDEX && stmt->concurrent)
 			look_at_index(lfirst(cell));
-		else if (stmt->removeType == OBJECT_EXTENSION &&
-				 strcmp(strVal(lfirst(cell)), TALLY_SCHEMA) == 0)
+		else if (is_named && strcmp(strVal(lfirst(cell)), TALLY_SCHEMA) == 0)
 			tally_ddl_settle_extension();
 	}
 }

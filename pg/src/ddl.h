@@ -36,6 +36,12 @@ extern bool tally_ddl_has_row_type_user(Oid relation);
  */
 extern Oid	tally_ddl_lost_root(Oid relation);
 
+/*
+ * Has the relation a trigger of this name, or had it before this transaction
+ * took it away?
+ */
+extern bool tally_ddl_has_trigger(Oid relation, const char *name);
+
 /* The epoch in force; NULL: there is none that can be read. */
 extern struct tally_epoch *tally_ddl_epoch(Oid root);
 

@@ -102,12 +102,23 @@ void
 tally_ddl_settle(Oid root)
 {
 	struct tally_epoch *epoch = tally_ddl_epoch(root);
+	enum tally_ddl_change change;
 	char	   *why;
 
 	/* Of one that cannot be read, nothing is written any more either. */
 	if (epoch == NULL)
 		return;
-	switch (tally_ddl_judge(epoch, &why))
+	change = tally_ddl_judge(epoch, &why);
+	if (change != TALLY_DDL_NOTHING)
+	{
+		/* When the lock is granted another epoch may be in force, or none. */
+		(void) tally_attach_lock(root, ShareRowExclusiveLock);
+		epoch = tally_ddl_epoch(root);
+		if (epoch == NULL)
+			return;
+		change = tally_ddl_judge(epoch, &why);
+	}
+	switch (change)
 	{
 		case TALLY_DDL_NOTHING:
 			return;

@@ -21,6 +21,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -29,7 +30,7 @@
 
 /* ---- up and down --------------------------------------------------- */
 
-/* A link that was there, and this transaction has cut it. */
+/* What was there, and this transaction has taken it away. */
 static bool
 is_cut_by_us(HeapTuple tuple)
 {
@@ -67,6 +68,36 @@ parents_of(Oid relation, bool with_cut)
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return parents;
+}
+
+static bool
+has_trigger(Oid relation, const char *name, Snapshot snapshot)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	bool		found = false;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relation));
+	ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true,
+							  snapshot, 2, keys);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = snapshot != SnapshotAny || is_cut_by_us(tuple);
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
+bool
+tally_ddl_has_trigger(Oid relation, const char *name)
+{
+	/* Or it went with the table, or with the link by which it was inherited. */
+	return has_trigger(relation, name, SnapshotSelf) ||
+		has_trigger(relation, name, SnapshotAny);
 }
 
 static bool

@@ -24,9 +24,11 @@
 static char *
 trigger_fault(Relation rel, const char *name, const char *function, int16 type)
 {
-	const Trigger *trigger = tally_attach_find_trigger(rel, function, type);
 	char	   *table = tally_attach_name(RelationGetRelid(rel));
+	const Trigger *trigger;
 
+	/* The relation's triggers move when a catalog is read: not from here on. */
+	trigger = tally_attach_find_trigger(rel, function, type);
 	if (trigger == NULL)
 		return psprintf("Table \"%s\" would be without its trigger \"%s\".",
 						table, name);
@@ -144,7 +146,7 @@ is_same(const struct tally_epoch *epoch, Relation rel,
 		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel),
 												 numbers[i] - 1);
 
-		tally_attach_shape(&now, column->atttypid);
+		tally_attach_shape(&now, column->atttypid, false);
 		if (strcmp(NameStr(column->attname), epoch->columns[i].name) != 0 ||
 			!tally_shape_is_same(&now, &epoch->columns[i]))
 			return false;

@@ -73,8 +73,8 @@ read_attachments(void)
 static int
 count_triggers(Relation rel, const char *name)
 {
-	TriggerDesc *triggers = rel->trigdesc;
 	Oid			function = tally_attach_find_function(name);
+	TriggerDesc *triggers = rel->trigdesc;	/* moves when a catalog is read */
 	int			count = 0;
 	int			i;
 
@@ -140,7 +140,7 @@ renumber(struct tally_epoch *epoch, Relation rel, const AttrNumber *numbers)
 		columns[positions[i]].number = numbers[i];
 		tally_attach_shape(&columns[positions[i]],
 						   TupleDescAttr(RelationGetDescr(rel),
-										 numbers[i] - 1)->atttypid);
+										 numbers[i] - 1)->atttypid, true);
 	}
 	epoch->columns = columns;
 	for (i = 0; i < epoch->nkeys; i++)

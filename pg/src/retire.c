@@ -13,6 +13,7 @@
 
 #include "attach.h"
 #include "capture.h"
+#include "ddl.h"
 #include "log.h"
 #include "pending.h"
 #include "retire.h"
@@ -59,6 +60,9 @@ tally_retire_has(Oid partition)
 {
 	struct search search = {partition};
 
+	/* Without the trigger it may have other rows since. */
+	if (!tally_ddl_has_trigger(partition, TRIGGER_ROW))
+		return false;
 	tally_log_walk(look_at, &search);
 	return search.found;
 }
@@ -173,6 +177,8 @@ make_triggers(Oid partition)
 {
 	CreateTrigStmt *trigger = makeNode(CreateTrigStmt);
 
+	/* Those of a retirement that does not count any more. */
+	tally_attach_drop_triggers_of(partition, "refuse_retired");
 	trigger->trigname = pstrdup(TRIGGER_ROW);
 	trigger->row = true;
 	trigger->timing = TRIGGER_TYPE_BEFORE;

@@ -7,7 +7,11 @@
 
 #include "postgres.h"
 
-/* Is there a retirement of this relation in tally:log? */
+/*
+ * Is there a retirement of this relation in tally:log, and are its rows those
+ * of then?  A partition can come back, be changed, and be retired anew; and an
+ * oid can be another table's, in a restored database above all.
+ */
 extern bool tally_retire_has(Oid partition);
 
 #endif

@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -26,11 +27,15 @@
 static void
 add_enum(struct tally_shape *shape, Oid type)
 {
-	Relation	catalog = table_open(EnumRelationId, AccessShareLock);
+	Relation	catalog;
 	SysScanDesc scan;
 	ScanKeyData key;
 	HeapTuple	tuple;
 
+	/* ALTER TYPE holds this exclusively, and looks for epochs with it. */
+	if (shape->hold)
+		LockDatabaseObject(TypeRelationId, type, 0, ShareLock);
+	catalog = table_open(EnumRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_enum_enumtypid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(type));
 	scan = systable_beginscan(catalog, EnumTypIdSortOrderIndexId, true, NULL,

@@ -25,6 +25,7 @@ struct tally_shape
 	List	   *facts;			/* of char *, in a fixed order */
 	List	   *relations;		/* oids: composites, as pg_class has them */
 	bool		has_enum;
+	bool		hold;			/* enums stay as they are, until the end */
 };
 
 /* Adds what the type depends on to shape. */

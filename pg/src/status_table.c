@@ -150,9 +150,11 @@ static bool
 is_trigger_broken(Relation rel, const char *function, int16 type,
 				  struct tally_status_row *row)
 {
-	const Trigger *trigger = tally_attach_find_trigger(rel, function, type);
 	const char *name = tally_attach_name(RelationGetRelid(rel));
+	const Trigger *trigger;
 
+	/* The relation's triggers move when a catalog is read: not from here on. */
+	trigger = tally_attach_find_trigger(rel, function, type);
 	if (trigger == NULL)
 		set(row, "trigger missing",
 			psprintf("\"%s\" has no trigger of tally.%s(): %s.", name, function,

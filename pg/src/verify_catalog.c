@@ -260,7 +260,8 @@ static void
 judge_triggers(struct tally_verifier *v, const struct table *table,
 			   Relation rel)
 {
-	TriggerDesc *triggers = rel->trigdesc;
+	/* The relation's own move when a catalog is read. */
+	TriggerDesc *triggers = CopyTriggerDesc(rel->trigdesc);
 	bool		seen[lengthof(guards)] = {false};
 	int			i;
 	int			j;

@@ -23,7 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#define TAGS_MAX 10
+#define TAGS_MAX 11
 
 static const struct event_trigger
 {
@@ -34,12 +34,14 @@ static const struct event_trigger
 }			triggers[] = {
 
 	{"tally_ddl_start", "ddl_start", "ddl_command_start",
-		{"ALTER TABLE", "DROP INDEX", "DROP EXTENSION", "DROP OWNED"},
+		{"ALTER TABLE", "DROP INDEX", "DROP EXTENSION", "DROP SCHEMA",
+		"DROP OWNED"},
 	},
 	{"tally_ddl_end", "ddl_end", "ddl_command_end",
 		{"ALTER TABLE", "ALTER INDEX", "ALTER TRIGGER", "CREATE TRIGGER",
 			"CREATE TABLE", "CREATE FOREIGN TABLE", "ALTER FOREIGN TABLE",
-		"ALTER TYPE", "ALTER DOMAIN", "ALTER SCHEMA"},
+			"ALTER TYPE", "ALTER DOMAIN", "ALTER SCHEMA",
+		"CREATE SCHEMA"},
 	},
 	{"tally_ddl_drop", "ddl_drop", "sql_drop"},
 	{"tally_ddl_rewrite", "ddl_rewrite", "table_rewrite"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How old is a row that no record seals? */
+#include <stdio.h>
 #include <string.h>
 
 #include "pgclient/sources.h"
@@ -10,6 +11,29 @@ tally_pg_age_is_here(const struct tally_pg_verifier *v,
 {
 	return epoch->cluster == v->server.cluster &&
 	    strcmp(epoch->database, v->server.database) == 0;
+}
+
+int
+tally_pg_age_look(struct tally_pg_verifier *v, struct tally_pg_epoch *epoch,
+    struct tally_error *error)
+{
+	static const char sql[] = "SELECT FROM pg_catalog.pg_class AS c"
+				  " WHERE c.oid = $1::pg_catalog.oid";
+	char oid[16];
+	const char *params[] = { oid };
+	PGresult *rows;
+	int result;
+
+	if (!tally_pg_age_is_here(v, epoch))
+		return 0;
+	snprintf(oid, sizeof(oid), "%u", (unsigned)epoch->relation);
+	result = tally_pg_conn_query(&v->pool.first, sql, 1, params, &rows,
+	    error);
+	if (result != 0)
+		return result;
+	epoch->is_there = PQntuples(rows) > 0;
+	PQclear(rows);
+	return 0;
 }
 
 /* May it have been running at that moment? */

@@ -409,6 +409,14 @@ tally_pg_era_parse(struct tally_pg_arena *arena, const char *event, size_t len)
 	    : NULL;
 }
 
+bool
+tally_pg_epoch_is_same_table(const struct tally_pg_epoch *a,
+    const struct tally_pg_epoch *b)
+{
+	return a->relation == b->relation && a->cluster == b->cluster &&
+	    strcmp(a->database, b->database) == 0;
+}
+
 static bool
 is_same_text(const char *a, const char *b)
 {

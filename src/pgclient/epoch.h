@@ -42,6 +42,7 @@ struct tally_pg_epoch {
 	int keys[TALLY_PG_KEYS_MAX]; /* positions in columns */
 	int chain_by;                /* position in columns, or -1 */
 	const char *only_when;       /* canonical text, or NULL */
+	bool is_there;               /* its table, here and under its oid */
 	bool is_era;                 /* of old rows (backfill) */
 	bool is_tracked; /* then the three below, and keys, mean nothing */
 	bool append_only;
@@ -59,6 +60,11 @@ struct tally_pg_detach {
 	const char *label;
 	uint64_t xid, since; /* as above */
 };
+
+/* Of one table, by its oid. */
+bool
+tally_pg_epoch_is_same_table(const struct tally_pg_epoch *a,
+    const struct tally_pg_epoch *b);
 
 bool
 tally_pg_column_is_same(const struct tally_pg_column *a,

@@ -111,11 +111,14 @@ find(const struct tally_pg_verifier *v, uint32_t relation)
 
 enum tally_pg_age
 tally_pg_rewritten_age(const struct tally_pg_verifier *v, uint32_t relation,
-    uint32_t xmin, enum tally_pg_age age)
+    uint32_t xmin, const struct tally_pg_use *use, enum tally_pg_age age)
 {
 	const struct tally_pg_rewritten *found = find(v, relation);
 
-	if (age == TALLY_PG_AGE_SEALED && found != NULL && found->xmin == xmin)
+	/* One of another place was sealed before the attach of here. */
+	if (age == TALLY_PG_AGE_SEALED && found != NULL &&
+	    found->xmin == xmin && found->seq > use->attach_seq &&
+	    tally_pg_age_is_here(v, use->epoch))
 		return TALLY_PG_AGE_REWRITTEN;
 	return age;
 }

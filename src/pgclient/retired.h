@@ -43,10 +43,13 @@ bool
 tally_pg_retired_has(const struct tally_pg_verifier *v, int64_t chain,
     int64_t seq);
 
-/* The age, unless the row has its xmin from a rewriting.  Any worker. */
+/*
+ * The age, unless the row has its xmin from a rewriting since the epoch in
+ * whose time it was written began.  Any worker.
+ */
 enum tally_pg_age
 tally_pg_rewritten_age(const struct tally_pg_verifier *v, uint32_t relation,
-    uint32_t xmin, enum tally_pg_age age);
+    uint32_t xmin, const struct tally_pg_use *use, enum tally_pg_age age);
 
 /* A row without a record that has; true: it is told by itself. */
 bool

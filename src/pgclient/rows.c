@@ -418,7 +418,8 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 	if (age == TALLY_PG_AGE_SEALED && is_left_out(table, *out_use, fields))
 		return was_covered(table, *out_use, fields)
 		    ? TALLY_PG_AGE_NARROWED : TALLY_PG_AGE_LEFT_OUT;
-	return tally_pg_rewritten_age(reading->v, table->relation, xid, age);
+	return tally_pg_rewritten_age(reading->v, table->relation, xid,
+	    *out_use, age);
 }
 
 static void

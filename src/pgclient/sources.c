@@ -231,12 +231,15 @@ load_attached(struct tally_pg_verifier *v, struct tally_error *error)
 
 /* ---- epochs and sources ----------------------------------------------- */
 
+/*
+ * A label that went from one table to another makes one source of both only if
+ * the other may be what became of the one, restored from a dump.
+ */
 static bool
 is_same_source(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
 {
-	return strcmp(a->label, b->label) == 0 ||
-	    (a->relation == b->relation && a->cluster == b->cluster &&
-		strcmp(a->database, b->database) == 0);
+	return tally_pg_epoch_is_same_table(a, b) ||
+	    (strcmp(a->label, b->label) == 0 && !(a->is_there && b->is_there));
 }
 
 static bool
@@ -301,8 +304,9 @@ end_epochs(struct tally_pg_verifier *v, const struct tally_pg_epoch *like,
 
 		if (use->epoch == NULL || use->base != NULL ||
 		    use->detach_seq != 0 ||
-		    (like != NULL ? !is_same_source(use->epoch, like)
-				  : strcmp(use->epoch->label, label) != 0))
+		    (strcmp(use->epoch->label, label) != 0 &&
+			(like == NULL ||
+			    !tally_pg_epoch_is_same_table(use->epoch, like))))
 			continue;
 		use->detach_seq = seq;
 		use->detach_xid = xid;
@@ -322,7 +326,8 @@ begin_epoch(struct tally_pg_verifier *v, const struct tally_pg_entry *entry,
 	if (use->epoch != NULL)
 		return 0;
 	/* If the detach in between cannot be read, that was told. */
-	end_epochs(v, epoch, NULL, entry->seq, epoch->xid, epoch->since);
+	end_epochs(v, epoch, epoch->label, entry->seq, epoch->xid,
+	    epoch->since);
 	use->epoch = epoch;
 	use->attach_seq = entry->seq;
 	source = find_source(v, epoch);
@@ -353,7 +358,7 @@ is_known(const struct tally_pg_entry *entry)
 }
 
 static int
-replay(struct tally_pg_verifier *v)
+replay(struct tally_pg_verifier *v, struct tally_error *error)
 {
 	int result = 0;
 
@@ -381,6 +386,10 @@ replay(struct tally_pg_verifier *v)
 		    entry->event_len);
 		era = tally_pg_era_parse(&v->arena, entry->event,
 		    entry->event_len);
+		if (epoch != NULL)
+			result = tally_pg_age_look(v, epoch, error);
+		if (result != 0)
+			return result;
 		if (epoch != NULL)
 			result = begin_epoch(v, entry, epoch);
 		else if (era != NULL)
@@ -543,13 +552,13 @@ tally_pg_sources_load(struct tally_pg_verifier *v, struct tally_error *error)
 		result = read_log(v, error);
 	if (result != 0)
 		return result;
-	result = replay(v);
+	result = replay(v, error);
 	for (struct tally_pg_source *source = v->sources->all;
 	     result == 0 && source != NULL; source = source->next)
 		result = finish_source(v, source);
 	if (result == 0)
 		tally_pg_eras_finish(v);
-	return result == 0 ? 0 : tally_pg_no_memory(error);
+	return result == TALLY_E_MEMORY ? tally_pg_no_memory(error) : result;
 }
 
 /* ---- epochs that nobody sealed ---------------------------------------- */

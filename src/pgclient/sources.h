@@ -173,6 +173,11 @@ bool
 tally_pg_age_is_here(const struct tally_pg_verifier *v,
     const struct tally_pg_epoch *epoch);
 
+/* Asks whether the epoch's table is still there, under its oid. */
+int
+tally_pg_age_look(struct tally_pg_verifier *v, struct tally_pg_epoch *epoch,
+    struct tally_error *error);
+
 /*
  * How old is the row version?  *out_use is the epoch in whose time it was
  * written, if it was in one.  What only_when says is not asked.

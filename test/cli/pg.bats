@@ -409,6 +409,27 @@ SQL
 ["missing","p/3",3,"its row is not there"]'
 }
 
+@test "a label that went from one table to another" {
+  server '
+    sql <<SQL
+CREATE EXTENSION tally;
+CREATE TABLE one (id int PRIMARY KEY, v text);
+SELECT tally.attach(\$\$one\$\$, label => \$\$x\$\$);
+INSERT INTO one VALUES (1, \$\$a\$\$), (2, \$\$b\$\$), (3, \$\$c\$\$);
+SELECT tally.detach(\$\$one\$\$);
+DELETE FROM one WHERE id = 1;
+UPDATE one SET v = \$\$z\$\$ WHERE id = 2;
+INSERT INTO one VALUES (9, \$\$after\$\$);
+CREATE TABLE other (LIKE one INCLUDING ALL);
+SELECT tally.attach(\$\$other\$\$, label => \$\$x\$\$);
+INSERT INTO other VALUES (1, \$\$n\$\$);
+SQL
+    tally pg verify $DB --json | jq -c ".verdict, (.findings[] | [.kind, .chain, .seq, .detail])"'
+  expect 0 '"unverifiable"
+["unverifiable","x",2,"the row is another than was sealed; its table was detached by tally:log/3"]
+["unverifiable",null,null,"the rows of 1 records are not there; the table was detached by tally:log/3"]'
+}
+
 @test "beside writers the snapshot is one" {
   server '
     tables | sql

@@ -52,6 +52,15 @@ BEGIN
 		RAISE EXCEPTION 'the configuration of table "%" cannot be read', tally.table_name(relation)
 			USING ERRCODE = 'data_corrupted',
 				HINT = 'tally.verify() says more.  tally.detach() and tally.attach() begin a new epoch.';
+	-- Under today's names it could mean something else.
+	ELSIF only_when IS NULL AND old ->> 'only_when' IS NOT NULL AND EXISTS (
+		SELECT FROM tally.columns_of(old, relation, true) WHERE name <> name_now)
+	THEN
+		RAISE EXCEPTION 'columns of table "%" have other names than when only_when was given',
+				tally.table_name(relation)
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = format('Give it anew, with the names of today: only_when => %L',
+					old ->> 'only_when');
 	END IF;
 	PERFORM tally.writing(true);
 	DELETE FROM tally.attachment a WHERE a.relation = alter_epoch.relation;

@@ -154,6 +154,28 @@ DROP TABLE s2;
 DROP TABLE s;
 SELECT finding FROM found WHERE finding ~ '\[s1';
 
+\echo -- come back without its triggers, for other rows
+CREATE TABLE r (id int PRIMARY KEY, what text) PARTITION BY RANGE (id);
+CREATE TABLE r1 PARTITION OF r FOR VALUES FROM (1) TO (10);
+CREATE TABLE r2 PARTITION OF r FOR VALUES FROM (10) TO (20);
+SELECT tally.attach('r');
+INSERT INTO r VALUES (1, 'a'), (10, 'b');
+SELECT tally.retire('r1');
+ALTER TABLE r DETACH PARTITION r1;
+DROP TRIGGER "!tally_retired" ON r1;
+ALTER TABLE r ATTACH PARTITION r1 FOR VALUES FROM (1) TO (10);
+TRUNCATE r1;
+DROP TRIGGER "!tally_retired_truncate" ON r1;
+TRUNCATE r1;
+ALTER TABLE r ATTACH PARTITION r1 FOR VALUES FROM (1) TO (10);
+INSERT INTO r VALUES (2, 'c');
+DROP TABLE r1;
+ALTER TABLE r DETACH PARTITION r1;
+SELECT tally.retire('r1');
+INSERT INTO r VALUES (3, 'd');
+DROP TABLE r1;
+SELECT finding FROM found WHERE finding ~ '\[r';
+
 \echo -- who may
 CREATE ROLE retire_nobody;
 GRANT tally_admin TO retire_nobody;

@@ -143,3 +143,15 @@ SELECT finding FROM found WHERE finding ~ '\[p';
 SELECT tally.retire('p2');
 DROP TABLE p2;
 SELECT finding FROM found WHERE finding ~ '\[p';
+\echo -- a column of the event, of a table with rows from before the attach
+CREATE TABLE z (id int PRIMARY KEY, v text);
+INSERT INTO z VALUES (1, 'before');
+SELECT tally.attach('z');
+INSERT INTO z VALUES (2, 'after');
+ALTER TABLE z ALTER v TYPE varchar(9);
+SET tally.ddl = 'seal';
+ALTER TABLE z ALTER v TYPE varchar(9);
+RESET tally.ddl;
+INSERT INTO z VALUES (3, 'later');
+SELECT finding FROM found WHERE finding ~ '\[z';
+SELECT tally.alter('z', keep_event => true), tally.alter('z', keep_event => false);

@@ -147,6 +147,24 @@ $node->safe_psql($_, q{BEGIN; SAVEPOINT s; INSERT INTO t VALUES (10, 'before'); 
 is(findings_of($node, 'plain'), findings_of($node, 'twin'),
 	'detached and attached again, with transactions that go on');
 
+# ---- columns that change names under a condition ------------------------------
+
+$node->safe_psql('plain', q{
+	CREATE TABLE swapped (id int PRIMARY KEY, a int, b int);
+	SELECT tally.attach('swapped', only_when => 'a = 1');
+	ALTER TABLE swapped RENAME a TO c;
+	ALTER TABLE swapped RENAME b TO a;
+	ALTER TABLE swapped RENAME c TO b;
+});
+my ($status, $answer, $refusal) = $node->psql('plain', q{SELECT tally.alter('swapped', keep_event => true)});
+like($refusal, qr/other names than when only_when was given/,
+	'a condition is not taken over under names that have become those of others');
+$node->safe_psql('plain', q{
+	SELECT tally.alter('swapped', only_when => 'b = 1');
+	INSERT INTO swapped (id, a, b) VALUES (1, 0, 1), (2, 1, 0)});
+is($node->safe_psql('plain', q{SELECT r.key FROM tally.record r JOIN tally.chain c
+	ON c.id = r.chain_id WHERE c.name = 'swapped'}), '1', 'given anew, it is');
+
 # ---- what is done behind its back --------------------------------------------
 
 # Each to a table of its own, T, in databases of their own; those that spoil all
