@@ -101,6 +101,10 @@ tally_row_is_start(const struct tally_profile *profile,
 
 	if (tally_row_is_null(row, profile->prev))
 		return profile->start_null;
+	/* What has escapes, or is no text, gives none, and is not empty. */
+	if (prev.len == 0 &&
+	    row->room->nodes[row->node[profile->prev]].len != 0)
+		return false;
 	return !profile->start_null && prev.len == profile->start.len &&
 	    memcmp(prev.at, profile->start.at, prev.len) == 0;
 }

@@ -219,8 +219,13 @@ judge_chained(struct tally_walk *w, struct tally_chain_state *chain,
 	int era = chain->era, r;
 	int64_t zone_us;
 
-	hash_text = tally_row_text(&w->row, profile->hash);
-	prev_text = tally_row_text(&w->row, profile->prev);
+	/* Some writers of JSON escape the "/" of base64. */
+	if (tally_row_plain(&w->row, profile->hash, &w->hash, &hash_text) !=
+		0 ||
+	    tally_row_plain(&w->row, profile->prev, &w->prev, &prev_text) != 0)
+		return fail_memory(w);
+	if (!tally_row_is_start(profile, &w->row))
+		basis = prev_text;
 	if (tally_profile_digest(profile, hash_text.at, hash_text.len, &hash) !=
 		0 ||
 	    (!tally_row_is_start(w->profile, &w->row) &&
@@ -395,4 +400,6 @@ tally_walk_close(struct tally_walk *w)
 	tally_links_wipe(&w->links);
 	tally_chain_wipe(&w->chains);
 	tally_room_wipe(&w->room);
+	tally_sys_free(w->hash.at);
+	tally_sys_free(w->prev.at);
 }

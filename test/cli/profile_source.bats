@@ -86,6 +86,26 @@ END
   judged 1 1 'damaged null' chain.csv --profile ./p.json
 }
 
+@test "hashes and links in base64 with escaped slashes, as PHP writes them" {
+  cat >p.json <<'END'
+{"profile": 1, "name": "p", "digest": "sha256", "encoding": "base64",
+ "hash": "h", "prev": "p", "start": {"prev": ""},
+ "eras": [{"name": "v1", "input": [{"prev": "text"}, {"field": "n"}]}]}
+END
+  python3 - >chain <<'END'
+import base64, hashlib, json
+prev = ""
+for n in range(200):
+    h = base64.b64encode(hashlib.sha256((prev + str(n)).encode()).digest()).decode()
+    print(json.dumps({"n": n, "p": prev, "h": h}).replace("/", "\\/"))
+    prev = h
+END
+  grep -q '\\/' chain
+  judged 0 200 '' chain --profile ./p.json
+  sed -i '1s/"p": ""/"p": "\\\/"/' chain
+  judged 1 200 'damaged 1,missing 2' chain --profile ./p.json
+}
+
 @test "a second start is told, whatever trap it is hashed by" {
   cat >p.json <<'END'
 {"profile": 1, "name": "p", "digest": "sha256", "hash": "h", "prev": "p",
