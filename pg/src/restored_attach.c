@@ -61,7 +61,7 @@ read_attachments(void)
 			DatumGetInt64(heap_getattr(tuple, TALLY_ATTACHMENT_EPOCH, desc,
 									   &isnull));
 		label = heap_getattr(tuple, TALLY_ATTACHMENT_LABEL, desc, &isnull);
-		/* No label is null, unless somebody has dropped that: it is no epoch's. */
+		/* Not null, unless somebody has dropped that. */
 		attached->label = isnull ? pstrdup("") : TextDatumGetCString(label);
 		found = lappend(found, attached);
 	}
