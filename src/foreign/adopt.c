@@ -27,19 +27,31 @@ struct adopt {
 	struct tally_walk walk;
 	struct tally_spool found; /* struct tally_found, by place */
 	const struct tally_found *next;
+	struct tally_spool seen; /* digests of the records that were judged */
 	bool apply;
 };
 
 /* ---- what is found ---------------------------------------------------- */
 
 static int
+keep_digest(void *arg, const struct tally_reading *reading)
+{
+	struct adopt *a = arg;
+	struct tally_hash digest = tally_adopting_digest(&a->adopting, reading);
+
+	return tally_spool_add(&a->seen, &digest, a->adopting.error);
+}
+
+static int
 diagnose(struct adopt *a, const struct tally_adoption *adoption,
     struct tally_adopted *out, struct tally_error *error)
 {
 	static const struct tally_verify_options none = { 0 };
+	const struct tally_walk_seen seen = { keep_digest, a };
 	struct tally_found found;
 	int r = tally_walk(&a->walk, adoption->profile, &a->source.source,
-	    adoption->options != NULL ? adoption->options : &none, NULL, error);
+	    adoption->options != NULL ? adoption->options : &none, NULL, &seen,
+	    error);
 
 	if (r != 0)
 		return r;
@@ -59,6 +71,7 @@ diagnose(struct adopt *a, const struct tally_adoption *adoption,
 		return r;
 	tally_walk_conclude(&a->walk, &out->diagnosis);
 	tally_spool_rewind(&a->found);
+	tally_spool_rewind(&a->seen);
 	return 0;
 }
 
@@ -128,13 +141,45 @@ seal(struct adopt *a, struct tally_era *era, const struct tally_hash *digest)
 	return r;
 }
 
+static const char *
+name_of(const struct tally_adoption *adoption)
+{
+	if (adoption->from != NULL)
+		return adoption->from;
+	return adoption->path != NULL ? adoption->path : "";
+}
+
+static int
+refuse_changed(const struct adopt *a)
+{
+	return tally_fail(a->adopting.error, TALLY_E_BUSY,
+	    "\"%s\" changed while it was read; stop its writer first",
+	    name_of(a->adopting.adoption));
+}
+
+/* What is sealed is what was judged, though the source is read twice; a plan
+ * may stand beside a writer. */
+static int
+check_judged(struct adopt *a, const struct tally_hash *digest)
+{
+	const void *judged;
+	int r = tally_spool_next(&a->seen, &judged, a->adopting.error);
+
+	if (r == TALLY_END ||
+	    (r == 0 && memcmp(judged, digest, sizeof(*digest)) != 0))
+		return refuse_changed(a);
+	return r;
+}
+
 static int
 take(struct tally_adopting *adopting, struct tally_era *era,
     const struct tally_hash *digest)
 {
 	struct adopt *a = adopting->arg;
-	int r = tally_era_look(&adopting->eras, era, 1);
+	int r = a->apply ? check_judged(a, digest) : 0;
 
+	if (r == 0)
+		r = tally_era_look(&adopting->eras, era, 1);
 	if (r != 0)
 		return r;
 	if (era->sealed_len == 0)
@@ -168,14 +213,6 @@ check_ends(struct tally_adopting *a)
 }
 
 /* ---- the event in tally:log ------------------------------------------- */
-
-static const char *
-name_of(const struct tally_adoption *adoption)
-{
-	if (adoption->from != NULL)
-		return adoption->from;
-	return adoption->path != NULL ? adoption->path : "";
-}
 
 int
 tally_adopt_event(const struct tally_adoption *adoption,
@@ -287,9 +324,7 @@ run(struct adopt *a, const struct tally_adoption *adoption,
 	if (r == 0 && a->apply &&
 	    (out->records != a->walk.records ||
 		!tally_adopt_source_is_same(&a->source)))
-		r = tally_fail(error, TALLY_E_BUSY,
-		    "\"%s\" changed while it was read; stop its writer first",
-		    name_of(adoption));
+		r = refuse_changed(a);
 	if (r == 0 && a->apply)
 		r = say(a, log, error);
 	return r;
@@ -307,9 +342,11 @@ adopt(const struct tally_adoption *adoption, struct tally_log *log, bool apply,
 	a->apply = apply;
 	a->source.fd = a->source.lock = -1;
 	tally_spool_init(&a->found, sizeof(struct tally_found));
+	tally_spool_init(&a->seen, sizeof(struct tally_hash));
 	r = run(a, adoption, log, out, error);
 	tally_walk_close(&a->walk);
 	tally_spool_wipe(&a->found);
+	tally_spool_wipe(&a->seen);
 	tally_adopt_source_close(&a->source);
 	tally_adopting_close(&a->adopting);
 	tally_sys_free(a);

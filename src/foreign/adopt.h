@@ -68,6 +68,11 @@ struct tally_adopting {
 	void *arg;
 };
 
+/* Of what is there of a record. */
+struct tally_hash
+tally_adopting_digest(struct tally_adopting *a,
+    const struct tally_reading *reading);
+
 /* Gives every record of the source to fn.  0, TALLY_PARTIAL (interrupted) or
  * an error with a message. */
 TALLY_MUST_CHECK int

@@ -101,6 +101,17 @@ read_record(struct tally_adopting *a, const struct tally_reading *reading,
 	    : 0;
 }
 
+struct tally_hash
+tally_adopting_digest(struct tally_adopting *a,
+    const struct tally_reading *reading)
+{
+	if (reading->line != NULL)
+		return tally_hash_bytes(&a->hasher, reading->line,
+		    reading->len);
+	return tally_hash_bytes(&a->hasher,
+	    reading->raw != NULL ? reading->raw : "", reading->raw_len);
+}
+
 static int
 take(struct tally_adopting *a, const struct tally_reading *reading,
     tally_adopt_fn fn)
@@ -114,13 +125,7 @@ take(struct tally_adopting *a, const struct tally_reading *reading,
 		r = find_era(a, &chain, &era);
 	if (r != 0)
 		return r == TALLY_END ? 0 : r;
-	if (reading->line != NULL)
-		digest = tally_hash_bytes(&a->hasher, reading->line,
-		    reading->len);
-	else
-		digest = tally_hash_bytes(&a->hasher,
-		    reading->raw != NULL ? reading->raw : "",
-		    reading->raw_len);
+	digest = tally_adopting_digest(a, reading);
 	a->out->digest = tally_hash_node(&a->hasher, &a->out->digest, &digest);
 	a->index = a->out->records++;
 	a->offset = reading->offset;

@@ -55,7 +55,7 @@ tally_profile_verify(struct tally_profile *profile,
 	if (w == NULL)
 		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
 	r = tally_walk(w, profile, source, options != NULL ? options : &none,
-	    NULL, error);
+	    NULL, NULL, error);
 	if (r == 0)
 		r = tell_all(w, &verdict);
 	if (r == 0)

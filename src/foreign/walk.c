@@ -274,7 +274,7 @@ judge_reading(struct tally_walk *w, const struct tally_reading *reading)
 	struct tally_place place = { w->records, reading->offset, 0,
 		UINT32_MAX };
 	size_t nodes;
-	int r = TALLY_E_FORMAT;
+	int r = TALLY_E_FORMAT, seen;
 
 	w->bytes = reading->offset + reading->len;
 	if (reading->line != NULL)
@@ -286,6 +286,9 @@ judge_reading(struct tally_walk *w, const struct tally_reading *reading)
 		return found(w, TALLY_TORN_TAIL, TALLY_REASON_TORN, &place, -1,
 		    0);
 	w->records++;
+	seen = w->seen != NULL ? w->seen->fn(w->seen->arg, reading) : 0;
+	if (seen != 0)
+		return seen;
 	if (r != 0 || w->room.nodes[0].type != TALLY_CANON_OBJECT)
 		return found(w, TALLY_DAMAGED, TALLY_REASON_NO_RECORD, &place,
 		    -1, 0);
@@ -351,7 +354,7 @@ int
 tally_walk(struct tally_walk *w, const struct tally_profile *profile,
     const struct tally_profile_source *source,
     const struct tally_verify_options *options, struct tally_graph *graph,
-    struct tally_error *error)
+    const struct tally_walk_seen *seen, struct tally_error *error)
 {
 	int r;
 
@@ -360,6 +363,7 @@ tally_walk(struct tally_walk *w, const struct tally_profile *profile,
 	w->source = source;
 	w->options = options;
 	w->graph = graph;
+	w->seen = seen;
 	w->error = error;
 	w->start_us = tally_sys_monotonic_us();
 	tally_reader_init(&w->reader, profile, source, error);

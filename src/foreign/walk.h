@@ -17,8 +17,16 @@
 #include "foreign/judge.h"
 #include "foreign/reader.h"
 
+/* Called for each record, before it is judged; 0, or an error that ends the
+ * walk. */
+struct tally_walk_seen {
+	int (*fn)(void *arg, const struct tally_reading *reading);
+	void *arg;
+};
+
 struct tally_walk {
 	const struct tally_profile *profile;
+	const struct tally_walk_seen *seen; /* or NULL */
 	const struct tally_profile_source *source;
 	const struct tally_verify_options *options;
 	struct tally_error *error;
@@ -36,13 +44,13 @@ struct tally_walk {
 	int64_t start_us;
 };
 
-/* Reads all, judges all.  0, TALLY_PARTIAL (interrupted) or an error with a
- * message; to be closed in either case. */
+/* Reads all, judges all; graph and seen may be NULL.  0, TALLY_PARTIAL
+ * (interrupted) or an error with a message; to be closed in either case. */
 TALLY_MUST_CHECK int
 tally_walk(struct tally_walk *w, const struct tally_profile *profile,
     const struct tally_profile_source *source,
     const struct tally_verify_options *options, struct tally_graph *graph,
-    struct tally_error *error);
+    const struct tally_walk_seen *seen, struct tally_error *error);
 
 void
 tally_walk_close(struct tally_walk *w);

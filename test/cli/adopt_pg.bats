@@ -62,6 +62,11 @@ $1"
     adopt --into log --chain audit --apply --json >said
     [ "$(jq -c "[.records, .appended]" said)" = "[400,3]" ]
     "$TALLY" verify --pg $DB --profile breeze-v1 --adopted log --chain audit
+    adopt --into log --chain other --apply --query "SELECT id, org_id, actor_type,
+      actor_id, action, resource_type, resource_id, result, details::text, \"timestamp\",
+      prev_checksum, checksum, pg_backend_pid() FROM audit_logs ORDER BY org_id, \"timestamp\", id" 2>said || [ $? -eq 6 ]
+    grep -q "changed while it was read; stop its writer first" said
+    [ -z "$("$TALLY" log log --chain other 2>/dev/null)" ]
     sql -c "UPDATE audit_logs SET details = NULL WHERE id = (SELECT id FROM audit_logs
       ORDER BY org_id, \"timestamp\", id OFFSET 9 LIMIT 1)" \
       -c "DELETE FROM audit_logs WHERE id = (SELECT id FROM audit_logs
