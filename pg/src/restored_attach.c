@@ -48,6 +48,7 @@ read_attachments(void)
 	List	   *found = NIL;
 	struct attached *attached;
 	HeapTuple	tuple;
+	Datum		label;
 	bool		isnull;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -59,9 +60,9 @@ read_attachments(void)
 		attached->epoch =
 			DatumGetInt64(heap_getattr(tuple, TALLY_ATTACHMENT_EPOCH, desc,
 									   &isnull));
-		attached->label =
-			TextDatumGetCString(heap_getattr(tuple, TALLY_ATTACHMENT_LABEL,
-											 desc, &isnull));
+		label = heap_getattr(tuple, TALLY_ATTACHMENT_LABEL, desc, &isnull);
+		/* Not null, unless somebody has dropped that. */
+		attached->label = isnull ? pstrdup("") : TextDatumGetCString(label);
 		found = lappend(found, attached);
 	}
 	systable_endscan(scan);

@@ -108,8 +108,10 @@ tally_store_find_backfill(Oid relation, struct tally_backfill_place *out)
 	TupleDesc	desc = RelationGetDescr(rel);
 	HeapTuple	tuple = find_row(rel, relation);
 	bool		isnull;
+	Datum		position;
 
 	memset(out, 0, sizeof(*out));
+	tally_store_judge(rel);
 	if (HeapTupleIsValid(tuple))
 	{
 		out->era = DatumGetInt64(heap_getattr(tuple, TALLY_BACKFILL_ERA, desc,
@@ -119,9 +121,10 @@ tally_store_find_backfill(Oid relation, struct tally_backfill_place *out)
 		out->is_finished =
 			DatumGetBool(heap_getattr(tuple, TALLY_BACKFILL_IS_FINISHED, desc,
 									  &isnull));
-		out->position = read_texts(heap_getattr(tuple, TALLY_BACKFILL_POSITION,
-												desc, &isnull),
-								   &out->nposition);
+		position = heap_getattr(tuple, TALLY_BACKFILL_POSITION, desc, &isnull);
+		/* Not null, unless somebody has dropped that. */
+		if (!isnull)
+			out->position = read_texts(position, &out->nposition);
 		if (out->position == NULL)
 			out->nposition = 0;
 	}

@@ -239,6 +239,12 @@ SET session_replication_role = replica;
 UPDATE tally.backfill SET position = '{nonsense}' WHERE relation = 'led_2'::regclass;
 RESET session_replication_role;
 CALL tally.backfill('led_2');
+ALTER TABLE tally.backfill ALTER position DROP NOT NULL;
+SET session_replication_role = replica;
+UPDATE tally.backfill SET position = NULL WHERE relation = 'led_2'::regclass;
+RESET session_replication_role;
+CALL tally.backfill('led_2');
+ALTER TABLE tally.backfill ALTER position SET NOT NULL;
 
 -- Rewritten afterwards, all rows have a new xmin: the event says so ----------------------
 SET tally.ddl = 'seal';
