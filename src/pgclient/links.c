@@ -23,6 +23,11 @@ struct tally_pg_links {
 static void
 judge_tell(void *arg, enum tally_finding_kind kind,
     const struct tally_seen *chain, int64_t seq, int64_t end,
+    const char *format, va_list args) TALLY_PRINTF(6, 0);
+
+static void
+judge_tell(void *arg, enum tally_finding_kind kind,
+    const struct tally_seen *chain, int64_t seq, int64_t end,
     const char *format, va_list args)
 {
 	struct tally_pg_subject subject = { .seq = seq };

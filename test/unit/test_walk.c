@@ -46,6 +46,11 @@ static struct fixture {
 static void
 on_tell(void *arg, enum tally_finding_kind kind, const struct tally_seen *chain,
     int64_t seq, int64_t end, const char *format, va_list args)
+    TALLY_PRINTF(6, 0);
+
+static void
+on_tell(void *arg, enum tally_finding_kind kind, const struct tally_seen *chain,
+    int64_t seq, int64_t end, const char *format, va_list args)
 {
 	char detail[512];
 
