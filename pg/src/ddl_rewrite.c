@@ -42,7 +42,8 @@ struct ages
 	Oid			root;
 	Oid			relation;
 	const struct tally_epoch *now;	/* in force */
-	struct tally_epoch *first;	/* NULL: not seen yet */
+	/* Of the source in force, the first; NULL: not seen yet. */
+	struct tally_epoch *first;
 	bool		has_other_condition;	/* than now */
 	struct tally_rewrite *before;	/* the last time, or NULL */
 	int64		again;			/* rows of then */
@@ -61,7 +62,8 @@ look_at_event(int64 id, const char *event, void *arg)
 	if (epoch == NULL || epoch->relation != ages->root ||
 		epoch->cluster != GetSystemIdentifier())
 		return true;
-	if (ages->first == NULL)
+	/* Of a row that was sealed under another label no record is asked here. */
+	if (ages->first == NULL || strcmp(ages->first->label, epoch->label) != 0)
 		ages->first = epoch;
 	if (epoch->only_when != NULL &&
 		!tally_condition_is_same(epoch, ages->now))

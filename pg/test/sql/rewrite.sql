@@ -155,3 +155,22 @@ RESET tally.ddl;
 INSERT INTO z VALUES (3, 'later');
 SELECT finding FROM found WHERE finding ~ '\[z';
 SELECT tally.alter('z', keep_event => true), tally.alter('z', keep_event => false);
+
+-- Rows that were sealed under another label need no record of this one.
+CREATE TABLE twice (id int PRIMARY KEY, note text);
+SELECT tally.attach('twice', append_only => false);
+INSERT INTO twice SELECT g, 'n' FROM generate_series(1, 3) g;
+SELECT tally.detach('twice');
+SELECT tally.attach('twice', append_only => false, label => 'twice_2');
+INSERT INTO twice VALUES (4, 'n');
+ALTER TABLE twice ALTER note TYPE varchar(99);
+BEGIN;
+SET LOCAL tally.ddl = 'seal';
+ALTER TABLE twice ALTER note TYPE varchar(99);
+COMMIT;
+SELECT kind, source, count(*) FROM tally.verify() WHERE source LIKE 'twice%'
+GROUP BY kind, source ORDER BY 2, 1;
+SET session_replication_role = replica;
+INSERT INTO twice VALUES (5, 'smuggled');
+RESET session_replication_role;
+SELECT kind, source, key FROM tally.verify() WHERE source LIKE 'twice%' AND kind = 'unsealed';
