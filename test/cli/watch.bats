@@ -522,6 +522,7 @@ END
 }
 
 @test "a program is told although no file can be made" {
+  case $TALLY in /tmp/*) skip "the command itself is in /tmp" ;; esac
   unshare -rm sh -c 'mount -t tmpfs -o ro none /tmp' 2>/dev/null ||
     skip "nothing can be mounted here"
   make_signed
