@@ -16,18 +16,7 @@ struct settings {
 };
 
 static const struct option options[] = {
-	{ "profile", "NAME", OPTION_TEXT,
-	    offsetof(struct settings, foreign.profile),
-	    "what the chain is; needed" },
-	{ "pg", "CONNINFO", OPTION_TEXT, offsetof(struct settings, foreign.pg),
-	    "in a database, no FILE" },
-	{ "query", "SQL", OPTION_TEXT, offsetof(struct settings, foreign.query),
-	    "with --pg: in place of the profile's" },
-	{ "csv", NULL, OPTION_FLAG, offsetof(struct settings, foreign.csv),
-	    "FILE is CSV" },
-	{ "set", "NAME=VALUE", OPTION_TEXT,
-	    offsetof(struct settings, foreign.set),
-	    "parameters of the profile" },
+	FOREIGN_OPTIONS(offsetof(struct settings, foreign)),
 	{ "index", "N", OPTION_COUNT, offsetof(struct settings, index),
 	    "the record, counted from 0; the first" },
 	{ "against", "FILE", OPTION_TEXT, offsetof(struct settings, against),

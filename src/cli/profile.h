@@ -44,6 +44,23 @@ struct foreign_options {
 	bool csv;          /* the file is CSV, whatever its name is */
 };
 
+/* They are at this offset of a command's settings: its options. */
+#define FOREIGN_OPTIONS(at) \
+	{ "profile", "NAME", OPTION_TEXT, \
+	    (at) + offsetof(struct foreign_options, profile), \
+	    "what the chain is; needed" }, \
+	{ "pg", "CONNINFO", OPTION_TEXT, \
+	    (at) + offsetof(struct foreign_options, pg), \
+	    "in a database, no FILE" }, \
+	{ "query", "SQL", OPTION_TEXT, \
+	    (at) + offsetof(struct foreign_options, query), \
+	    "with --pg: in place of the profile's" }, \
+	{ "csv", NULL, OPTION_FLAG, \
+	    (at) + offsetof(struct foreign_options, csv), "FILE is CSV" }, \
+	{ "set", "NAME=VALUE", OPTION_TEXT, \
+	    (at) + offsetof(struct foreign_options, set), \
+	    "parameters of the profile" }
+
 /* Is the file CSV, by its name or by the options? */
 bool
 foreign_is_csv(const struct foreign_options *options, const char *path);
