@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checkpoints: bench_publish DIR [chains|appends]: DIR is an empty
- * directory on the disk to measure.
+ * Checkpoints: bench_publish DIR [chains|records|appends]: DIR is an
+ * empty directory on the disk to measure.
  *
  *   chains    100,000 of them; a checkpoint when 1,000 have changed
+ *   records   50,000 new ones, and nothing else at work
  *   appends   durable, 16 threads, 64 chains, by turns of two seconds without
  *             and with a checkpoint every second; the median of the ratios of
  *             turns that follow each other, and what of the processor's time
@@ -22,6 +23,7 @@
 #define CHAINS 100000
 #define CHANGED 1000
 #define BATCH 1000
+#define RECORDS 50000
 #define THREADS 16
 #define TURNS 20
 #define SECONDS 2
@@ -170,6 +172,33 @@ measure_many_chains(void)
 	(void)tally_log_close(log, NULL);
 }
 
+/* What a record costs that is new at a checkpoint. */
+static void
+measure_many_records(void)
+{
+	struct tally_log *log = open_log();
+	struct tally_publisher *publisher = open_publisher(log);
+	double seconds[15], cpu[15];
+
+	for (unsigned i = 0; i < 15; i++) {
+		double began;
+
+		for (unsigned at = 0; at < RECORDS; at += BATCH)
+			touch(log, 0, BATCH);
+		began = cpu_now();
+		seconds[i] = publish(publisher);
+		cpu[i] = cpu_now() - began;
+	}
+	qsort(seconds, 15, sizeof(seconds[0]), by_value);
+	qsort(cpu, 15, sizeof(cpu[0]), by_value);
+	printf("checkpoint, %d new records: median %.1f ms, worst %.1f ms;"
+	       " %.1f ms of a processor, %.2f us for each\n",
+	    RECORDS, seconds[7] * 1e3, seconds[14] * 1e3, cpu[7] * 1e3,
+	    cpu[7] * 1e6 / RECORDS);
+	tally_publisher_close(publisher);
+	(void)tally_log_close(log, NULL);
+}
+
 static void *
 write_records(void *arg)
 {
@@ -278,7 +307,7 @@ main(int argc, char **argv)
 	int r;
 
 	if (argc < 2 || argc > 3) {
-		fputs("usage: bench_publish DIR [chains|appends]\n", stderr);
+		fputs("usage: bench_publish DIR [chains|records|appends]\n", stderr);
 		return 2;
 	}
 	(void)snprintf(key, sizeof(key), "%s/key", argv[1]);
@@ -290,6 +319,10 @@ main(int argc, char **argv)
 	if (argc == 2 || strcmp(argv[2], "chains") == 0) {
 		begin(argv[1], "chains");
 		measure_many_chains();
+	}
+	if (argc == 2 || strcmp(argv[2], "records") == 0) {
+		begin(argv[1], "records");
+		measure_many_records();
 	}
 	if (argc == 2 || strcmp(argv[2], "appends") == 0) {
 		begin(argv[1], "appends");

@@ -59,6 +59,7 @@ struct publishing {
 	struct tally_register *reg;
 	int public_dir;
 	struct tally_checkpoint last, next;
+	uint64_t settled; /* what public/checkpoint says; 0: there is none */
 };
 
 /* ---- before ----------------------------------------------------------- */
@@ -100,9 +101,7 @@ open_public(struct publishing *p, struct tally_error *error)
 {
 	int result = tally_sys_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
 
-	if (result == 0)
-		result = tally_sys_sync_all(p->log->dir);
-	else if (result == -EEXIST)
+	if (result == -EEXIST)
 		result = 0;
 	if (result == 0) {
 		p->public_dir = tally_sys_open_dir(p->log->dir,
@@ -192,8 +191,14 @@ read_register(struct publishing *p, struct tally_error *error)
 	    error);
 	bool is_known = result == 0;
 
+	p->settled = is_public ? published.size : 0;
 	if (result < 0)
 		return result;
+	/* Who made "public" may have been killed before that was there. */
+	if (!is_public)
+		result = tally_sys_sync_all(p->log->dir);
+	if (result < 0)
+		return tally_fail_os(error, result, "cannot open \"public\"");
 	if (is_public && (!is_known || published.size > p->last.size))
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the register \"%s\" is behind \"public/checkpoint\", size"
@@ -248,7 +253,8 @@ open_tiles(struct publishing *p, struct tally_error *error)
 	int result;
 
 	if (tiles != NULL && tiles->size == p->last.size) {
-		tiles->dir = p->public_dir;
+		tiles->files.dir = p->public_dir;
+		tiles->files.settled = p->settled;
 		root = tally_tiles_root(tiles);
 		if (tally_hash_equal(&root, &p->last.root))
 			return TALLY_OK;
@@ -265,6 +271,7 @@ open_tiles(struct publishing *p, struct tally_error *error)
 	publisher->tiles = tiles;
 	result = tally_tiles_open(tiles, p->log, p->public_dir, p->hasher,
 	    p->last.size, error);
+	tiles->files.settled = p->settled;
 	tiles->taken = hear;
 	tiles->arg = publisher;
 	if (result == 0)
@@ -365,11 +372,16 @@ stand(struct publishing *p, struct tally_error *error)
 	struct tally_checkpoint published;
 	char text[NOTE_MAX];
 	size_t len;
+	int result;
 
 	if (read_published(p, text, &len, &published) != 0 ||
 	    published.size != p->next.size ||
-	    !tally_hash_equal(&published.root, &p->next.root))
-		return sign(p, error);
+	    !tally_hash_equal(&published.root, &p->next.root)) {
+		/* Who registered it may have been killed before it was on
+		 * stable storage. */
+		result = p->reg->swap(p->reg, &p->last, &p->next, error);
+		return result == 0 ? sign(p, error) : result;
+	}
 	p->out->note = tally_sys_alloc(len + 1);
 	if (p->out->note == NULL)
 		return tally_fail_memory(error);

@@ -227,7 +227,9 @@ file_close(struct tally_register *self, const struct tally_checkpoint *last,
 		    "the log goes on as \"%s\" already", closed);
 	else if (result == 0 && !is_same(&now, last))
 		result = TALLY_END;
-	else if (result == 0 && closed[0] == '\0')
+	else if (result == 0)
+		/* Closed already: whoever did it may have been killed before
+		 * that was on stable storage. */
 		result = write_entry(file, last, successor, error);
 	tally_sys_unlock(file->dir);
 	return result;

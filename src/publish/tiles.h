@@ -15,20 +15,11 @@
 #ifndef TALLY_PUBLISH_TILES_H
 #define TALLY_PUBLISH_TILES_H
 
-#include "core/tile.h"
 #include "core/tree.h"
 #include "log/handle.h"
+#include "publish/tilefiles.h"
 
 #define TALLY_PUBLIC_NAME "public"
-
-/* Files that are written and not synced yet: a disk takes many syncs in a row
- * for little more than one, and writers of the log wait behind each. */
-#define TALLY_TILES_PENDING 64
-
-struct tally_pending_tile {
-	char path[TALLY_TILE_PATH_MAX];
-	int fd;
-};
 
 typedef void
 tally_tiles_fn(void *arg, const struct tally_record *record);
@@ -36,7 +27,6 @@ tally_tiles_fn(void *arg, const struct tally_record *record);
 struct tally_tiles {
 	struct tally_log *log;
 	struct tally_hasher *hasher;
-	int dir; /* public/ */
 	struct tally_hash hash[TALLY_TILE_LEVELS][TALLY_TILE_WIDTH];
 	unsigned count[TALLY_TILE_LEVELS];
 	uint64_t size; /* leaves taken */
@@ -49,8 +39,7 @@ struct tally_tiles {
 	 * NULL. */
 	tally_tiles_fn *taken;
 	void *arg;
-	struct tally_pending_tile pending[TALLY_TILES_PENDING];
-	size_t pending_len;
+	struct tally_tile_files files;
 };
 
 /*
