@@ -203,8 +203,8 @@ tally_tile_files_put(struct tally_tile_files *files,
 		return result;
 	result = enter_folder(files, path, &folder);
 	if (result == 0)
-		result = put(files, tile, folder, strrchr(path, '/') + 1,
-		    bytes, len);
+		result = put(files, tile, folder, strrchr(path, '/') + 1, bytes,
+		    len);
 	if (result != 0)
 		return tally_fail_os(error, result,
 		    "cannot write \"public/%s\"", path);

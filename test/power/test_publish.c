@@ -365,8 +365,7 @@ test_publish__killed_then_power_goes(void **state)
 
 			sim_restore(image);
 			(void)snprintf(what, sizeof(what),
-			    "killed at op %llu, then %s",
-			    (unsigned long long)n,
+			    "killed at op %llu, then %s", (unsigned long long)n,
 			    sim_mode_name((enum sim_mode)m));
 			sim_reboot((enum sim_mode)m, n);
 			check_after(&after);
