@@ -163,32 +163,32 @@ may_sync_at_once(const int *fd, size_t count)
 	return true;
 }
 
-/*
- * A sync of a file costs a journal's commit or the disk's cache flushed, and
- * one for each waits in front of those who append.  Before Linux 5.8 syncfs
- * does not tell that a file could not be written: so each is asked.
- */
+/* Before Linux 5.8 syncfs does not tell that a file could not be written. */
 static int
-sync_at_once(const int *fd, size_t count)
+find_unwritten(const int *fd, size_t count)
 {
-	int result = syncfs(fd[0]) != 0 ? -errno : 0;
-
-	for (size_t i = 0; i < count && result == 0; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (sync_file_range(fd[i], 0, 0,
 			SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 			    SYNC_FILE_RANGE_WAIT_AFTER) != 0)
-			result = -errno;
+			return -errno;
 	}
-	return result;
+	return 0;
 }
 
+/*
+ * A sync of a file is a commit of the journal or a flush of the disk's cache,
+ * and those who append wait behind each.  What syncfs could not write may be
+ * somebody else's: then the files are asked.
+ */
 int
 tally_sys_sync_files(const int *fd, size_t count)
 {
 	int result = 0;
 
-	if (count >= SYNC_AT_ONCE_MIN && may_sync_at_once(fd, count))
-		return sync_at_once(fd, count);
+	if (count >= SYNC_AT_ONCE_MIN && may_sync_at_once(fd, count) &&
+	    syncfs(fd[0]) == 0)
+		return find_unwritten(fd, count);
 	/* All on their way first: a disk then has one journal to write. */
 	for (size_t i = 0; i < count; i++)
 		(void)sync_file_range(fd[i], 0, 0, SYNC_FILE_RANGE_WRITE);

@@ -48,7 +48,7 @@ add_folder(struct tally_tile_files *files, size_t parent, const char *path,
 	if (folder->fd == -ENOENT) {
 		int result = tally_sys_mkdir(base, part);
 
-		if (result != 0)
+		if (result != 0 && result != -EEXIST)
 			return result;
 		files->folder[parent].changed = true;
 		folder->fd = tally_sys_open_dir(base, part);
