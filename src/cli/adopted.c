@@ -45,8 +45,10 @@ adopted_prepare(struct tally_adoption *adoption,
 		if (adoption->from == NULL)
 			adoption->from = about.title != NULL ? about.title
 							     : about.name;
-	} else if (foreign_is_csv(options, adoption->path)) {
-		adoption->format = TALLY_PROFILE_CSV;
+	} else {
+		foreign_tell_mark(adoption->path);
+		if (foreign_is_csv(options, adoption->path))
+			adoption->format = TALLY_PROFILE_CSV;
 	}
 	return STATUS_DONE;
 }

@@ -106,8 +106,9 @@ tally_adopting_digest(struct tally_adopting *a,
     const struct tally_reading *reading)
 {
 	if (reading->line != NULL)
-		return tally_hash_bytes(&a->hasher, reading->line,
-		    reading->len);
+		return tally_hash_bytes(&a->hasher,
+		    reading->line - reading->mark,
+		    reading->len + reading->mark);
 	return tally_hash_bytes(&a->hasher,
 	    reading->raw != NULL ? reading->raw : "", reading->raw_len);
 }
