@@ -13,7 +13,7 @@
 struct tally_reading {
 	const char *line; /* NULL: what is there is no record */
 	size_t len;
-	size_t mark;     /* bytes before line, of the source's byte order mark */
+	size_t mark;     /* bytes before it, of a byte order mark */
 	const char *raw; /* if it is no record: what is there, or NULL */
 	size_t raw_len;
 	uint64_t offset; /* of its first byte in the source */
