@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * syslog (RFC 5424), by a datagram to a unix socket or over UDP (RFC 5426), or
- * over TCP with octet counting (RFC 6587), or the same over TLS (RFC 5425).  The
+ * over TCP with octet counting (RFC 6587), or that over TLS (RFC 5425).  The
  * protocol knows no answer: only what is read back (the file that the server
  * writes) shows what arrived.
  */
