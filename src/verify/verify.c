@@ -233,6 +233,7 @@ static int
 run_to_last(struct verification *v, struct tally_position *position)
 {
 	size_t all = v->snapshot.extents_len;
+	bool has_erased;
 	int r;
 
 	if (v->options.keep == NULL)
@@ -246,9 +247,15 @@ run_to_last(struct verification *v, struct tally_position *position)
 	r = tally_pool_run(&v->judge, v->jobs, v->start_us, position);
 	v->snapshot.extents_len = all;
 	v->judge.scanner = &v->scanner;
-	return r != 0
-	    ? r
-	    : tally_resume_save(&v->judge, v->candidate, position, true);
+	if (r != 0)
+		return r;
+	/* Lines that were erased before here are held against their orders by
+	 * this verification; the next one need not walk through all for them. */
+	has_erased = v->judge.has_erased;
+	v->judge.has_erased = false;
+	r = tally_resume_save(&v->judge, v->candidate, position, true);
+	v->judge.has_erased = has_erased;
+	return r;
 }
 
 /* What is kept is of a log that was intact, or is what it was. */
