@@ -249,8 +249,8 @@ run_to_last(struct verification *v, struct tally_position *position)
 	v->judge.scanner = &v->scanner;
 	if (r != 0)
 		return r;
-	/* Lines that were erased before here are held against their orders by
-	 * this verification; the next one need not walk through all for them. */
+	/* Lines erased before here are held against their orders by this
+	 * verification; the next one need not walk through all for them. */
 	has_erased = v->judge.has_erased;
 	v->judge.has_erased = false;
 	r = tally_resume_save(&v->judge, v->candidate, position, true);

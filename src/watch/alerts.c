@@ -24,7 +24,7 @@
 
 #define FILE_NAME "alerts.json"
 #define ACK_NAME "ack"
-#define TOLD "told" /* when, by the way's name */
+#define TOLD "told"     /* when, by the way's name */
 #define BREAKS_MAX 100u /* of one log, named one by one */
 
 static json_int_t
@@ -320,10 +320,8 @@ watch_alerts_due(const struct watch_alerts *alerts, const char *way,
 
 	json_array_foreach(alerts->list, i, alert) {
 		if (is_due(alert, way, repeat_us, now))
-			(void)json_array_append(number(alert, "id") > after
-				? due
-				: rest,
-			    alert);
+			(void)json_array_append(
+			    number(alert, "id") > after ? due : rest, alert);
 	}
 	(void)json_array_extend(due, rest);
 	json_decref(rest);

@@ -17,9 +17,9 @@ void
 watch_cycle_trouble(struct cycle *cycle, const char *kind, const char *sink,
     const char *evidence)
 {
-	const struct watch_break what = { .kind = kind,
-		.sink = sink,
-		.evidence = evidence };
+	const struct watch_break what = {
+		.kind = kind, .sink = sink, .evidence = evidence
+	};
 
 	watch_report_break(cycle->target->report, &what);
 }
@@ -51,9 +51,9 @@ watch_cycle_fail_log(struct cycle *cycle, const char *doing, int result,
 void
 watch_cycle_broken(struct cycle *cycle, const char *kind, const char *evidence)
 {
-	const struct watch_break what = { .kind = kind,
-		.is_break = true,
-		.evidence = evidence };
+	const struct watch_break what = {
+		.kind = kind, .is_break = true, .evidence = evidence
+	};
 
 	cycle->is_broken = true;
 	watch_report_break(cycle->target->report, &what);
@@ -71,7 +71,8 @@ watch_cycle_finding(void *arg, const struct tally_finding *finding)
 		.chain = finding->chain,
 		.seq = finding->seq,
 		.sink = cycle->sink,
-		.evidence = evidence };
+		.evidence = evidence
+	};
 
 	if (!tally_finding_is_break(finding->kind))
 		return;
@@ -110,9 +111,11 @@ publish(struct cycle *cycle)
 	    "the log has %llu records, and %llu went out; nothing is signed",
 	    (unsigned long long)out.size, (unsigned long long)out.last_size);
 	if (out.verdict == TALLY_PUBLISH_TRUNCATED)
-		watch_cycle_broken(cycle, tally_finding_name(TALLY_TRUNCATED), text);
+		watch_cycle_broken(cycle, tally_finding_name(TALLY_TRUNCATED),
+		    text);
 	else if (out.verdict == TALLY_PUBLISH_ROLLED_BACK)
-		watch_cycle_broken(cycle, tally_finding_name(TALLY_ROLLED_BACK), text);
+		watch_cycle_broken(cycle, tally_finding_name(TALLY_ROLLED_BACK),
+		    text);
 	else {
 		target->published_size = out.size;
 		target->published_root = out.root;
@@ -121,8 +124,8 @@ publish(struct cycle *cycle)
 			result = tally_outside_offer(target->outside, out.note,
 			    out.note_len, &error);
 		if (result != 0)
-			watch_cycle_fail_log(cycle,
-			    "cannot offer to the sinks", result, &error);
+			watch_cycle_fail_log(cycle, "cannot offer to the sinks",
+			    result, &error);
 	}
 	free(out.note);
 }

@@ -42,7 +42,7 @@ struct daemon {
 	struct way ways[WATCH_WAYS_MAX];
 	size_t ways_count;
 	struct metrics *metrics; /* or NULL */
-	int signals; /* signalfd */
+	int signals;             /* signalfd */
 	bool is_stopping, is_reloading;
 	int64_t saved_us, notified_us; /* monotonic */
 	int64_t acknowledged_us;

@@ -19,8 +19,8 @@ struct line {
 const char *
 watch_log_name(const struct daemon *daemon, size_t i)
 {
-	return json_string_value(json_object_get(
-	    json_array_get(daemon->config.logs, i), "name"));
+	return json_string_value(
+	    json_object_get(json_array_get(daemon->config.logs, i), "name"));
 }
 
 const char *
@@ -80,8 +80,7 @@ take_line(void *arg, const json_t *message)
 static void
 start(struct daemon *daemon, struct log *log)
 {
-	if (watch_process_start(&log->process, daemon->lock, watch_work,
-		&log->work) != 0)
+	if (watch_process_start(&log->process, watch_work, &log->work) != 0)
 		watch_say("cannot start a process for the log \"%s\"",
 		    name_of(daemon, log));
 	log->is_killed = false;

@@ -55,8 +55,7 @@ value_of(const json_t *object, const struct gauge *gauge)
 {
 	const json_t *value = json_object_get(object, gauge->member);
 
-	return json_is_true(value) ? 1
-				   : json_number_value(value) * gauge->unit;
+	return json_is_true(value) ? 1 : json_number_value(value) * gauge->unit;
 }
 
 static void
@@ -85,7 +84,8 @@ put_states(FILE *out, const struct watch_alerts *alerts, const json_t *logs,
 	const json_t *log;
 	size_t i;
 
-	put_head(out, "tally_state", "Which of the three states the log is in.");
+	put_head(out, "tally_state",
+	    "Which of the three states the log is in.");
 	json_array_foreach(logs, i, log) {
 		const char *state = watch_state(alerts, name_of(log),
 		    statuses[i]);

@@ -31,7 +31,8 @@ take_finding(void *arg, const struct tally_finding *finding)
 		.chain = finding->chain,
 		.seq = finding->seq,
 		.sink = e->sink,
-		.evidence = finding->detail };
+		.evidence = finding->detail
+	};
 
 	e->is_broken = true;
 	watch_report_break(e->target->report, &what);
@@ -41,9 +42,8 @@ static void
 raise_trouble(struct examining *e, const char *kind, const char *evidence)
 {
 	const struct watch_break what = {
-		.kind = kind,
-		.sink = e->sink,
-		.evidence = evidence };
+		.kind = kind, .sink = e->sink, .evidence = evidence
+	};
 
 	watch_report_break(e->target->report, &what);
 }

@@ -6,7 +6,6 @@
  * hang hangs in a process, and a process can be killed; all that it leaves on
  * disk survives that.  The daemon has no threads, so that fork is safe.
  */
-#define _GNU_SOURCE /* close_range, pipe2 */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -36,21 +35,20 @@ watch_stopping(void)
 	return stopping != 0;
 }
 
-/* What is the daemon's is not the process's: its files, its signals. */
+/*
+ * The daemon's signals are not the process's.  Its descriptors are: none is
+ * used, none survives a program that is started, and that of the lock has to
+ * be there, so that no other daemon begins before this process has ended.
+ */
 static int
-enter(pid_t daemon, int lock, int report)
+enter(pid_t daemon)
 {
 	struct sigaction action = { .sa_handler = take_signal,
 		.sa_flags = SA_RESTART };
-	unsigned low = (unsigned)(lock < report ? lock : report);
-	unsigned high = (unsigned)(lock < report ? report : lock);
 	sigset_t none;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != daemon)
 		return -1;
-	(void)close_range(3, low - 1, 0);
-	(void)close_range(low + 1, high - 1, 0);
-	(void)close_range(high + 1, ~0U, 0);
 	(void)sigemptyset(&none);
 	(void)sigaction(SIGTERM, &action, NULL);
 	/* A terminal's interrupt goes to all; the daemon stops its own. */
@@ -60,7 +58,7 @@ enter(pid_t daemon, int lock, int report)
 }
 
 int
-watch_process_start(struct watch_process *process, int lock,
+watch_process_start(struct watch_process *process,
     int (*main)(void *arg, int fd), void *arg)
 {
 	pid_t daemon = getpid();
@@ -68,12 +66,13 @@ watch_process_start(struct watch_process *process, int lock,
 
 	memset(process, 0, sizeof(*process));
 	process->fd = -1;
-	if (pipe2(ends, O_CLOEXEC) != 0)
+	if (pipe(ends) != 0)
 		return -1;
+	(void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+	(void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
 	process->pid = fork();
 	if (process->pid == 0)
-		_exit(enter(daemon, lock, ends[1]) != 0 ? 127
-							: main(arg, ends[1]));
+		_exit(enter(daemon) != 0 ? 127 : main(arg, ends[1]));
 	(void)close(ends[1]);
 	if (process->pid < 0) {
 		(void)close(ends[0]);

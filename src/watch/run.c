@@ -292,8 +292,7 @@ close_daemon(struct daemon *daemon)
 
 /* What a new configuration needs, beside what is there. */
 static int
-prepare(struct daemon *daemon, struct daemon *next,
-    char why[WATCH_WHY_SIZE])
+prepare(struct daemon *daemon, struct daemon *next, char why[WATCH_WHY_SIZE])
 {
 	if (watch_config_load(&next->config, daemon->config_path,
 		daemon->config.outside, why) != 0)

@@ -61,8 +61,7 @@ print(const char *path, struct dirent **names, struct watch_segments *out)
 		failed = ENOMEM;
 	for (uint64_t i = 0; failed == 0 && i < out->print_count; i++)
 		failed = add(context, dir, names[i]->d_name);
-	if (failed == 0 &&
-	    EVP_DigestFinal_ex(context, out->print.b, NULL) != 1)
+	if (failed == 0 && EVP_DigestFinal_ex(context, out->print.b, NULL) != 1)
 		failed = ENOMEM;
 	EVP_MD_CTX_free(context);
 	if (dir >= 0)

@@ -54,8 +54,7 @@ check_seen(struct cycle *cycle)
 		watch_cycle_fail_log(cycle, "cannot verify what is new", result,
 		    &error);
 	else if (memcmp(&root, &target->seen_root, sizeof(root)) != 0)
-		watch_cycle_broken(cycle,
-		    tally_finding_name(TALLY_ROLLED_BACK),
+		watch_cycle_broken(cycle, tally_finding_name(TALLY_ROLLED_BACK),
 		    "the log has other records than were verified before");
 }
 
@@ -146,8 +145,7 @@ check_index(struct cycle *cycle, const struct tally_verdict *verdict)
 		target->seen_root = root;
 	} else if (!name_difference(cycle, cycle->segments.last_index) &&
 	    !name_difference(cycle, 0)) {
-		watch_cycle_broken(cycle,
-		    tally_finding_name(TALLY_ROLLED_BACK),
+		watch_cycle_broken(cycle, tally_finding_name(TALLY_ROLLED_BACK),
 		    "the records are not those that were indexed and"
 		    " published");
 	}

@@ -172,10 +172,10 @@ struct watch_process {
 /*
  * Starts a process; the caller has no threads.  It gets SIGTERM as
  * watch_stopping, is killed if the daemon dies, and ends with what it returns.
- * lock stays open in it.  Returns 0 or -1.
+ * Returns 0 or -1.
  */
 int
-watch_process_start(struct watch_process *process, int lock,
+watch_process_start(struct watch_process *process,
     int (*main)(void *arg, int fd), void *arg);
 
 /* Reads what it reported: line for every one, until nothing is there. */

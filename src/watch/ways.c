@@ -98,7 +98,7 @@ begin(struct daemon *daemon, struct way *way)
 	way->has_failed = false;
 	way->is_done = daemon->once;
 	if (json_array_size(way->due) > 0 &&
-	    watch_process_start(&way->process, daemon->lock, tell, way) == 0)
+	    watch_process_start(&way->process, tell, way) == 0)
 		return;
 	json_decref(way->due);
 	way->due = NULL;
@@ -152,7 +152,8 @@ bool
 watch_ways_done(const struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->ways_count; i++) {
-		if (!daemon->ways[i].is_done || daemon->ways[i].process.pid != 0)
+		if (!daemon->ways[i].is_done ||
+		    daemon->ways[i].process.pid != 0)
 			return false;
 	}
 	return true;
