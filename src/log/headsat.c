@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "log/fail.h"
+#include "log/handle.h"
 #include "log/headtree.h"
 
 /* A chain whose head of now lies behind the size. */

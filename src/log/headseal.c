@@ -5,6 +5,7 @@
 #include "core/heads.h"
 #include "core/record.h"
 #include "log/fail.h"
+#include "log/handle.h"
 #include "log/headtree.h"
 #include "log/key.h"
 #include "log/order.h"

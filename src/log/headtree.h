@@ -20,7 +20,9 @@
 
 #include "core/heads.h"
 #include "core/tree.h"
-#include "log/handle.h"
+#include "log/sys.h"
+
+struct tally_log;
 
 #define TALLY_HEADTREE_LEVELS 33
 

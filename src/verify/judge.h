@@ -27,6 +27,7 @@
 
 #include "core/tree.h"
 #include "verify/chunk.h"
+#include "verify/heads.h"
 #include "verify/orders.h"
 #include "verify/report.h"
 #include "verify/salvage.h"
@@ -147,6 +148,7 @@ struct tally_judge {
 	int64_t shift;   /* of the last segment that was entered */
 	bool has_erased; /* lines that the second walk holds against orders */
 	struct tally_orders orders;
+	struct tally_sealed sealed;
 
 	/* Counts for what the names of the segments say; told findings, of
 	 * places before the last segment. */

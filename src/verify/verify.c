@@ -209,8 +209,10 @@ finish(struct verification *v)
 	if (r == 0 && judge->ids != NULL)
 		r = tally_ids_finish(judge);
 	pthread_mutex_unlock(&v->big.lock);
-	if (r == 0)
+	if (r == 0) {
+		tally_sealed_finish(judge);
 		tally_outside_finish(judge);
+	}
 	if (r == 0 && tally_hasher_failed(&v->scanner.hasher))
 		r = tally_fail(v->error, TALLY_E_BUG, "libcrypto failed");
 	return r;
