@@ -149,6 +149,7 @@ test_heads__nobody_is_accused_of_what_another_did(void **state)
 
 struct slices {
 	size_t findings, accused;
+	uint64_t seq, seq_end; /* of the heads record that was accused */
 	bool interrupt;
 };
 
@@ -158,8 +159,12 @@ on_finding(void *arg, const struct tally_finding *finding)
 	struct slices *slices = arg;
 
 	slices->findings++;
-	slices->accused += finding->chain != NULL &&
-	    strcmp(finding->chain, TALLY_HEADS_CHAIN) == 0;
+	if (finding->chain != NULL &&
+	    strcmp(finding->chain, TALLY_HEADS_CHAIN) == 0) {
+		slices->accused++;
+		slices->seq = finding->seq;
+		slices->seq_end = finding->seq_end;
+	}
 	/* So that progress is asked for. */
 	usleep(120000);
 }
@@ -205,6 +210,8 @@ test_heads__in_slices(void **state)
 	assert_true(runs > 3);
 	assert_true(lab->verdict.resumed);
 	assert_int_equal(slices.accused, 1);
+	assert_int_equal(slices.seq, 150);
+	assert_int_equal(slices.seq_end, 151);
 	assert_int_equal(slices.findings,
 	    lab->verdict.by_kind[TALLY_CONTENT_ALTERED]);
 	assert_true(slices.findings > 4);
