@@ -76,6 +76,13 @@ is_state_current(struct tally_log *log)
 	    st.inode == log->state->inode && st.device == log->state->device;
 }
 
+void
+tally_order_distrust(struct tally_log *log)
+{
+	(void)tally_sys_unlink(log->dir, TALLY_INDEX_NAME "/heads");
+	(void)tally_sys_unlink(log->dir, TALLY_RUN_NAME "/" TALLY_STATE_NAME);
+}
+
 /* run/ may have been removed, so it is opened anew. */
 static int
 open_run(struct tally_log *log, struct tally_error *error)

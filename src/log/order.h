@@ -13,6 +13,14 @@
 TALLY_MUST_CHECK int
 tally_order_begin(struct tally_log *log, struct tally_error *error);
 
+/*
+ * Drops the state, and the heads that it would be rebuilt from, since what they
+ * say is not what the records say: whoever needs it next rebuilds it from the
+ * first record.  No lock is needed, as for whoever deletes run/.
+ */
+void
+tally_order_distrust(struct tally_log *log);
+
 /* R1: the answer to every call in the child of a fork. */
 int
 tally_order_refuse_forked(struct tally_error *error);

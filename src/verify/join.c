@@ -73,6 +73,7 @@ join_tree(struct tally_judge *judge, const struct tally_chunk *chunk)
 		judge->root = tally_frontier_root(hasher, &judge->frontier);
 		judge->root_seen = true;
 	}
+	tally_served_pass(judge);
 }
 
 int
@@ -83,7 +84,8 @@ tally_judge_join(struct tally_judge *judge, const struct tally_chunk *chunk,
 	int r = 0;
 
 	*out_joined = false;
-	if (has_root_inside(judge, chunk))
+	if (has_root_inside(judge, chunk) ||
+	    tally_served_is_inside(judge, chunk))
 		return 0;
 	for (i = 0; i < chunk->locals_len; i++) {
 		if (!local_fits(judge, &chunk->locals[i]))

@@ -67,6 +67,7 @@ tally_judge_wipe(struct tally_judge *judge)
 	tally_sys_free(judge->doubts);
 	tally_orders_wipe(judge);
 	tally_sealed_wipe(&judge->sealed);
+	tally_served_wipe(&judge->served);
 }
 
 void
@@ -81,6 +82,7 @@ tally_judge_leaf(struct tally_judge *judge, const struct tally_hash *leaf)
 		judge->root = tally_frontier_root(hasher, &judge->frontier);
 		judge->root_seen = true;
 	}
+	tally_served_pass(judge);
 }
 
 void

@@ -31,6 +31,7 @@
 #include "verify/orders.h"
 #include "verify/report.h"
 #include "verify/salvage.h"
+#include "verify/served.h"
 
 #define TALLY_TROUBLES_MAX 256
 #define TALLY_EARLIES_MAX 1024
@@ -149,6 +150,7 @@ struct tally_judge {
 	bool has_erased; /* lines that the second walk holds against orders */
 	struct tally_orders orders;
 	struct tally_sealed sealed;
+	struct tally_served served;
 
 	/* Counts for what the names of the segments say; told findings, of
 	 * places before the last segment. */

@@ -223,6 +223,7 @@ tally_resume_save(struct tally_judge *judge, const char *path,
 	put_lost(&out, judge);
 	tally_orders_put(&out, judge);
 	tally_sealed_put(&out, judge);
+	tally_served_put(&out, judge);
 	put_report(&out, judge->report);
 	if (!out.failed)
 		hash = tally_hash_bytes(&judge->scanner->hasher, out.at,
@@ -485,6 +486,9 @@ get_all(struct tally_bytes_reader *in, struct tally_judge *judge,
 	if (r != 0)
 		return r;
 	tally_sealed_get(in, judge);
+	r = tally_served_get(in, judge);
+	if (r != 0)
+		return r;
 	r = judge->no_memory ? TALLY_E_MEMORY : get_report(in, judge->report);
 	if (r != 0)
 		return r;
