@@ -5,12 +5,13 @@
 #include "core/heads.h"
 #include "core/record.h"
 #include "log/fail.h"
+#include "log/grow.h"
 #include "log/handle.h"
 #include "log/headtree.h"
 #include "log/key.h"
 #include "log/order.h"
 #include "log/seal.h"
-#include "log/sync.h"
+#include "log/wait.h"
 
 #define HEADS_LEN (sizeof(TALLY_HEADS_CHAIN) - 1)
 
@@ -179,10 +180,11 @@ round_without_lock(struct tally_log *log, struct tally_headtree *tree,
 static int
 make_room(struct tally_log *log, size_t bytes, struct tally_error *error)
 {
+	const struct tally_state_room more = { 1, HEADS_LEN, 0 };
 	int result;
 
 	do {
-		result = tally_order_make_room(log, 1, HEADS_LEN, 0, error);
+		result = tally_order_make_room(log, &more, error);
 		if (result == 0)
 			result = tally_order_roll(log, bytes, error);
 	} while (result == TALLY_PARTIAL);
