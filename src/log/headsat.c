@@ -67,7 +67,8 @@ put_leaf(struct heads_at *at, uint64_t position, const char *name, size_t len,
 
 	at->leaf[position].position = position;
 	at->leaf[position].hash = tally_hash_leaf(at->hasher, text, text_len);
-	if (wanted == NULL || len != wanted->chain_len || memcmp(name, wanted->chain, len) != 0)
+	if (wanted == NULL || len != wanted->chain_len ||
+	    memcmp(name, wanted->chain, len) != 0)
 		return;
 	wanted->position = position;
 	wanted->seq = seq;

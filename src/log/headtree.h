@@ -11,10 +11,10 @@
  *    without the order lock, but for the last few.
  * 4. A tree that was loaded from index/, or made from the shared state, is not
  *    believed: its root must be that of the heads record that went out last
- *    (another one may be anybody's, who writes to the log), and before a leaf of
- *    a loaded one changes, every node above it must be
- *    that of its children.  So nothing is taken over that the root does not
- *    vouch for, at the cost of what changes.
+ *    (another one may be anybody's, who writes to the log), and before a leaf
+ *    of a loaded one changes, every node above it must be that of its children.
+ *    So nothing is taken over that the root does not vouch for, at the cost of
+ *    what changes.
  */
 #ifndef TALLY_LOG_HEADTREE_H
 #define TALLY_LOG_HEADTREE_H
