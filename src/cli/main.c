@@ -70,7 +70,8 @@ help(FILE *file)
 	size_t task = 0;
 
 	fputs("usage: tally COMMAND [ARGUMENT ...]\n\n"
-	      "An audit log that cannot fork and cannot be changed unnoticed.\n",
+	      "An audit log that cannot fork and cannot be changed"
+	      " unnoticed.\n",
 	    file);
 	for (size_t i = 0; i < COMMANDS; i++) {
 		if (commands[i] == NULL)

@@ -81,7 +81,8 @@ tally_adopt_said_wipe(struct tally_adopt_said *said)
 struct names {
 	const struct tally_adopting *a;
 	const struct tally_adopt_said *said;
-	struct tally_chain_table digests; /* of the source: names that are one */
+	/* Of the source: names that are a digest. */
+	struct tally_chain_table digests;
 	char *text; /* each with a NUL */
 	size_t len, capacity;
 };

@@ -14,7 +14,10 @@
 static int
 fail_memory(struct tally_adopting *a)
 {
-	return tally_fail(a->error, TALLY_E_MEMORY, "out of memory");
+	return tally_fail(a->error, TALLY_E_MEMORY,
+	    "out of memory at record %llu: what is kept of %lu chains needs"
+	    " more than there is",
+	    (unsigned long long)a->out->records, (unsigned long)a->chains.len);
 }
 
 /* ---- eras ------------------------------------------------------------- */

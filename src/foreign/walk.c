@@ -19,10 +19,14 @@ found(struct tally_walk *w, enum tally_finding_kind kind,
 	return tally_links_found(&w->links, &finding);
 }
 
+/* What grows with a source is its chains. */
 static int
 fail_memory(struct tally_walk *w)
 {
-	return tally_fail(w->error, TALLY_E_MEMORY, "out of memory");
+	return tally_fail(w->error, TALLY_E_MEMORY,
+	    "out of memory at record %llu: what is kept of %lu chains needs"
+	    " more than there is",
+	    (unsigned long long)w->records, (unsigned long)w->chains.len);
 }
 
 /* ---- links ------------------------------------------------------------ */
