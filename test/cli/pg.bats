@@ -208,6 +208,10 @@ DELETE FROM tally.attachment WHERE label = 'a'
 UPDATE tally.attachment SET label = 'b' WHERE label = 'a'
 ALTER TABLE a DISABLE TRIGGER "!tally_capture"
 ALTER TABLE a DISABLE TRIGGER "!tally_truncate"
+DROP TRIGGER "!tally_capture" ON a
+DROP TRIGGER "!tally_truncate" ON a
+DROP TRIGGER "!tally_truncate" ON p1
+ALTER TABLE p1 DISABLE TRIGGER "!tally_truncate"
 ALTER TABLE a RENAME who TO whom
 ALTER TABLE a ALTER who TYPE varchar
 ALTER TABLE p1 DISABLE TRIGGER ALL
