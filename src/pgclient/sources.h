@@ -46,8 +46,8 @@ struct tally_pg_use {
 	int64_t attach_seq; /* in tally:log */
 	int64_t detach_seq; /* 0: it is in force */
 	uint64_t detach_xid, detach_since;
-	uint64_t total;   /* of records that name it, in the scope */
-	uint64_t records; /* of these, not told one by one */
+	uint64_t total; /* of records that name it, in the scope */
+	atomic_uint_fast64_t records;  /* of these, not told one by one */
 	atomic_uint_fast64_t narrowed; /* rows of its time, left out */
 	bool is_named;                 /* by a record of tally:log */
 	struct tally_sum sum;          /* of its records */
