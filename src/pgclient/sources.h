@@ -17,6 +17,7 @@
 
 struct tally_pg_source;
 struct tally_pg_tracked;
+struct tally_pg_wanted;
 
 struct tally_pg_form {
 	int number;
@@ -81,6 +82,7 @@ struct tally_pg_source {
 	bool is_sorted;            /* its rows are compared one by one */
 	const char *_Atomic blind; /* why rows could not be read, or NULL */
 	struct tally_pg_use *live; /* in force, or NULL */
+	struct tally_pg_wanted *wanted; /* rows, by key; NULL: all */
 	struct tally_sum rows;     /* that are to have a record */
 	struct tally_sum old_rows; /* that need none, as old as they are */
 	/* Told once for the source, with their number: */
