@@ -206,6 +206,7 @@ take_subcommand(const struct CollectedCommand *command,
 	const AlterTableCmd *cmd = castNode(AlterTableCmd, sub->parsetree);
 	Oid			table = command->d.alterTable.objectId;
 	List	   *roots = tally_ddl_roots_above(table);
+	const RangeVar *name;
 	ListCell   *cell;
 
 	if (cmd->subtype == AT_DetachPartition ||
@@ -217,9 +218,10 @@ take_subcommand(const struct CollectedCommand *command,
 
 		if (TALLY_IS_ADD_COLUMN(cmd->subtype) && root == table)
 			tally_ddl_note_column(root, cmd->def);
-		if (cmd->subtype == AT_AttachPartition)
-			tally_ddl_settle_joined(root,
-									find(castNode(PartitionCmd, cmd->def)->name));
+		if (cmd->subtype != AT_AttachPartition)
+			continue;
+		name = castNode(PartitionCmd, cmd->def)->name;
+		tally_ddl_settle_joined(root, find(name));
 	}
 }
 

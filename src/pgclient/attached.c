@@ -452,7 +452,8 @@ judge_table_triggers(struct tally_pg_verifier *v,
 	}
 	if (!captures)
 		tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
-		    "trigger \"!tally_capture\" of table \"%s\" is gone", table);
+		    "trigger \"!tally_capture\" of table \"%s\" is gone",
+		    table);
 	if (!refuses)
 		tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
 		    "trigger \"!tally_truncate\" of table \"%s\" is gone",

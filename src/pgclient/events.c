@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "pgclient/events.h"
 #include "core/fail.h"
+#include "pgclient/events.h"
 #include "pgclient/match.h"
 #include "pgclient/rows.h"
 #include "pgclient/wanted.h"

@@ -62,8 +62,8 @@ tally_pg_key_holds(struct tally_pg_verifier *v,
 	    row->item.event_len);
 	if (tally_hash_equal(digest, &hash))
 		return true;
-	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_UPDATE,
-	    record->salt, row->event, row->item.event_len);
+	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_UPDATE, record->salt,
+	    row->event, row->item.event_len);
 	return tally_hash_equal(digest, &hash);
 }
 

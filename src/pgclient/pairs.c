@@ -188,8 +188,7 @@ keep_row(struct tally_pg_pairs *pairs, struct tally_pg_member *row)
 int
 tally_pg_pairs_add_record(struct tally_pg_verifier *v,
     const struct tally_pg_item *item, const char *key,
-    enum tally_finding_kind kind, const char *detail,
-    struct tally_error *error)
+    enum tally_finding_kind kind, const char *detail, struct tally_error *error)
 {
 	struct tally_pg_pairs *pairs = v->pairs;
 	struct record added = { *item, key, kind, detail };
@@ -238,7 +237,7 @@ tally_pg_pairs_add_row(struct tally_pg_verifier *v,
 
 	if (!is_missed(v, &row->item))
 		return 0;
-	/* Of old rows there may be many, which must not leave out the others. */
+	/* There may be many old ones, which must not leave out others. */
 	if (pairs->nrows == PAIRS_MAX || is_too_long(row) ||
 	    (row->item.age == TALLY_PG_AGE_LEGACY &&
 		(row->item.form->source->eras == NULL ||
@@ -266,8 +265,7 @@ tally_pg_pairs_add_altered(struct tally_pg_verifier *v,
 		tell_altered(v, &added);
 		return 0;
 	}
-	if (!keep_row(pairs, &added.row) ||
-	    !keep_record(pairs, &added.record))
+	if (!keep_row(pairs, &added.row) || !keep_record(pairs, &added.record))
 		return tally_pg_no_memory(error);
 	pairs->rows[pairs->nrows++] = added;
 	return 0;

@@ -85,7 +85,8 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 		return TALLY_PG_AGE_LEFT_OUT;
 	if (age == TALLY_PG_AGE_SEALED && is_left_out(table, *out_use, fields))
 		return was_covered(table, *out_use, fields)
-		    ? TALLY_PG_AGE_NARROWED : TALLY_PG_AGE_LEFT_OUT;
+		    ? TALLY_PG_AGE_NARROWED
+		    : TALLY_PG_AGE_LEFT_OUT;
 	return tally_pg_rewritten_age(reading->v, table->relation, xid,
 	    *out_use, age);
 }
@@ -282,8 +283,8 @@ add_parts(struct walk *walk, struct tally_pg_table *table, size_t *count)
 		part->table = table;
 		part->by_key = by_key;
 		if (!by_key)
-			part->range = tally_pg_range_get(walk->v,
-			    table->blocks, i);
+			part->range = tally_pg_range_get(walk->v, table->blocks,
+			    i);
 	}
 	*count += n;
 }

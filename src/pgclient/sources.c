@@ -48,8 +48,7 @@ tally_pg_sources_close(struct tally_pg_verifier *v)
 	tally_pg_retired_close(v);
 	if (v->sources == NULL)
 		return;
-	for (struct tally_pg_source *s = v->sources->all; s != NULL;
-	     s = s->next) {
+	for (struct tally_pg_source *s = v->sources->all; s; s = s->next) {
 		tally_pg_wanted_free(s->wanted);
 		free(s->roots);
 	}

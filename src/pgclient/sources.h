@@ -83,8 +83,8 @@ struct tally_pg_source {
 	const char *_Atomic blind; /* why rows could not be read, or NULL */
 	struct tally_pg_use *live; /* in force, or NULL */
 	struct tally_pg_wanted *wanted; /* rows, by key; NULL: all */
-	struct tally_sum rows;     /* that are to have a record */
-	struct tally_sum old_rows; /* that need none, as old as they are */
+	struct tally_sum rows;          /* that are to have a record */
+	struct tally_sum old_rows;      /* that need none, as old as they are */
 	/* Told once for the source, with their number: */
 	uint64_t legacy;
 	uint64_t unknown_age;

@@ -15,8 +15,8 @@
 #include "pgclient/tables.h"
 
 void
-tally_pg_table_make_blind(struct tally_pg_verifier *v, struct tally_pg_source *source,
-    const char *why)
+tally_pg_table_make_blind(struct tally_pg_verifier *v,
+    struct tally_pg_source *source, const char *why)
 {
 	(void)pthread_mutex_lock(&v->lock);
 	if (source->blind == NULL)
@@ -144,8 +144,8 @@ add_cover(struct tally_pg_verifier *v, struct tally_pg_table *table,
 
 /* COPY (SELECT ... FROM (SELECT ctid, xmin, "a" AS c2, ... FROM ONLY t ... */
 static void
-put_sql(struct tally_pg_table *table, const struct columns *columns, const char *name,
-    const struct tally_pg_text *covers)
+put_sql(struct tally_pg_table *table, const struct columns *columns,
+    const char *name, const struct tally_pg_text *covers)
 {
 	struct tally_pg_text *sql = &table->sql;
 
@@ -175,8 +175,8 @@ find_key(struct tally_pg_table *table, const struct columns *columns)
 	int field = 0;
 
 	for (int i = 0; i < table->nviews; i++) {
-		const struct tally_pg_epoch *epoch =
-		    table->views[i].form->epoch;
+		const struct tally_pg_epoch *epoch = table->views[i]
+							 .form->epoch;
 		int key = table->views[i].renderer.fields[epoch->keys[0]];
 
 		if (epoch->nkeys != 1 || (field != 0 && field != key))
@@ -190,8 +190,8 @@ find_key(struct tally_pg_table *table, const struct columns *columns)
 }
 
 static int
-prepare(struct tally_pg_verifier *v, struct tally_pg_table *table, uint32_t root,
-    const char *name, struct tally_error *error)
+prepare(struct tally_pg_verifier *v, struct tally_pg_table *table,
+    uint32_t root, const char *name, struct tally_error *error)
 {
 	struct tally_pg_source *source = table->source;
 	struct columns columns = { .nfields = FIELDS_BEFORE };
@@ -256,7 +256,8 @@ add_table(struct tally_pg_verifier *v, struct tally_pg_rows *rows,
     struct tally_pg_source *source, uint32_t root, const PGresult *leaf, int i,
     struct tally_error *error)
 {
-	struct tally_pg_table *table = tally_pg_arena_get(&v->arena, sizeof(*table));
+	struct tally_pg_table *table = tally_pg_arena_get(&v->arena,
+	    sizeof(*table));
 	const char *name = PQgetvalue(leaf, i, 1);
 	char why[512];
 

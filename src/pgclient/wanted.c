@@ -74,8 +74,7 @@ static const struct type {
 };
 
 void
-tally_pg_wanted_add(struct tally_pg_wanted *wanted, const char *key,
-    size_t len)
+tally_pg_wanted_add(struct tally_pg_wanted *wanted, const char *key, size_t len)
 {
 	if (wanted->count == TALLY_PG_WANTED_MAX)
 		wanted->is_all = true;
