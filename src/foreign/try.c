@@ -10,6 +10,7 @@
 #include "log/sys.h"
 
 /* Room for a digest in any encoding, with its prefix. */
+#define ALL_FIRST ((size_t)1 << 16)
 #define DIGEST_TEXT 400
 
 struct trying {
@@ -147,10 +148,9 @@ build_steps(struct trying *t, const struct tally_input *input,
 		}
 		told->len = t->judging.out.len;
 		told->bytes = ""; /* until all stays where it is */
-		while (r == 0 && all->capacity - all->len < told->len)
-			r = tally_out_grow(all);
 		if (r == 0)
-			tally_canon_put(all, t->judging.out.at, told->len);
+			r = tally_out_put(all, t->judging.out.at, told->len,
+			    ALL_FIRST);
 	}
 	for (i = 0; i < input->steps_len && r == 0; i++) {
 		if (t->steps[i].len > 0)

@@ -463,7 +463,8 @@ tally_pg_verify(const char *conninfo,
 	if (v == NULL)
 		return tally_pg_no_memory(error);
 	v->options = options != NULL ? options : &none;
-	if (v->options->has_root || v->options->resume != NULL) {
+	if (v->options->has_root || v->options->resume != NULL ||
+	    v->options->keep != NULL) {
 		free(v);
 		return tally_fail(error, TALLY_E_USAGE,
 		    "a database has no root, and cannot be resumed");
