@@ -287,9 +287,6 @@ PY
   curl -sf "$url" >metrics
   grep -qx 'tally_state{target="audit",state="intact"} 1' metrics
   grep -q '^tally_sink_lag_records{target="audit",sink="usb"} ' metrics
-  if command -v promtool >/dev/null; then
-    promtool check metrics <metrics
-  fi
   run --separate-stderr once
   expect 2 "" 'tally: another daemon has the state "state"'
   # Nonsense leaves the old configuration in force.
@@ -429,16 +426,39 @@ configure_outside() { # [MEMBERS]
   grep -oh '"tally_[a-z_]*"' "$SOURCE/src/watch/metrics.c" | tr -d '"' >there
   echo tally_state >>there
   [ "$(sort -u there | comm -13 - named)" = "" ]
-  if command -v promtool >/dev/null; then
-    promtool check rules "$SOURCE/doc/watch/alerts.yml"
-    promtool test rules "$SOURCE/doc/watch/alerts_test.yml"
-  fi
   if command -v systemd-analyze >/dev/null; then
     sed "s|/usr/bin/tally|$TALLY|" "$SOURCE/doc/watch/tally-watch.service" \
       >tally-watch.service
     systemd-analyze verify ./tally-watch.service 2>verified || true
     [ "$(grep -c 'tally-watch.service:[0-9]' verified)" = 0 ]
   fi
+}
+
+@test "promtool: rules, their tests, and the metrics of a daemon hold" {
+  run "$SOURCE/tools/promtool" --version
+  [ "$status" -ne 77 ] || skip "$output"
+  [ "$status" -eq 0 ]
+  promtool() { "$SOURCE/tools/promtool" "$@"; }
+  promtool check rules "$SOURCE/doc/watch/alerts.yml"
+  promtool test rules "$SOURCE/doc/watch/alerts_test.yml"
+  # Each rule has a test.
+  sed -n 's/^ *- alert: //p' "$SOURCE/doc/watch/alerts.yml" >rules
+  while read -r rule; do
+    grep -q "alertname: $rule" "$SOURCE/doc/watch/alerts_test.yml"
+  done <rules
+  make_signed
+  configure '"interval_s":0.1,"metrics":"127.0.0.1:0"'
+  start
+  eventually published 11
+  eventually test -s state/audit/state.json
+  eventually grep -q '^metrics on ' out
+  curl -sf "$(sed 's/^metrics on //' out)" >metrics
+  grep -qx 'tally_verified_size{target="audit"} 11' metrics
+  run promtool check metrics <metrics
+  [ "$status" -eq 0 ]
+  [ "$output" = "" ]
+  kill $watcher
+  wait $watcher
 }
 
 @test "an acknowledgement that comes while alerts are sent is not lost" {
