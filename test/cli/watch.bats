@@ -419,6 +419,33 @@ configure_outside() { # [MEMBERS]
   told .kind | grep -qx sink-lost
 }
 
+@test "from outside: nothing to publish is not silent; no publisher is" {
+  make_signed
+  configure_outside 'interval_s: 0.2, silence_s: 8'
+  configure '"interval_s":0.2,"beat_s":1'
+  start
+  eventually test -s heads
+  "$TALLY" watch outside.json --outside >oout 2>oerr 3>&- &
+  echo $! >>servers
+  published_more() { [ "$(sed -n 2p log/public/checkpoint)" -gt "$1" ]; }
+  eventually published_more 14
+  sleep 6
+  [ ! -e told ]
+  tally verify log --key "$(cat key.pub)" >/dev/null
+  kill $watcher
+  wait $watcher
+  is_silent() { told .kind | grep -qx silent; }
+  eventually is_silent || is_silent
+  [ "$(told .kind | sort -u)" = silent ]
+  # With 0 nothing beats.
+  configure '"beat_s":0'
+  jq -c '.grown_us = 1' state/audit/state.json >old
+  mv old state/audit/state.json
+  size=$(sed -n 2p log/public/checkpoint)
+  once
+  published "$size"
+}
+
 @test "alert rules, dashboard and unit hold" {
   jq -e '.panels | length > 3' "$SOURCE/doc/watch/dashboard.json"
   # Every metric that they name is there.
