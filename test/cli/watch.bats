@@ -172,7 +172,6 @@ for line in open(path):
 open(path, "w").write("".join(out))
 PY
   rm -rf log/run
-  tally verify log >/dev/null
   run once
   [ "$status" -eq 1 ]
   told 'select(.break) | "\(.kind) \(.chain) \(.seq)"' |
