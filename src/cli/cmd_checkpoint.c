@@ -165,7 +165,8 @@ const struct command command_checkpoint = {
 	.name = "checkpoint",
 	.summary = "sign a checkpoint of a log",
 	.synopsis = "checkpoint DIR [--key FILE] [--register DIR]\n"
-		    "                        [--passphrase-file FILE] [--beat] [--json]",
+		    "                        [--passphrase-file FILE]"
+		    " [--beat] [--json]",
 	.about =
 	    "Holds the log against what went out last, seals its heads,"
 	    " registers size and\nroot, and signs them: a C2SP checkpoint in"
