@@ -98,7 +98,7 @@ check_signers(const struct tally_log *log,
 static int
 open_public(struct publishing *p, struct tally_error *error)
 {
-	int result = tally_sys_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
+	int result = tally_public_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
 
 	if (result == 0)
 		result = tally_sys_sync_all(p->log->dir);
