@@ -73,6 +73,12 @@ struct tally_hash
 tally_adopting_digest(struct tally_adopting *a,
     const struct tally_reading *reading);
 
+/* The era of the source's chain with this name, which is made if it is new; it
+ * stands until the next one is made.  0 or TALLY_E_MEMORY. */
+TALLY_MUST_CHECK int
+tally_adopting_era(struct tally_adopting *a, const struct tally_canon_text *key,
+    struct tally_era **out);
+
 /* Gives every record of the source to fn.  0, TALLY_PARTIAL (interrupted) or
  * an error with a message. */
 TALLY_MUST_CHECK int

@@ -44,8 +44,8 @@ name_era(struct tally_adopting *a, struct tally_era *era, const char *key,
 	    a->adoption->chain, hex);
 }
 
-static int
-find_era(struct tally_adopting *a, const struct tally_canon_text *key,
+int
+tally_adopting_era(struct tally_adopting *a, const struct tally_canon_text *key,
     struct tally_era **out)
 {
 	uint32_t before = a->chains.len, number;
@@ -106,8 +106,9 @@ tally_adopting_digest(struct tally_adopting *a,
     const struct tally_reading *reading)
 {
 	if (reading->line != NULL)
-		return tally_hash_bytes(&a->hasher, reading->line,
-		    reading->len);
+		return tally_hash_bytes(&a->hasher,
+		    reading->line - reading->mark,
+		    reading->len + reading->mark);
 	return tally_hash_bytes(&a->hasher,
 	    reading->raw != NULL ? reading->raw : "", reading->raw_len);
 }
@@ -122,14 +123,14 @@ take(struct tally_adopting *a, const struct tally_reading *reading,
 	int r = read_record(a, reading, &chain);
 
 	if (r == 0)
-		r = find_era(a, &chain, &era);
+		r = tally_adopting_era(a, &chain, &era);
 	if (r != 0)
 		return r == TALLY_END ? 0 : r;
 	digest = tally_adopting_digest(a, reading);
 	a->out->digest = tally_hash_node(&a->hasher, &a->out->digest, &digest);
 	a->index = a->out->records++;
 	a->offset = reading->offset;
-	era->count++;
+	a->out->chains += era->count++ == 0;
 	return fn(a, era, &digest);
 }
 
@@ -165,7 +166,6 @@ tally_adopting_walk(struct tally_adopting *a,
 	tally_reader_wipe(&a->reader);
 	if (r == TALLY_END && tally_hasher_failed(&a->hasher))
 		return tally_fail(a->error, TALLY_E_MEMORY, "libcrypto failed");
-	a->out->chains = a->chains.len;
 	return r == TALLY_END ? 0 : r;
 }
 

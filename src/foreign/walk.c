@@ -110,11 +110,10 @@ draw(struct tally_walk *w, const struct tally_item *item, enum tally_edge edge,
  * one's hash, whose item is complete with that. */
 static int
 join(struct tally_walk *w, struct tally_chain_state *chain,
-    const struct tally_place *place, const struct tally_digest *hash,
+    const struct tally_item *record, const struct tally_digest *hash,
     const struct tally_digest *prev, enum tally_judgement judgement, int rule)
 {
-	struct tally_item item = { .place = *place,
-		.holds = judgement == TALLY_HOLDS };
+	struct tally_item item = *record;
 	bool first = !chain->begun;
 	enum tally_edge edge = TALLY_EDGE_NEXT;
 	struct tally_item loose;
@@ -215,6 +214,7 @@ judge_chained(struct tally_walk *w, struct tally_chain_state *chain,
 	struct tally_canon_text hash_text, prev_text,
 	    basis = tally_row_basis(profile, &w->row);
 	struct tally_digest hash, prev = { { 0 } };
+	struct tally_item item = { .place = *place };
 	enum tally_judgement judgement;
 	int era = chain->era, r;
 	int64_t zone_us;
@@ -239,13 +239,16 @@ judge_chained(struct tally_walk *w, struct tally_chain_state *chain,
 		r = judge_seed(w, &hash, &era, &zone_us, &judgement, place);
 	if (r == TALLY_E_MEMORY)
 		return fail_memory(w);
+	/* An era that is over proves nothing, least of all that a fork is
+	 * benign: whoever forges takes the weakest rule. */
+	item.holds = judgement == TALLY_HOLDS && era >= chain->era;
 	if (r == 0)
 		r = told(w, chain, judgement, era, zone_us, place);
 	w->chained++;
 	w->holds += judgement != TALLY_HOLDS_NOT &&
 	    judgement != TALLY_HAS_NO_FORM;
 	if (r == 0)
-		r = join(w, chain, place, &hash, &prev, judgement, era);
+		r = join(w, chain, &item, &hash, &prev, judgement, era);
 	return r;
 }
 

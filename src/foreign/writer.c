@@ -20,6 +20,7 @@
 #include "core/fail.h"
 #include "core/text.h"
 #include "foreign/judge.h"
+#include "foreign/reader.h"
 #include "foreign/tail.h"
 #include "log/sys.h"
 
@@ -193,7 +194,7 @@ find_head(struct writer *w)
 	uint64_t end = w->size, begin;
 	bool at_end = true, whole;
 	const char *line;
-	size_t len;
+	size_t len, mark;
 	int r = 0, os_errno = 0;
 
 	while (end > 0 && !w->has_head && r == 0) {
@@ -207,8 +208,11 @@ find_head(struct writer *w)
 		if (r != 0)
 			return fail_system(w, -os_errno, "cannot be read");
 		len = (size_t)(end - begin);
+		mark = begin == 0 ? tally_mark_len(line, len) : 0;
+		line += mark;
+		len -= mark;
 		if (at_end && len > 0)
-			r = judge_end(w, line, len, begin);
+			r = judge_end(w, line, len, begin + mark);
 		else if (!at_end)
 			r = take_head(w, line, len, &whole);
 		at_end = false;

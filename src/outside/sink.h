@@ -29,6 +29,8 @@ tally_sink_line_fn(void *arg, const char *text, size_t len);
 
 struct tally_sink_kind {
 	const char *type;
+	/* What was sent may be on its way for a while. */
+	bool is_unanswered;
 	/* own of the sink is the kind's; close is called even if open failed,
 	 * if own was set. */
 	int (*open)(struct tally_sink *sink, const json_t *config,

@@ -232,6 +232,7 @@ syslog_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 
 const struct tally_sink_kind tally_sink_syslog = {
 	.type = "syslog",
+	.is_unanswered = true,
 	.open = syslog_open,
 	.send = syslog_send,
 	.read = syslog_read,

@@ -372,6 +372,115 @@ prove_sink() {
   [[ $stderr == *'cannot send to "tcp:127.0.0.1:1": Connection refused'* ]]
 }
 
+# A journal of our own: journald under another /run, in its own mount namespace.
+# Its socket and its files are under run here as well.
+start_journal() {
+  local daemon=/lib/systemd/systemd-journald namespace=(unshare -m)
+
+  [ -x "$daemon" ] && command -v journalctl >/dev/null ||
+    skip "systemd's journal is not installed"
+  [ "$(id -u)" -eq 0 ] || namespace=(unshare -rm)
+  "${namespace[@]}" mount --bind . /run ||
+    skip "no mount namespace can be made here"
+  mkdir -p run/systemd/journal run/systemd/journald.conf.d run/log/journal empty
+  # The kernel is not asked for anything, nor told.
+  printf '[Journal]\nAudit=\nReadKMsg=no\nForwardToWall=no\n%s\n' \
+    'RateLimitBurst=0' >run/systemd/journald.conf.d/test.conf
+  if [ ! -s /etc/machine-id ]; then
+    mkdir etc
+    echo 5ac7e1a5ac7e1a5ac7e1a5ac7e1a5ac7 >etc/machine-id
+  fi
+  cat >start <<END
+mount --bind run /run
+[ ! -d etc ] || mount --bind etc /etc
+[ ! -d /var/log/journal ] || mount --bind empty /var/log/journal
+exec $daemon
+END
+  "${namespace[@]}" sh start 2>journald.err 3>&- &
+  journal=$!
+  echo "$journal" >>servers
+  eventually test -S run/systemd/journal/socket
+}
+# Where the journal is the machine's.
+beside_journal() {
+  local user=()
+
+  [ "$(id -u)" -eq 0 ] || user=(-U --preserve-credentials)
+  nsenter -t "$journal" -m "${user[@]}" --wd="$PWD" "$@"
+}
+# As if it was sent so long ago.
+sent_ago() { # SINK SECONDS
+  jq -c --argjson ago "$2" '.sent_us = (now - $ago) * 1000000 | .sent_us |=
+    floor' "log/sinks/$1/state" >state
+  mv state "log/sinks/$1/state"
+}
+
+@test "journald: a log that was cut or rewritten" {
+  make_signed
+  start_journal
+  configure '{"name":"j","type":"journald","socket":"run/systemd/journal/socket",'`
+    `'"directory":"run/log/journal"}'
+  send() {
+    tally sink send log --config sinks.json --key key "$@"
+    beside_journal journalctl --sync
+  }
+  prove_sink
+  journalctl --quiet --directory run/log/journal --output=json \
+    TALLY_ORIGIN=example.org/audit TALLY_SIZE=7 >entry
+  jq -e '.PRIORITY == "5" and .SYSLOG_FACILITY == "13" and .TALLY_PART == "1"
+    and .SYSLOG_IDENTIFIER == "tally"' entry
+}
+
+@test "journald: the machine's own, long lines, and a journal that was lost" {
+  make_signed
+  start_journal
+  configure '{"name":"j","type":"journald"}'
+  for i in $(seq 300); do echo "chain/$(times 100 x)/$i"; done |
+    xargs -P 4 -I{} "$TALLY" append log --chain {} 1 >/dev/null
+  publish
+  beside() { run --separate-stderr beside_journal "$TALLY" "$@"; }
+  beside sink send log --config sinks.json --key key
+  expect 0
+  beside sink check log --config sinks.json --key key.pub
+  expect 0
+  [[ $output == *"newest size $size" ]]
+  # What is not signed is none of this log's.
+  printf 'TALLY_ORIGIN=example.org/audit\nMESSAGE={"dispatch":\n' >garbage
+  beside_journal python3 -c 'import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.sendto(open("garbage", "rb").read(), "/run/systemd/journal/socket")'
+  beside sink check log --config sinks.json --key key.pub
+  expect 0
+  [[ $stderr == *'holds 1 lines that the key did not sign' ]]
+  # The journal is emptied, and goes on.
+  kill "$journal"
+  wait "$journal" || true
+  rm -r run/log/journal/* run/systemd/journal/socket
+  start_journal
+  # What nobody acknowledged may be on its way for a while.
+  sent_ago j 0
+  beside sink check log --config sinks.json --key key.pub
+  expect 3
+  [[ $stderr != *'has lost'* ]]
+  sent_ago j 60
+  beside sink check log --config sinks.json --key key.pub
+  expect 3
+  [[ $stderr == *'the sink "j" has lost what it had'* ]]
+  grow 1
+  beside sink send log --config sinks.json --key key
+  expect 0
+  beside sink check log --config sinks.json --key key.pub
+  expect 0
+}
+
+@test "journald: no journal runs" {
+  make_signed
+  configure '{"name":"j","type":"journald","socket":"none","directory":"."}'
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'cannot send to "none": No such file or directory'* ]]
+}
+
 @test "webhook: signed body, HMAC, token, and an outage" {
   make_signed
   echo token123 >token
