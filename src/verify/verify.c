@@ -266,6 +266,8 @@ tally_verify(const char *dir, const struct tally_verify_options *options,
 	if (options != NULL)
 		v->options = *options;
 	v->error = error;
+	if (error != NULL)
+		error->code = 0;
 	v->start_us = tally_sys_monotonic_us();
 	v->snapshot.log_dir = -1;
 	v->judge.source.fd = -1;
@@ -285,6 +287,9 @@ tally_verify(const char *dir, const struct tally_verify_options *options,
 	}
 	if (r == TALLY_E_MEMORY)
 		tally_fail(error, r, "out of memory");
+	/* A worker whose hasher failed has nobody to tell why. */
+	if (r == TALLY_E_BUG && error != NULL && error->code != r)
+		tally_fail(error, r, "libcrypto failed");
 	wipe(v);
 	return r;
 }
