@@ -194,6 +194,15 @@ fill_verdict(struct verification *v, const char *dir, struct tally_verdict *out)
 	out->seconds = (double)(tally_sys_monotonic_us() - v->start_us) / 1e6;
 }
 
+/* Whoever lacked something has judged by what it did not have. */
+static int
+lacking(struct verification *v)
+{
+	if (tally_hasher_failed(&v->scanner.hasher))
+		return tally_fail(v->error, TALLY_E_BUG, "libcrypto failed");
+	return v->judge.no_memory ? TALLY_E_MEMORY : 0;
+}
+
 /* Behind the last chunk. */
 static int
 finish(struct verification *v)
@@ -205,15 +214,17 @@ finish(struct verification *v)
 		tally_judge_enter(judge, (uint32_t)v->snapshot.extents_len - 1);
 	tally_steps_finish(judge);
 	pthread_mutex_lock(&v->big.lock);
-	r = tally_judge_second(judge);
+	r = lacking(v);
+	if (r == 0)
+		r = tally_judge_second(judge);
 	if (r == 0 && judge->ids != NULL)
 		r = tally_ids_finish(judge);
 	pthread_mutex_unlock(&v->big.lock);
 	if (r == 0)
+		r = lacking(v);
+	if (r == 0)
 		tally_outside_finish(judge);
-	if (r == 0 && tally_hasher_failed(&v->scanner.hasher))
-		r = tally_fail(v->error, TALLY_E_BUG, "libcrypto failed");
-	return r;
+	return r == 0 ? lacking(v) : r;
 }
 
 static int
@@ -282,9 +293,10 @@ tally_verify(const char *dir, const struct tally_verify_options *options,
 		r = run(v);
 	if (r == 0) {
 		fill_verdict(v, dir, out_verdict);
-		if (v->options.resume != NULL)
-			tally_resume_remove(v->options.resume);
+		r = lacking(v);
 	}
+	if (r == 0 && v->options.resume != NULL)
+		tally_resume_remove(v->options.resume);
 	if (r == TALLY_E_MEMORY)
 		tally_fail(error, r, "out of memory");
 	/* A worker whose hasher failed has nobody to tell why. */
