@@ -82,7 +82,7 @@ end(void **state)
 /* ---- what was done ------------------------------------------------------ */
 
 static void
-test_scarce__intact(void **state)
+test_memory__intact(void **state)
 {
 	(void)state;
 	lab_lay_all(lab, 7);
@@ -93,7 +93,7 @@ test_scarce__intact(void **state)
 }
 
 static void
-test_scarce__altered(void **state)
+test_memory__altered(void **state)
 {
 	struct lab_record *record = &lab->records[lab->len / 2];
 
@@ -106,7 +106,7 @@ test_scarce__altered(void **state)
 /* Records that are missing, or stand where they do not belong, are looked for
  * in a second walk. */
 static void
-test_scarce__moved(void **state)
+test_memory__moved(void **state)
 {
 	size_t order[LAB_RECORDS_MAX], len = 0;
 
@@ -121,7 +121,7 @@ test_scarce__moved(void **state)
 }
 
 static void
-test_scarce__twice_an_id(void **state)
+test_memory__twice_an_id(void **state)
 {
 	(void)state;
 	options.ids = true;
@@ -132,7 +132,7 @@ test_scarce__twice_an_id(void **state)
 }
 
 static void
-test_scarce__garbage(void **state)
+test_memory__garbage(void **state)
 {
 	(void)state;
 	memset(lab->records[4].line, 'x', lab->records[4].len - 1);
@@ -141,7 +141,7 @@ test_scarce__garbage(void **state)
 }
 
 static void
-test_scarce__cut(void **state)
+test_memory__cut(void **state)
 {
 	static struct tally_outside_head head;
 	const struct lab_record *last = &lab->records[lab->len - 1];
@@ -163,7 +163,7 @@ test_scarce__cut(void **state)
 }
 
 static void
-test_scarce__orders(void **state)
+test_memory__orders(void **state)
 {
 	static const char *const vkeys[] = {
 		"example.com/foo+530d903a+"
@@ -212,7 +212,7 @@ in_two(char outcome[SCARCE_OUTCOME], struct tally_error *error)
 }
 
 static void
-test_scarce__resumed(void **state)
+test_memory__resumed(void **state)
 {
 	struct scarce_case what = {
 		.name = "resumed", .prepare = no_state, .act = in_two
@@ -235,22 +235,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_scarce__intact, begin,
+		cmocka_unit_test_setup_teardown(test_memory__intact, begin,
 		    end),
-		cmocka_unit_test_setup_teardown(test_scarce__altered, begin,
+		cmocka_unit_test_setup_teardown(test_memory__altered, begin,
 		    end),
-		cmocka_unit_test_setup_teardown(test_scarce__moved, begin, end),
-		cmocka_unit_test_setup_teardown(test_scarce__twice_an_id, begin,
+		cmocka_unit_test_setup_teardown(test_memory__moved, begin, end),
+		cmocka_unit_test_setup_teardown(test_memory__twice_an_id, begin,
 		    end),
-		cmocka_unit_test_setup_teardown(test_scarce__garbage, begin,
+		cmocka_unit_test_setup_teardown(test_memory__garbage, begin,
 		    end),
-		cmocka_unit_test_setup_teardown(test_scarce__cut, begin, end),
-		cmocka_unit_test_setup_teardown(test_scarce__orders, begin,
+		cmocka_unit_test_setup_teardown(test_memory__cut, begin, end),
+		cmocka_unit_test_setup_teardown(test_memory__orders, begin,
 		    end),
-		cmocka_unit_test_setup_teardown(test_scarce__resumed, begin,
+		cmocka_unit_test_setup_teardown(test_memory__resumed, begin,
 		    end),
 	};
 
 	scarce_begin();
-	return cmocka_run_group_tests_name("scarce", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }
