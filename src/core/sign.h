@@ -43,6 +43,11 @@ tally_sign_check(const uint8_t key[TALLY_SIGN_PUBLIC_SIZE], const void *message,
 bool
 tally_sign_failed(void);
 
+/* Does libcrypto judge a signature that is known to hold?  Not without
+ * memory. */
+bool
+tally_sign_works(void);
+
 /* Overwrites a secret; not optimised away. */
 void
 tally_sign_wipe(void *secret, size_t len);

@@ -169,8 +169,11 @@ check_note(const struct tally_log *log, const struct tally_signer *signer,
 		return tally_fail(error, TALLY_E_FORMAT,
 		    "what is to go out is no checkpoint");
 	/* Whoever can replace public/checkpoint: we do not vouch for it. */
+	(void)tally_sign_failed();
 	if (tally_note_check(&parsed, &signer->vkey, NULL) != TALLY_SIGNED)
-		return tally_fail(error, TALLY_E_USAGE,
+		return tally_sign_failed() ? tally_fail(error, TALLY_E_BUG,
+						 "libcrypto failed")
+					   : tally_fail(error, TALLY_E_USAGE,
 		    "the checkpoint is not signed by the key \"%s\"; nothing"
 		    " goes out",
 		    signer->vkey.name);

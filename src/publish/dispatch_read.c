@@ -8,6 +8,7 @@
 #include <tally/dispatch.h>
 
 #include "core/checkpoint.h"
+#include "core/sign.h"
 #include "log/fail.h"
 #include "log/sys.h"
 #include "publish/dispatch.h"
@@ -174,6 +175,7 @@ judge(const struct pieces *pieces, const struct tally_note *note,
 	char *message = tally_sys_alloc(room);
 	int result = tally_hasher_open(&hasher);
 
+	(void)tally_sign_failed();
 	if (result != 0 || message == NULL)
 		result = tally_fail_memory(error);
 	for (size_t i = 0; i < vkeys_len && result == 0; i++) {
@@ -200,6 +202,9 @@ judge(const struct pieces *pieces, const struct tally_note *note,
 		out->verdict = TALLY_DISPATCH_FORGED;
 	else if (is_note)
 		out->verdict = TALLY_DISPATCH_SIGNED;
+	/* Nobody is called a forger for want of memory. */
+	if (result == 0 && tally_sign_failed())
+		result = tally_fail(error, TALLY_E_BUG, "libcrypto failed");
 	tally_hasher_close(&hasher);
 	tally_sys_free(message);
 	return result;

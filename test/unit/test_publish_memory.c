@@ -428,8 +428,7 @@ test_publish_memory__proofs(void **state)
 	judge_all("judge", judge, "\xe2\x80\x94 " PLACE_ORIGIN);
 	tally_sys_free(proof);
 	text = must_bundle("c3", &text_len);
-	judge_all("judge a bundle", judge_bundle,
-	    "\xe2\x80\x94 " PLACE_ORIGIN);
+	judge_all("judge a bundle", judge_bundle, "\xe2\x80\x94 " PLACE_ORIGIN);
 	free(text);
 	free(orders);
 	must_close(open_log);
@@ -591,26 +590,26 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_publish_memory__publish, begin,
-		    end),
-		cmocka_unit_test_setup_teardown(test_publish_memory__publish_first,
+		cmocka_unit_test_setup_teardown(test_publish_memory__publish,
 		    begin, end),
-		cmocka_unit_test_setup_teardown(test_publish_memory__publish_refused,
+		cmocka_unit_test_setup_teardown(
+		    test_publish_memory__publish_first, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    test_publish_memory__publish_refused, begin, end),
+		cmocka_unit_test_setup_teardown(test_publish_memory__key_order,
 		    begin, end),
-		cmocka_unit_test_setup_teardown(test_publish_memory__key_order, begin,
-		    end),
-		cmocka_unit_test_setup_teardown(test_publish_memory__key_file, begin,
-		    end),
-		cmocka_unit_test_setup_teardown(test_publish_memory__restore, begin,
-		    end),
-		cmocka_unit_test_setup_teardown(test_publish_memory__proofs, begin,
-		    end),
-		cmocka_unit_test_setup_teardown(test_publish_memory__consistency, begin,
-		    end),
-		cmocka_unit_test_setup_teardown(test_publish_memory__dispatch, begin,
-		    end),
-		cmocka_unit_test_setup_teardown(test_publish_memory__verify, begin,
-		    end),
+		cmocka_unit_test_setup_teardown(test_publish_memory__key_file,
+		    begin, end),
+		cmocka_unit_test_setup_teardown(test_publish_memory__restore,
+		    begin, end),
+		cmocka_unit_test_setup_teardown(test_publish_memory__proofs,
+		    begin, end),
+		cmocka_unit_test_setup_teardown(
+		    test_publish_memory__consistency, begin, end),
+		cmocka_unit_test_setup_teardown(test_publish_memory__dispatch,
+		    begin, end),
+		cmocka_unit_test_setup_teardown(test_publish_memory__verify,
+		    begin, end),
 	};
 
 	scarce_begin();
