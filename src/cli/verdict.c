@@ -29,6 +29,8 @@ static const struct {
 	    "what is not durable yet or came after it began", NULL },
 	{ TALLY_UNCOVERED_ORDERS, "orders",
 	    "who signed the orders in tally:log (--key)", NULL },
+	{ TALLY_UNCOVERED_CHECKPOINT, "checkpoint",
+	    "who signed public/checkpoint (--key)", NULL },
 	{ TALLY_UNCOVERED_DETACHED, "detached",
 	    "what was done to rows while their table was detached", NULL },
 };

@@ -144,7 +144,7 @@ name_source(struct tally_carrier *carrier,
 		return TALLY_E_USAGE;
 	/* Before any mutex, which a thread of the parent may have held. */
 	if (atomic_load(&carrier->log->forked))
-		return tally_order_refuse_forked(error);
+		return tally_handle_refuse_forked(error);
 	if (carrier->log->read_only)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the log was opened read-only");
@@ -316,7 +316,7 @@ tally_carrier_take(struct tally_carrier *carrier,
 	int result = TALLY_OK;
 
 	if (atomic_load(&carrier->log->forked))
-		return tally_order_refuse_forked(error);
+		return tally_handle_refuse_forked(error);
 	if (carrier->log->read_only)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the log was opened read-only");

@@ -353,6 +353,9 @@ take_line(struct tally_tiles *tiles, const struct tally_cursor *cursor,
 {
 	const struct tally_line *line = &cursor->found.line;
 
+	if (tiles->passed != NULL &&
+	    tiles->passed(tiles->arg, tiles->size, line) != 0)
+		return tally_fail_memory(error);
 	bundle_record(tiles, line);
 	tiles->has_last = true;
 	tiles->last = line->hash;

@@ -67,6 +67,8 @@ tally_judge_wipe(struct tally_judge *judge)
 	tally_sys_free(judge->lost);
 	tally_sys_free(judge->doubts);
 	tally_orders_wipe(judge);
+	tally_sealed_wipe(&judge->sealed);
+	tally_served_wipe(&judge->served);
 }
 
 void
@@ -81,6 +83,7 @@ tally_judge_leaf(struct tally_judge *judge, const struct tally_hash *leaf)
 		judge->root = tally_frontier_root(hasher, &judge->frontier);
 		judge->root_seen = true;
 	}
+	tally_served_pass(judge);
 }
 
 void
@@ -170,6 +173,8 @@ tally_judge_record(struct tally_judge *judge, const struct tally_line *line,
 		tell_own(judge, line, &step);
 		r = tally_orders_take(judge, line, &step);
 	}
+	if (r == 0 && line->body == TALLY_BODY_EVENT && tally_heads_is(header))
+		r = tally_sealed_take(judge, line, &step);
 	tally_steps_take(judge, &step);
 	return r;
 }

@@ -90,6 +90,19 @@ keep_eraser(struct tally_judge *judge, const struct tally_step *step,
 	return 0;
 }
 
+static void
+note_retired(struct tally_judge *judge, const struct tally_step *step)
+{
+	struct tally_orders *orders = &judge->orders;
+	size_t i;
+
+	for (i = 0; i < orders->ring.len; i++) {
+		if (orders->ring.key[i].is_retired &&
+		    orders->ring.key[i].seq == step->seq)
+			orders->retired_at[i] = step->where.index;
+	}
+}
+
 int
 tally_orders_take(struct tally_judge *judge, const struct tally_line *line,
     const struct tally_step *step)
@@ -102,6 +115,7 @@ tally_orders_take(struct tally_judge *judge, const struct tally_line *line,
 	    &judge->orders.ring, &judge->scanner->hasher, &place, line->event,
 	    line->event_len, &detail);
 
+	note_retired(judge, step);
 	switch (verdict) {
 	case TALLY_ORDER_IS_NONE:
 		return 0;
@@ -222,6 +236,7 @@ tally_orders_put(struct tally_bytes *out, const struct tally_judge *judge)
 		    (uint64_t)key->is_given | (uint64_t)key->is_retired << 1);
 		tally_bytes_put_u64(out, key->seq);
 		tally_bytes_put_u64(out, (uint64_t)key->retired_us);
+		tally_bytes_put_u64(out, orders->retired_at[i]);
 	}
 	tally_bytes_put_u64(out,
 	    (uint64_t)orders->too_many | (uint64_t)orders->without_key << 1);
@@ -260,6 +275,7 @@ get_ring(struct tally_bytes_reader *in, struct tally_judge *judge)
 		key->is_retired = bits >> 1 & 1;
 		key->seq = tally_bytes_get_u64(in);
 		key->retired_us = (int64_t)tally_bytes_get_u64(in);
+		judge->orders.retired_at[i] = tally_bytes_get_u64(in);
 		ring->len++;
 	}
 	return 0;

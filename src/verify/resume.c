@@ -6,7 +6,7 @@
 #include "log/sys.h"
 #include "verify/resume.h"
 
-static const char magic[] = "tally-verify-resume/2\n";
+static const char magic[] = "tally-verify-resume/3\n";
 #define MAGIC_LEN (sizeof(magic) - 1)
 
 /* ---- writing ---------------------------------------------------------- */
@@ -47,6 +47,7 @@ put_chains(struct tally_bytes *out, const struct tally_judge *judge)
 		tally_bytes_put_u64(out, c->seq);
 		tally_bytes_put_u64(out, c->first_index);
 		put_where(out, &c->where);
+		tally_bytes_put_u64(out, c->place);
 	}
 }
 
@@ -223,6 +224,8 @@ tally_resume_save(struct tally_judge *judge, const char *path,
 	put_gaps(&out, judge);
 	put_lost(&out, judge);
 	tally_orders_put(&out, judge);
+	tally_sealed_put(&out, judge);
+	tally_served_put(&out, judge);
 	put_report(&out, judge->report);
 	if (!out.failed)
 		hash = tally_hash_bytes(&judge->scanner->hasher, out.at,
@@ -314,6 +317,7 @@ get_chains(struct tally_bytes_reader *in, struct tally_judge *judge)
 		c->seq = tally_bytes_get_u64(in);
 		c->first_index = tally_bytes_get_u64(in);
 		c->where = get_where(in, judge);
+		c->place = (uint32_t)tally_bytes_get_max(in, count);
 	}
 	return r;
 }
@@ -487,6 +491,10 @@ get_all(struct tally_bytes_reader *in, struct tally_judge *judge,
 	get_gaps(in, judge);
 	get_lost(in, judge);
 	r = tally_orders_get(in, judge);
+	if (r != 0)
+		return r;
+	tally_sealed_get(in, judge);
+	r = tally_served_get(in, judge);
 	if (r != 0)
 		return r;
 	r = judge->no_memory ? TALLY_E_MEMORY : get_report(in, judge->report);

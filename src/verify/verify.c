@@ -165,6 +165,8 @@ not_covered(struct verification *v, const char *dir)
 		bits |= TALLY_UNCOVERED_IDS;
 	if (judge->orders.without_key)
 		bits |= TALLY_UNCOVERED_ORDERS;
+	if (judge->served.is_unjudged)
+		bits |= TALLY_UNCOVERED_CHECKPOINT;
 	if (judge->cut || has_more(v, dir))
 		bits |= TALLY_UNCOVERED_TAIL;
 	return bits;
@@ -222,8 +224,10 @@ finish(struct verification *v)
 	pthread_mutex_unlock(&v->big.lock);
 	if (r == 0)
 		r = lacking(v);
-	if (r == 0)
+	if (r == 0) {
+		tally_sealed_finish(judge);
 		tally_outside_finish(judge);
+	}
 	return r == 0 ? lacking(v) : r;
 }
 
@@ -285,6 +289,8 @@ tally_verify(const char *dir, const struct tally_verify_options *options,
 	pthread_mutex_init(&v->big.lock, NULL);
 	pthread_mutex_init(&v->report.lock, NULL);
 	r = plan(v);
+	if (r == 0)
+		r = tally_served_read(&v->judge.served, dir);
 	if (r == 0)
 		r = tally_snapshot_take(dir, &v->snapshot, error);
 	if (r == 0)

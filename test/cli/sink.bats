@@ -38,6 +38,7 @@ check() {
 queue=()
 # Starts a peer; $address is what it printed.
 peer() { # KIND ARGUMENT ...
+  rm -f "peer.$1"
   python3 "$SOURCE/test/cli/outside_peers.py" "$@" >"peer.$1" 2>"peer.$1.err" &
   echo $! >>servers
   eventually test -s "peer.$1"
@@ -370,6 +371,197 @@ prove_sink() {
   run --separate-stderr send
   expect 5
   [[ $stderr == *'cannot send to "tcp:127.0.0.1:1": Connection refused'* ]]
+}
+
+make_certificate() { # NAME DAYS SUBJECT_ALT_NAME
+  openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$1.key" \
+    -out "$1.csr" 2>/dev/null
+  echo "subjectAltName=$3" >"$1.ext"
+  openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -days "$2" \
+    -extfile "$1.ext" -out "$1.crt" 2>/dev/null
+  cat "$1.crt" "$1.key" >"$1.pem"
+}
+make_ca() { # NAME
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" \
+    -keyout "$1.key" -out "$1.pem" 2>/dev/null
+}
+# The sink, with some members of its own.
+over_tls() { # ADDRESS [MEMBERS]
+  configure '{"name":"s","type":"syslog","address":"'"$1"'","read":"messages",'`
+    `'"ca":"ca.pem"'"${2:+,$2}"'}'
+}
+fails_with() { # WORDS
+  run --separate-stderr send
+  expect 5
+  # shellcheck disable=SC2053 # it is a pattern
+  [[ $stderr == 'tally: the sink "s" failed: cannot send to "tls:'*': '$1 ]]
+}
+
+@test "syslog over TLS: rsyslogd, which wants to know its clients" {
+  PATH=$PATH:/usr/sbin
+  command -v rsyslogd >/dev/null || skip "rsyslog is not installed"
+  make_signed
+  make_ca ca
+  make_certificate server 2 DNS:localhost
+  make_certificate client 2 DNS:client.example
+  make_certificate stranger 2 DNS:stranger.example
+  cat >rsyslog.conf <<END
+global(workDirectory="$PWD" maxMessageSize="64k"
+  defaultNetstreamDriverCAFile="$PWD/ca.pem"
+  defaultNetstreamDriverCertFile="$PWD/server.crt"
+  defaultNetstreamDriverKeyFile="$PWD/server.key")
+module(load="imtcp" streamDriver.name="${RSYSLOG_DRIVER-gtls}"
+  streamDriver.mode="1" streamDriver.authMode="x509/name"
+  permittedPeer=["client.example"])
+input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName="$PWD/port")
+template(name="line" type="string"
+  string="%timegenerated% %hostname% %syslogtag% %pri% %msg%\n")
+if \$programname == "tally" then
+  action(type="omfile" file="$PWD/messages" template="line")
+END
+  rsyslogd -n -f "$PWD/rsyslog.conf" -i "$PWD/pid" 2>rsyslog.err 3>&- &
+  echo $! >>servers
+  eventually test -s port
+  address=tls:localhost:$(cat port)
+  over_tls "$address" '"client_certificate":"client.crt","client_key":"client.key"'
+  # Two parts, of which the first is as long as it can be.
+  for i in $(seq 300); do echo "chain/$(times 100 x)/$i"; done |
+    xargs -P 4 -I{} "$TALLY" append log --chain {} 1 >/dev/null
+  publish
+  send
+  eventually has_lines messages 2
+  grep -q ' tally\[[0-9]*\] 109  *{"dispatch"' messages
+  check
+  expect 0 "s  intact  2 lines, newest size $size"
+  grow 1
+  over_tls "$address" \
+    '"client_certificate":"stranger.crt","client_key":"stranger.key"'
+  fails_with '*'
+  over_tls "$address"
+  fails_with '*'
+  [ "$(wc -l <messages)" = 2 ]
+  over_tls "$address" '"client_certificate":"client.crt","client_key":"client.key"'
+  send
+  eventually has_lines messages 3
+  check
+  expect 0 "s  intact  3 lines, newest size $size"
+}
+
+@test "syslog over TLS: whom it trusts" {
+  make_signed
+  make_ca ca
+  make_ca other
+  make_certificate server 2 DNS:localhost
+  openssl rsa -aes256 -passout pass:x -in server.key -out locked.key 2>/dev/null
+  peer tls messages server.pem
+  over_tls "$address"
+  send
+  check
+  expect 0
+  grow 1
+  over_tls "${address/localhost/127.0.0.1}"
+  fails_with 'IP address mismatch'
+  over_tls "$address" '"server_name":"127.0.0.1"'
+  fails_with 'IP address mismatch'
+  over_tls "$address"
+  sed -i 's/ca.pem/other.pem/' sinks.json
+  fails_with 'unable to get local issuer certificate'
+  # Nor is it one of the system's.
+  sed -i 's/,"ca":"other.pem"//' sinks.json
+  fails_with 'unable to get local issuer certificate'
+  over_tls "$address" '"client_certificate":"server.crt","client_key":"ca.key"'
+  fails_with '"client_key" cannot be read, or is that of another certificate'
+  over_tls "$address" \
+    '"client_certificate":"server.crt","client_key":"locked.key"'
+  fails_with '"client_key" cannot be read, or is that of another certificate'
+  over_tls "$address" '"client_certificate":"none","client_key":"server.key"'
+  fails_with '"client_certificate" cannot be read'
+  rm ca.pem
+  over_tls "$address"
+  fails_with '"ca" cannot be read'
+  [ "$(wc -l <messages)" = 1 ]
+}
+
+@test "syslog over TLS: another name, and one that is over" {
+  make_signed
+  make_ca ca
+  make_certificate elsewhere 2 DNS:loghost.example,DNS:*.wild.example
+  make_certificate number 2 IP:127.0.0.1
+  make_certificate expired 0 DNS:localhost
+  peer tls messages expired.pem
+  over_tls "$address"
+  fails_with 'certificate has expired'
+  peer tls messages elsewhere.pem
+  over_tls "$address"
+  fails_with 'hostname mismatch'
+  over_tls "$address" '"server_name":"a.b.wild.example"'
+  fails_with 'hostname mismatch'
+  [ ! -s messages ]
+  over_tls "$address" '"server_name":"loghost.example"'
+  send
+  grow 1
+  over_tls "$address" '"server_name":"a.wild.example"'
+  send
+  peer tls messages number.pem
+  grow 1
+  over_tls "$address"
+  fails_with 'hostname mismatch'
+  over_tls "${address/localhost/127.0.0.1}"
+  send
+  check
+  expect 0
+  [[ ${lines[0]} == *"newest size $size" ]]
+}
+
+@test "syslog over TLS: a server that hangs, cuts, talks, or is too old" {
+  make_signed
+  make_ca ca
+  make_certificate server 2 DNS:localhost
+  meets() { # HOW WORDS
+    peer tls messages server.pem "$1"
+    over_tls "$address"
+    fails_with "$2"
+  }
+  meets cut '*'
+  meets old '*protocol*'
+  # Each within its time, together with the others.
+  addresses=() senders=()
+  for how in mute deaf silent chatty; do
+    peer tls messages server.pem "$how"
+    addresses+=("$address")
+  done
+  for address in "${addresses[@]}"; do
+    over_tls "$address"
+    cp sinks.json "sinks${address##*:}.json"
+    timeout 60 "$TALLY" sink send log --config "sinks${address##*:}.json" \
+      --key key --queue "queue${address##*:}" >"said${address##*:}" 2>&1 3>&- &
+    senders+=($!)
+  done
+  for sender in "${senders[@]}"; do wait "$sender" || [ $? -eq 5 ]; done
+  for address in "${addresses[@]}"; do
+    grep -q 'the server took too long' "said${address##*:}"
+  done
+  # It goes on; many close the connection only.
+  peer tls messages server.pem rude
+  over_tls "$address"
+  send
+  check
+  expect 0
+}
+
+@test "syslog over TLS: what is refused" {
+  make_signed
+  configure '{"name":"s","type":"syslog","address":"tls:host"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: "address" of the sink "s" is none of unix:PATH,'`
+    `' udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT'
+  configure '{"name":"s","type":"syslog","address":"tcp:h:1","ca":"x"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: the sink "s" has "ca", and no address tls:HOST:PORT'
+  configure '{"name":"s","type":"syslog","address":"tls:h:1","client_key":"x"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: the sink "s" has one of "client_certificate" and'`
+    `' "client_key" without the other'
 }
 
 # A journal of our own: journald under another /run, in its own mount namespace.
