@@ -2,10 +2,10 @@
 /*
  * SHA-256 through libcrypto (FIPS 180-4; RFC 6962 for the prefixes).
  *
- * 1. A hasher takes no memory once it is open: a hash that lacked some would be
- *    no hash, and each line that is read would look altered for it.  libcrypto's
- *    EVP allocates for every message (and takes 130 ns where this takes 73, for
- *    a node of the tree), so its older functions are used; they stay, though
+ * 1. A hasher takes no memory once it is open: a hash that lacked some would
+ *    be no hash, and each line that is read would look altered for it.  EVP
+ *    allocates for every message (and takes 130 ns where this takes 73, for a
+ *    node of the tree), so libcrypto's older functions are used; they are
  *    called deprecated, and have the same code behind them.
  * 2. Short messages are put together on the stack and given to libcrypto in
  *    one call: each call costs more than copying some hundred bytes.

@@ -94,16 +94,12 @@ take_head(const json_t *value, struct tally_outside_head *out)
 }
 
 static bool
-take_heads(const json_t *object, struct storage *storage,
+take_heads(const json_t *heads, struct storage *storage,
     struct tally_dispatch *out)
 {
-	const json_t *heads = json_object_get(object, "heads");
 	size_t count = json_array_size(heads);
 
 	if (!json_is_array(heads))
-		return false;
-	storage->heads = tally_sys_alloc((count + 1) * sizeof(*storage->heads));
-	if (storage->heads == NULL)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (!take_head(json_array_get(heads, i), &storage->heads[i]))
@@ -115,7 +111,7 @@ take_heads(const json_t *object, struct storage *storage,
 }
 
 static bool
-take_members(const json_t *object, struct storage *storage,
+take_members(const json_t *object, const json_t *heads, struct storage *storage,
     struct tally_dispatch *out)
 {
 	const json_t *note = json_object_get(object, "checkpoint");
@@ -126,7 +122,7 @@ take_members(const json_t *object, struct storage *storage,
 		&out->since) ||
 	    !take_count(object, "parts", PARTS_MAX, &parts) ||
 	    !take_count(object, "part", parts, &part) || part == 0 ||
-	    !take_heads(object, storage, out))
+	    !take_heads(heads, storage, out))
 		return false;
 	out->part = (uint32_t)part;
 	out->parts = (uint32_t)parts;
@@ -234,6 +230,9 @@ parse(const char *text, size_t len, struct pieces *pieces,
     struct storage *storage, struct tally_dispatch *out,
     struct tally_error *error)
 {
+	const json_t *heads;
+	json_error_t why;
+
 	if (len == 0 || text[0] != '{') {
 		storage->note = tally_sys_alloc(len + 1);
 		if (storage->note == NULL)
@@ -248,9 +247,18 @@ parse(const char *text, size_t len, struct pieces *pieces,
 	if (!cut(text, len, pieces))
 		return refuse(error);
 	storage->object = json_loadb(pieces->object, pieces->object_len,
-	    JSON_REJECT_DUPLICATES, NULL);
-	return take_members(storage->object, storage, out) ? TALLY_OK
-							   : refuse(error);
+	    JSON_REJECT_DUPLICATES, &why);
+	if (storage->object == NULL &&
+	    json_error_code(&why) == json_error_out_of_memory)
+		return tally_fail_memory(error);
+	heads = json_object_get(storage->object, "heads");
+	storage->heads = tally_sys_alloc((json_array_size(heads) + 1) *
+	    sizeof(*storage->heads));
+	if (storage->heads == NULL)
+		return tally_fail_memory(error);
+	return take_members(storage->object, heads, storage, out)
+	    ? TALLY_OK
+	    : refuse(error);
 }
 
 int
