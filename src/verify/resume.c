@@ -172,22 +172,23 @@ put_report(struct tally_bytes *out, const struct tally_report *report)
 
 /* What a state is only good for. */
 static struct tally_hash
-scope_of(struct tally_judge *judge)
+scope_of(struct tally_judge *judge, bool without_root)
 {
+	static const struct tally_hash none;
 	const struct tally_verify_options *options = judge->options;
 	struct tally_hasher *hasher = &judge->scanner->hasher;
 	struct tally_bytes bytes = { 0 };
 	struct tally_hash hash = { { 0 } };
+	bool has_root = options->has_root && !without_root;
 	size_t i;
 
 	tally_bytes_put_text(&bytes, judge->snapshot->identity.id,
 	    strlen(judge->snapshot->identity.id));
 	tally_bytes_put_text(&bytes, judge->plan->only, judge->plan->only_len);
 	tally_bytes_put_u64(&bytes,
-	    (uint64_t)options->has_root |
-		(uint64_t)options->heads_complete << 1);
-	tally_bytes_put_u64(&bytes, options->has_root ? options->root_size : 0);
-	tally_bytes_put_hash(&bytes, &options->root);
+	    (uint64_t)has_root | (uint64_t)options->heads_complete << 1);
+	tally_bytes_put_u64(&bytes, has_root ? options->root_size : 0);
+	tally_bytes_put_hash(&bytes, has_root ? &options->root : &none);
 	for (i = 0; i < options->heads_len; i++) {
 		tally_bytes_put_text(&bytes, options->heads[i].chain,
 		    options->heads[i].chain_len);
@@ -207,14 +208,14 @@ scope_of(struct tally_judge *judge)
 
 int
 tally_resume_save(struct tally_judge *judge, const char *path,
-    const struct tally_position *position)
+    const struct tally_position *position, bool without_root)
 {
 	struct tally_bytes out = { 0 };
 	struct tally_hash hash;
 	int r, written = 0;
 
 	tally_bytes_put(&out, magic, MAGIC_LEN);
-	hash = scope_of(judge);
+	hash = scope_of(judge, without_root);
 	tally_bytes_put_hash(&out, &hash);
 	tally_bytes_put_u64(&out, position->extent);
 	tally_bytes_put_u64(&out, position->offset);
@@ -473,7 +474,7 @@ get_all(struct tally_bytes_reader *in, struct tally_judge *judge,
 {
 	const struct tally_snapshot *snapshot = judge->snapshot;
 	struct tally_hash scope = tally_bytes_get_hash(in);
-	struct tally_hash own = scope_of(judge);
+	struct tally_hash own = scope_of(judge, false);
 	uint32_t i;
 	int r;
 
