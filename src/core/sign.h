@@ -32,19 +32,14 @@ tally_sign_make(const uint8_t seed[TALLY_SIGN_SEED_SIZE], const void *message,
 /*
  * Is it this key's signature of the message?  False also if libcrypto fails:
  * nothing is ever accepted by accident.  Whoever calls a signature forged for
- * it asks tally_sign_failed first.
+ * it asks tally_sign_works first.
  */
 bool
 tally_sign_check(const uint8_t key[TALLY_SIGN_PUBLIC_SIZE], const void *message,
     size_t len, const uint8_t signature[TALLY_SIGN_SIZE]);
 
-/* Could a check of this thread not be made since this was asked last?  As with
- * errno, whoever begins a judgement forgets what was before by asking. */
-bool
-tally_sign_failed(void);
-
-/* Does libcrypto judge a signature that is known to hold?  Not without
- * memory. */
+/* Does a signature hold of which that is known (RFC 8032, section 7.1, test 1)?
+ * Not if libcrypto has no memory. */
 bool
 tally_sign_works(void);
 

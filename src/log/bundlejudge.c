@@ -308,13 +308,13 @@ judge(struct judging *j, const struct tally_trusted *trusted)
 	if (result != 0)
 		return result;
 	if (j->is_broken)
-		return tally_trusted_could(&j->hasher, j->error);
+		return tally_trusted_could(&j->hasher, out->verdict, j->error);
 	out->verdict = tally_trusted_judge(trusted, &j->front.under);
 	(void)snprintf(out->detail, sizeof(out->detail),
 	    "records %llu to %llu of the %llu that the chain had",
 	    (unsigned long long)out->from_seq, (unsigned long long)out->to_seq,
 	    (unsigned long long)out->head_seq);
-	return tally_trusted_could(&j->hasher, j->error);
+	return tally_trusted_could(&j->hasher, out->verdict, j->error);
 }
 
 int

@@ -175,7 +175,8 @@ tally_proof_judge(const char *text, size_t len, const struct tally_trust *trust,
 			    &storage->proof.under);
 			out_proof->detail = detail_of(out_proof->verdict);
 		}
-		result = tally_trusted_could(&hasher, error);
+		result = tally_trusted_could(&hasher, out_proof->verdict,
+		    error);
 	}
 	tally_hasher_close(&hasher);
 	tally_trusted_wipe(&trusted);

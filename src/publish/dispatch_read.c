@@ -171,7 +171,6 @@ judge(const struct pieces *pieces, const struct tally_note *note,
 	char *message = tally_sys_alloc(room);
 	int result = tally_hasher_open(&hasher);
 
-	(void)tally_sign_failed();
 	if (result != 0 || message == NULL)
 		result = tally_fail_memory(error);
 	for (size_t i = 0; i < vkeys_len && result == 0; i++) {
@@ -199,7 +198,8 @@ judge(const struct pieces *pieces, const struct tally_note *note,
 	else if (is_note)
 		out->verdict = TALLY_DISPATCH_SIGNED;
 	/* Nobody is called a forger for want of memory. */
-	if (result == 0 && tally_sign_failed())
+	if (result == 0 && out->verdict != TALLY_DISPATCH_SIGNED &&
+	    !tally_sign_works())
 		result = tally_fail(error, TALLY_E_BUG, "libcrypto failed");
 	tally_hasher_close(&hasher);
 	tally_sys_free(message);

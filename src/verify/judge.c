@@ -10,7 +10,6 @@
  */
 #include <string.h>
 
-#include "core/sign.h"
 #include "log/sys.h"
 #include "verify/ids.h"
 #include "verify/judge.h"
@@ -315,9 +314,7 @@ tally_judge_chunk(struct tally_judge *judge, const struct tally_chunk *chunk)
 		r = walk(judge, chunk);
 		pthread_mutex_unlock(&judge->big->lock);
 	}
-	if (r == 0 &&
-	    (tally_hasher_failed(&judge->scanner->hasher) ||
-		tally_sign_failed()))
+	if (r == 0 && tally_hasher_failed(&judge->scanner->hasher))
 		r = TALLY_E_BUG;
 	return r == 0 && judge->no_memory ? TALLY_E_MEMORY : r;
 }

@@ -121,7 +121,7 @@ tally_orders_take(struct tally_judge *judge, const struct tally_line *line,
 		return 0;
 	case TALLY_ORDER_FORGED:
 		/* Not if nobody could judge. */
-		if (tally_sign_failed() ||
+		if (!tally_sign_works() ||
 		    tally_hasher_failed(&judge->scanner->hasher))
 			return TALLY_E_BUG;
 		tell(judge, TALLY_INSERTED, step, detail);
