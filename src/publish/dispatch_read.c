@@ -44,11 +44,13 @@ refuse(struct tally_error *error)
 static bool
 cut(const char *text, size_t len, struct pieces *out)
 {
-	const char *behind = text + len - BEHIND_LEN;
+	const char *behind;
 	size_t got;
 
-	if (len < BEGIN_LEN + 2 + BEHIND_LEN ||
-	    memcmp(text, TALLY_DISPATCH_BEGIN, BEGIN_LEN) != 0 ||
+	if (len < BEGIN_LEN + 2 + BEHIND_LEN)
+		return false;
+	behind = text + len - BEHIND_LEN;
+	if (memcmp(text, TALLY_DISPATCH_BEGIN, BEGIN_LEN) != 0 ||
 	    memcmp(behind, TALLY_DISPATCH_MIDDLE, MIDDLE_LEN) != 0 ||
 	    memcmp(text + len - END_LEN, TALLY_DISPATCH_END, END_LEN) != 0 ||
 	    tally_base64_parse(behind + MIDDLE_LEN, SIGNATURE_BASE64,
@@ -93,25 +95,29 @@ take_head(const json_t *value, struct tally_outside_head *out)
 	return true;
 }
 
-static bool
-take_heads(const json_t *heads, struct storage *storage,
+static int
+take_heads(const json_t *object, struct storage *storage,
     struct tally_dispatch *out)
 {
+	const json_t *heads = json_object_get(object, "heads");
 	size_t count = json_array_size(heads);
 
 	if (!json_is_array(heads))
-		return false;
+		return TALLY_E_FORMAT;
+	storage->heads = tally_sys_alloc((count + 1) * sizeof(*storage->heads));
+	if (storage->heads == NULL)
+		return TALLY_E_MEMORY;
 	for (size_t i = 0; i < count; i++) {
 		if (!take_head(json_array_get(heads, i), &storage->heads[i]))
-			return false;
+			return TALLY_E_FORMAT;
 	}
 	out->heads = storage->heads;
 	out->heads_len = count;
-	return true;
+	return TALLY_OK;
 }
 
-static bool
-take_members(const json_t *object, const json_t *heads, struct storage *storage,
+static int
+take_members(const json_t *object, struct storage *storage,
     struct tally_dispatch *out)
 {
 	const json_t *note = json_object_get(object, "checkpoint");
@@ -121,14 +127,13 @@ take_members(const json_t *object, const json_t *heads, struct storage *storage,
 	    !take_count(object, "since", TALLY_CHECKPOINT_SIZE_MAX,
 		&out->since) ||
 	    !take_count(object, "parts", PARTS_MAX, &parts) ||
-	    !take_count(object, "part", parts, &part) || part == 0 ||
-	    !take_heads(heads, storage, out))
-		return false;
+	    !take_count(object, "part", parts, &part) || part == 0)
+		return TALLY_E_FORMAT;
 	out->part = (uint32_t)part;
 	out->parts = (uint32_t)parts;
 	out->note = json_string_value(note);
 	out->note_len = json_string_length(note);
-	return true;
+	return take_heads(object, storage, out);
 }
 
 /* ---- signatures ------------------------------------------------------- */
@@ -230,8 +235,8 @@ parse(const char *text, size_t len, struct pieces *pieces,
     struct storage *storage, struct tally_dispatch *out,
     struct tally_error *error)
 {
-	const json_t *heads;
 	json_error_t why;
+	int result;
 
 	if (len == 0 || text[0] != '{') {
 		storage->note = tally_sys_alloc(len + 1);
@@ -248,17 +253,14 @@ parse(const char *text, size_t len, struct pieces *pieces,
 		return refuse(error);
 	storage->object = json_loadb(pieces->object, pieces->object_len,
 	    JSON_REJECT_DUPLICATES, &why);
+	/* No memory is no reason to call a line somebody else's. */
 	if (storage->object == NULL &&
 	    json_error_code(&why) == json_error_out_of_memory)
 		return tally_fail_memory(error);
-	heads = json_object_get(storage->object, "heads");
-	storage->heads = tally_sys_alloc((json_array_size(heads) + 1) *
-	    sizeof(*storage->heads));
-	if (storage->heads == NULL)
+	result = take_members(storage->object, storage, out);
+	if (result == TALLY_E_MEMORY)
 		return tally_fail_memory(error);
-	return take_members(storage->object, heads, storage, out)
-	    ? TALLY_OK
-	    : refuse(error);
+	return result == 0 ? TALLY_OK : refuse(error);
 }
 
 int
