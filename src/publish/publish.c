@@ -439,7 +439,7 @@ publish_once(struct publishing *p, struct tally_error *error)
 	}
 	if (result == 0)
 		result = tally_headtree_seal(p->log, p->heads, p->last.size,
-		    &size, &sealed, error);
+		    p->options->beat, &size, &sealed, error);
 	if (result == 0)
 		result = walk_twice(p, size, error);
 	if (result == TALLY_PARTIAL)
@@ -511,6 +511,12 @@ tally_publisher_open(struct tally_log *log,
 	publisher->options = *options;
 	*out_publisher = publisher;
 	return TALLY_OK;
+}
+
+void
+tally_publisher_beat(struct tally_publisher *publisher, bool beat)
+{
+	publisher->options.beat = beat;
 }
 
 int
