@@ -167,6 +167,7 @@ open_for_write(struct tally_log *log, struct tally_error *error)
 	/* Not made anew behind what was there: it would begin with a hole. */
 	if (index->covered.size == 0) {
 		flags |= TALLY_SYS_CREATE | TALLY_SYS_EXCLUSIVE;
+		tally_index_drop(index);
 		result = tally_covered_begin(index, error);
 	}
 	if (result != 0)

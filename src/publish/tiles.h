@@ -33,6 +33,9 @@ struct tally_pending_tile {
 typedef void
 tally_tiles_fn(void *arg, const struct tally_record *record);
 
+typedef int
+tally_tiles_line_fn(void *arg, uint64_t index, const struct tally_line *line);
+
 struct tally_tiles {
 	struct tally_log *log;
 	struct tally_hasher *hasher;
@@ -48,6 +51,9 @@ struct tally_tiles {
 	/* Called for each record of tally:log that is taken, at least; may be
 	 * NULL. */
 	tally_tiles_fn *taken;
+	/* Called for every record that is taken; may be NULL.  Not 0 ends the
+	 * walk. */
+	tally_tiles_line_fn *passed;
 	void *arg;
 	struct tally_pending_tile pending[TALLY_TILES_PENDING];
 	size_t pending_len;
@@ -81,6 +87,10 @@ tally_tiles_root(struct tally_tiles *tiles);
 /* Writes the tiles that are not full; then all is on stable storage. */
 TALLY_MUST_CHECK int
 tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error);
+
+/* A directory of what is public; -EEXIST if it is there. */
+int
+tally_public_mkdir(int base, const char *path);
 
 /* A whole file under a name in dir, both on stable storage; replaces what is
  * there. */
