@@ -55,8 +55,9 @@ struct tally_adopted {
  * What an adoption would do: verifies the source, and asks the log what of it
  * was adopted before.  log may be NULL (there is none yet).
  *
- * Errors: TALLY_E_CONFLICT if what was adopted before is not what the source
- * holds now; those of tally_profile_verify and of reading the log.
+ * Errors: TALLY_E_CONFLICT if the chain has records already that are none of an
+ * adoption, or if what was adopted before is not what the source holds now;
+ * those of tally_profile_verify and of reading the log.
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_adopt_plan(const struct tally_adoption *adoption, struct tally_log *log,

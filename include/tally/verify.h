@@ -58,6 +58,7 @@ enum {
 	TALLY_UNCOVERED_DETACHED = 64, /* in a database: what was done to rows
 					  while their table was detached */
 	TALLY_UNCOVERED_ORDERS = 128,  /* who signed the orders in tally:log */
+	TALLY_UNCOVERED_CHECKPOINT = 256, /* who signed public/checkpoint */
 };
 
 struct tally_finding {
@@ -66,19 +67,13 @@ struct tally_finding {
 	uint64_t seq;       /* first seq; 0 if it is not known */
 	uint64_t seq_end;   /* last seq + 1, where the finding is a range */
 	uint64_t index;     /* UINT64_MAX if it has none (a missing record) */
-	const char *file;   /* "log/00000000000000000000.jsonl", or NULL */
+	const char *file;   /* "log/00000000000000000000.jsonl",
+			       "public/checkpoint", or NULL */
 	uint64_t offset;    /* byte offset in the file */
 	const char *detail; /* one sentence, no full stop */
 	/* In a database (tally/pg.h), else NULL: */
 	const char *source; /* label of the table whose row it is about */
 	const char *key;    /* of that row */
-};
-
-struct tally_outside_head {
-	const char *chain; /* plain name */
-	size_t chain_len;
-	uint64_t seq;
-	struct tally_hash hash;
 };
 
 struct tally_progress {
@@ -110,10 +105,18 @@ struct tally_verify_options {
 	    struct tally_error *error);
 	void *copy_arg;
 	const char *const *vkeys; /* keys of the log, known from outside: orders
-				     in tally:log are judged by them */
+				     in tally:log are judged by them, and
+				     public/checkpoint */
 	size_t vkeys_len;
 	const char *resume; /* file: go on from what it holds, keep it there
 			       when interrupted; NULL: none */
+	/*
+	 * File, or NULL: when the verdict is intact, what is known before the
+	 * last segment is kept there, and stays.  A verification that resumes
+	 * from it, without root, reads the last segment and what comes behind
+	 * it, and knows the rest.  With one segment there is none.
+	 */
+	const char *keep;
 	/* Called for every finding, in order, from one thread at a time. */
 	void (*finding)(void *arg, const struct tally_finding *finding);
 	/* Called about ten times a second; not 0 interrupts. */

@@ -45,8 +45,10 @@ adopted_prepare(struct tally_adoption *adoption,
 		if (adoption->from == NULL)
 			adoption->from = about.title != NULL ? about.title
 							     : about.name;
-	} else if (foreign_is_csv(options, adoption->path)) {
-		adoption->format = TALLY_PROFILE_CSV;
+	} else {
+		foreign_tell_mark(adoption->path);
+		if (foreign_is_csv(options, adoption->path))
+			adoption->format = TALLY_PROFILE_CSV;
 	}
 	return STATUS_DONE;
 }
@@ -69,30 +71,51 @@ is_interrupted(void *arg)
 }
 
 static void
+put_name(const char *name)
+{
+	output_name(name, strlen(name));
+}
+
+static void
+print_plan(const struct adopted_table *table, const char *chain_by,
+    const struct tally_pg_adopted *state)
+{
+	if (state->attached) {
+		printf("plan      go on: the table is attached; %s\n",
+		    state->sealed ? "its rows of before are sealed"
+				  : "its rows of before are to be sealed");
+		return;
+	}
+	printf("plan      seal what was found, attach ");
+	put_name(table->name);
+	if (chain_by != NULL) {
+		printf(" by ");
+		put_name(chain_by);
+		printf(", a chain for each value");
+	}
+	printf(", seal its rows of before; --apply does it\n");
+}
+
+static void
 print_state(const struct adopted_table *table, const char *chain_by,
     const struct tally_pg_adopted *state)
 {
 	bool done = state->attached && state->sealed && state->told;
 
-	if (!done && state->attached)
-		printf("plan      go on: the table is attached; %s\n",
-		    state->sealed ? "its rows of before are sealed"
-				  : "its rows of before are to be sealed");
-	else if (!done)
-		printf(
-		    "plan      seal what was found, attach %s%s%s%s, seal its"
-		    " rows of before; --apply does it\n",
-		    table->name, chain_by != NULL ? " by " : "",
-		    chain_by != NULL ? chain_by : "",
-		    chain_by != NULL ? ", a chain for each value" : "");
-	if (!done)
+	if (!done) {
+		print_plan(table, chain_by, state);
 		return;
-	printf("adopted   as %s on %s: since then its rows are proven by their"
+	}
+	printf("adopted   as ");
+	put_name(state->label);
+	printf(" on %s: since then its rows are proven by their"
 	       " records (tally pg verify)\n",
-	    state->label, state->time);
+	    state->time);
 	printf("before    by their own hashes, but for %" PRIu64
-	       " findings, of which chain %s tells\n",
-	    state->findings, state->chain);
+	       " findings, of which chain ",
+	    state->findings);
+	put_name(state->chain);
+	printf(" tells\n");
 }
 
 enum status

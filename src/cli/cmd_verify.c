@@ -38,7 +38,7 @@ static const struct option options[] = {
 	{ "heads", "FILE", OPTION_TEXT, offsetof(struct settings, heads),
 	    "heads that were kept outside" },
 	{ "key", "VKEY|FILE", OPTION_TEXT, offsetof(struct settings, key),
-	    "the log's public key: judge orders by it" },
+	    "the log's public key: judge who signed" },
 	{ "resume", "FILE", OPTION_TEXT, offsetof(struct settings, resume),
 	    "go on from FILE, keep the state there" },
 	{ "profile", "NAME", OPTION_TEXT,

@@ -73,7 +73,7 @@ output_name(const char *name, size_t len)
 	if (output.is_terminal)
 		text_put_visible(stdout, name, len);
 	else
-		(void)fwrite(name, 1, len, stdout);
+		text_put_line(stdout, name, len);
 }
 
 void

@@ -4,7 +4,7 @@
  *
  * Data goes to standard output, everything else to standard error.  Foreign
  * text (names, events, messages that hold either) is shown so that it cannot
- * drive a terminal.
+ * drive a terminal, nor make a line that looks like one of ours.
  */
 #ifndef TALLY_CLI_OUTPUT_H
 #define TALLY_CLI_OUTPUT_H
@@ -50,7 +50,8 @@ output_columns(void);
 void
 output_word(enum colour colour, const char *word);
 
-/* Writes a name as it is, but made visible on a terminal. */
+/* Writes a name: made visible on a terminal, else as it is, but for what would
+ * end the line.  No name makes a line of its own that looks like ours. */
 void
 output_name(const char *name, size_t len);
 

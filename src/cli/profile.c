@@ -12,6 +12,7 @@
 #include "signals.h"
 
 #define PROFILE_MAX ((size_t)1 << 20)
+#define MARK "\xef\xbb\xbf"
 
 static int
 fail(struct tally_error *error, int code, const char *what, const char *path,
@@ -33,6 +34,44 @@ read_some(void *arg, void *buffer, size_t len)
 		n = read(*fd, buffer, len);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? TALLY_E_IO : n;
+}
+
+/* What is passed over is told. */
+static void
+tell_mark(const char *path)
+{
+	complain("\"%s\" begins with a byte order mark, which is passed over",
+	    path);
+}
+
+/* Of a source: its first bytes are looked at as they come. */
+static int64_t
+read_source(void *arg, void *buffer, size_t len)
+{
+	struct foreign *foreign = arg;
+	int64_t n = read_some(&foreign->fd, buffer, len);
+
+	for (int64_t i = 0; i < n && foreign->mark_len < MARK_LEN; i++) {
+		foreign->mark[foreign->mark_len++] = ((const char *)buffer)[i];
+		if (foreign->mark_len == MARK_LEN &&
+		    memcmp(foreign->mark, MARK, MARK_LEN) == 0)
+			tell_mark(foreign->source.name);
+	}
+	return n;
+}
+
+void
+foreign_tell_mark(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char begin[MARK_LEN];
+
+	if (fd < 0)
+		return;
+	if (pread(fd, begin, sizeof(begin), 0) == MARK_LEN &&
+	    memcmp(begin, MARK, MARK_LEN) == 0)
+		tell_mark(path);
+	(void)close(fd);
 }
 
 /* All of a file, which is not longer than PROFILE_MAX; NULL if it cannot be. */
@@ -174,8 +213,8 @@ open_file(struct foreign *foreign, const struct foreign_options *options,
 {
 	const char *path = options->path;
 
-	foreign->source.read = read_some;
-	foreign->source.arg = &foreign->fd;
+	foreign->source.read = read_source;
+	foreign->source.arg = foreign;
 	foreign->source.name = path;
 	if (foreign_is_csv(options, path))
 		foreign->source.format = TALLY_PROFILE_CSV;

@@ -65,12 +65,16 @@ struct foreign_options {
 bool
 foreign_is_csv(const struct foreign_options *options, const char *path);
 
-/* That, opened. */
+#define MARK_LEN 3 /* of a byte order mark */
+
+/* That, opened; it stays where it is while the source is read. */
 struct foreign {
 	struct tally_profile *profile;
 	struct tally_profile_source source;
 	struct tally_pg_query *query;
 	int fd;
+	char mark[MARK_LEN]; /* the first bytes that were read */
+	size_t mark_len;
 };
 
 /*
@@ -80,6 +84,11 @@ struct foreign {
 int
 foreign_open(struct foreign *foreign, const struct foreign_options *options,
     struct tally_error *error);
+
+/* Says so if the file begins with a byte order mark: for who has the library
+ * read it. */
+void
+foreign_tell_mark(const char *path);
 
 /* Says so if the profile is a guess. */
 void

@@ -27,6 +27,13 @@ static const struct range hidden[] = {
 	{ 0xe0000, 0xe0fff }, /* tags, more variation selectors */
 };
 
+/* Characters that end a line, or may do more than that; sorted. */
+static const struct range breaking[] = {
+	{ 0x00, 0x1f },
+	{ 0x7f, 0x9f },
+	{ 0x2028, 0x2029 },
+};
+
 /* Characters that take two columns, near enough; sorted. */
 static const struct range wide[] = {
 	{ 0x1100, 0x115f },
@@ -181,8 +188,15 @@ text_columns(const char *text, size_t len)
 	return columns;
 }
 
-void
-text_put_visible(FILE *file, const char *text, size_t len)
+static bool
+is_breaking(uint32_t c)
+{
+	return (c & RAW) == 0 && IS_IN(c, breaking);
+}
+
+/* Writes text, those characters spelled. */
+static void
+put(FILE *file, const char *text, size_t len, bool (*is_spelled)(uint32_t c))
 {
 	size_t run = 0;
 	size_t at = 0;
@@ -192,7 +206,7 @@ text_put_visible(FILE *file, const char *text, size_t len)
 		uint32_t c;
 		size_t size = decode(text + at, len - at, &c);
 
-		if (is_hidden(c)) {
+		if (is_spelled(c)) {
 			(void)fwrite(text + run, 1, at - run, file);
 			(void)fwrite(spelled, 1, spell(c, spelled), file);
 			run = at + size;
@@ -200,6 +214,18 @@ text_put_visible(FILE *file, const char *text, size_t len)
 		at += size;
 	}
 	(void)fwrite(text + run, 1, len - run, file);
+}
+
+void
+text_put_visible(FILE *file, const char *text, size_t len)
+{
+	put(file, text, len, is_hidden);
+}
+
+void
+text_put_line(FILE *file, const char *text, size_t len)
+{
+	put(file, text, len, is_breaking);
 }
 
 void

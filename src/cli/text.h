@@ -18,7 +18,11 @@
 void
 text_put_visible(FILE *file, const char *text, size_t len);
 
-/* The same in at most so many columns, shortened with "..." at its end. */
+/* Writes text for a program: as it is, but for what would end the line. */
+void
+text_put_line(FILE *file, const char *text, size_t len);
+
+/* The first in at most so many columns, shortened with "..." at its end. */
 void
 text_put_shortened(FILE *file, const char *text, size_t len, size_t columns);
 

@@ -29,6 +29,8 @@ static const struct {
 	    "what is not durable yet or came after it began", NULL },
 	{ TALLY_UNCOVERED_ORDERS, "orders",
 	    "who signed the orders in tally:log (--key)", NULL },
+	{ TALLY_UNCOVERED_CHECKPOINT, "checkpoint",
+	    "who signed public/checkpoint (--key)", NULL },
 	{ TALLY_UNCOVERED_DETACHED, "detached",
 	    "what was done to rows while their table was detached", NULL },
 };
@@ -54,8 +56,11 @@ put_text(const struct tally_finding *finding)
 		printf("  seq %" PRIu64, finding->seq);
 	if (finding->index != UINT64_MAX)
 		printf("  index %" PRIu64, finding->index);
-	if (finding->file != NULL)
-		printf("  %s:%" PRIu64, finding->file, finding->offset);
+	if (finding->file != NULL) {
+		fputs("  ", stdout);
+		output_name(finding->file, strlen(finding->file));
+		printf(":%" PRIu64, finding->offset);
+	}
 	if (finding->source != NULL) {
 		fputs("  source \"", stdout);
 		output_name(finding->source, strlen(finding->source));

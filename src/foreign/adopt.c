@@ -12,6 +12,7 @@
 
 #include "core/fail.h"
 #include "foreign/adopt.h"
+#include "foreign/adopt_said.h"
 #include "foreign/walk.h"
 #include "log/own.h"
 #include "log/sys.h"
@@ -28,6 +29,7 @@ struct adopt {
 	struct tally_spool found; /* struct tally_found, by place */
 	const struct tally_found *next;
 	struct tally_spool seen; /* digests of the records that were judged */
+	struct tally_adopt_said said;
 	bool apply;
 };
 
@@ -70,6 +72,7 @@ diagnose(struct adopt *a, const struct tally_adoption *adoption,
 	if (r != TALLY_END)
 		return r;
 	tally_walk_conclude(&a->walk, &out->diagnosis);
+	tally_walk_judged(&a->walk);
 	tally_spool_rewind(&a->found);
 	tally_spool_rewind(&a->seen);
 	return 0;
@@ -171,6 +174,89 @@ check_judged(struct adopt *a, const struct tally_hash *digest)
 	return r;
 }
 
+/*
+ * What is adopted is the beginning of its chain, so the chain has no other
+ * records; but those that were appended to one that goes on, in which the
+ * source has got records of its own since.
+ */
+static int
+check_begin(struct adopt *a, struct tally_era *era)
+{
+	struct tally_eras *eras = &a->adopting.eras;
+	struct tally_head head;
+	int r;
+
+	if (eras->log == NULL || a->said.time_us > 0)
+		return 0;
+	r = tally_log_head(eras->log, era->chain, era->chain_len, &head,
+	    eras->error);
+	if (r == 0)
+		r = tally_era_look(eras, era, 1);
+	else
+		return r == TALLY_END ? 0 : r;
+	if (r == 0 && era->sealed_len == 0)
+		r = tally_fail(eras->error, TALLY_E_CONFLICT,
+		    "chain \"%s\" has records already, and none of an"
+		    " adoption; choose another with \"--chain\"",
+		    era->chain);
+	return r;
+}
+
+/* The same of all chains, before anything is appended to any.  What is no
+ * record goes into the first. */
+static int
+check_begins(struct adopt *a)
+{
+	static const struct tally_canon_text none = { "", 0 };
+	const struct tally_chain_table *chains = &a->walk.chains;
+	struct tally_era *era;
+	int r = 0;
+
+	for (uint32_t i = 0; i < chains->len && r == 0; i++) {
+		const struct tally_canon_text key = { chains->names[i].at,
+			chains->names[i].len };
+
+		r = tally_adopting_era(&a->adopting, &key, &era);
+		if (r == 0)
+			r = check_begin(a, era);
+	}
+	if (r == 0 && a->adopting.out->diagnosis.by_kind[TALLY_DAMAGED] > 0)
+		r = tally_adopting_era(&a->adopting, &none, &era);
+	return r;
+}
+
+/* A chain of the log of which the source has nothing: was it adopted? */
+static int
+check_gone(void *arg, struct tally_era *era)
+{
+	struct adopt *a = arg;
+	int r = tally_era_look(&a->adopting.eras, era, 1);
+
+	return r != 0 || era->sealed_len == 0
+	    ? r
+	    : tally_fail(a->adopting.error, TALLY_E_CONFLICT,
+		  "chain \"%s\" was adopted, and the source has no record of"
+		  " it any more; \"tally verify --adopted\" says more",
+		  era->chain);
+}
+
+/* May this source go into this log?  Asked before anything is appended. */
+static int
+check_log(struct adopt *a)
+{
+	struct tally_adopting *adopting = &a->adopting;
+	struct tally_log *log = adopting->eras.log;
+	int r = log == NULL ? 0
+			    : tally_adopt_said_find(&a->said,
+				  adopting->adoption, log, adopting->error);
+
+	if (r == 0)
+		r = check_begins(a);
+	return r == 0 && log != NULL
+	    ? tally_adopt_gone(adopting, &a->said, check_gone, a)
+	    : r;
+}
+
 static int
 take(struct tally_adopting *adopting, struct tally_era *era,
     const struct tally_hash *digest)
@@ -180,6 +266,8 @@ take(struct tally_adopting *adopting, struct tally_era *era,
 
 	if (r == 0)
 		r = tally_era_look(&adopting->eras, era, 1);
+	if (r == 0 && era->count == 1)
+		r = check_begin(a, era);
 	if (r != 0)
 		return r;
 	if (era->sealed_len == 0)
@@ -203,6 +291,7 @@ check_ends(struct tally_adopting *a)
 		/* After an append the window is behind; it was at the end. */
 		if (!era->at_end)
 			r = tally_era_look(&a->eras, era, 1);
+		tally_adopting_trim(a);
 		if (r == 0 && era->sealed_len > 0)
 			r = tally_fail(a->error, TALLY_E_CONFLICT,
 			    "of chain \"%s\" more was adopted than the source"
@@ -310,6 +399,8 @@ run(struct adopt *a, const struct tally_adoption *adoption,
 	if (r == 0)
 		r = diagnose(a, adoption, out, error);
 	if (r == 0)
+		r = check_log(a);
+	if (r == 0)
 		r = next_found(a);
 	if (r == 0)
 		r = tally_adopt_source_begin(&a->source, adoption, error);
@@ -347,6 +438,7 @@ adopt(const struct tally_adoption *adoption, struct tally_log *log, bool apply,
 	tally_walk_close(&a->walk);
 	tally_spool_wipe(&a->found);
 	tally_spool_wipe(&a->seen);
+	tally_adopt_said_wipe(&a->said);
 	tally_adopt_source_close(&a->source);
 	tally_adopting_close(&a->adopting);
 	tally_sys_free(a);

@@ -60,7 +60,9 @@ struct tally_adopting {
 	struct tally_hasher hasher;
 	struct tally_chain_table chains; /* they number the eras */
 	struct tally_era *era;
+	uint32_t eras_len;
 	size_t era_capacity;
+	uint32_t hand; /* says whom memory is taken from */
 	struct tally_eras eras;
 	uint64_t index;               /* of the record, in the source */
 	uint64_t offset;              /* of it */
@@ -72,6 +74,16 @@ struct tally_adopting {
 struct tally_hash
 tally_adopting_digest(struct tally_adopting *a,
     const struct tally_reading *reading);
+
+/* The era of the source's chain with this name, which is made if it is new; it
+ * stands until the next one is made.  0 or TALLY_E_MEMORY. */
+TALLY_MUST_CHECK int
+tally_adopting_era(struct tally_adopting *a, const struct tally_canon_text *key,
+    struct tally_era **out);
+
+/* What eras hold of what is sealed is bounded: takes some of it away. */
+void
+tally_adopting_trim(struct tally_adopting *a);
 
 /* Gives every record of the source to fn.  0, TALLY_PARTIAL (interrupted) or
  * an error with a message. */

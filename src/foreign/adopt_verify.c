@@ -9,10 +9,9 @@
  */
 #include <string.h>
 
-#include <jansson.h>
-
 #include "core/fail.h"
 #include "foreign/adopt.h"
+#include "foreign/adopt_said.h"
 #include "log/sys.h"
 
 #define AHEAD 2048 /* sealed records among which one is looked for */
@@ -25,7 +24,7 @@ struct aside {
 /* One for each era, by its number. */
 struct state {
 	struct aside *aside;
-	size_t len;
+	uint32_t len, capacity;
 	uint64_t more; /* behind those, at the end of what is sealed */
 };
 
@@ -35,10 +34,9 @@ struct comparing {
 	struct state *states;
 	size_t states_capacity;
 	struct tally_verdict *verdict;
-	bool found_any; /* something was adopted */
-	json_t *others; /* by name: chains below that other sources went into */
+	struct tally_adopt_said said;
+	bool found_any;  /* something was adopted */
 	uint64_t sealed; /* records, in all parts */
-	uint64_t said;   /* records, by what tally:log says */
 };
 
 static void
@@ -116,12 +114,9 @@ state_of(struct comparing *c, const struct tally_era *era, struct state **out)
 static int
 put_aside(struct comparing *c, struct tally_era *era, struct state *state)
 {
-	if (state->aside == NULL) {
-		state->aside = tally_sys_alloc(ASIDE * sizeof(*state->aside));
-		if (state->aside == NULL)
-			return tally_fail(c->adopting.error, TALLY_E_MEMORY,
-			    "out of memory");
-	}
+	uint32_t capacity = state->capacity > 0 ? 2 * state->capacity : 8;
+	void *grown;
+
 	/* Few are sealed behind this: most likely these came after. */
 	if (state->len == ASIDE && era->sealed_len < ASIDE) {
 		state->more++;
@@ -130,6 +125,15 @@ put_aside(struct comparing *c, struct tally_era *era, struct state *state)
 	/* More than that is no trace of what was done: it is another file. */
 	if (state->len == ASIDE)
 		settle(c, era, state, ASIDE);
+	if (state->len == state->capacity) {
+		grown = tally_sys_realloc(state->aside,
+		    capacity * sizeof(*state->aside));
+		if (grown == NULL)
+			return tally_fail(c->adopting.error, TALLY_E_MEMORY,
+			    "out of memory");
+		state->aside = grown;
+		state->capacity = capacity;
+	}
 	state->aside[state->len].index = c->adopting.index;
 	state->aside[state->len++].offset = c->adopting.offset;
 	return 0;
@@ -201,13 +205,15 @@ finish(struct comparing *c, struct tally_era *era)
 		    "adopted, and behind the end of the source");
 	c->adopting.out->since += state->len - aside + state->more;
 	c->sealed += era->window - 1;
+	tally_adopting_trim(&c->adopting);
 	return r;
 }
 
 /* Of an era of which the source has nothing. */
 static int
-finish_gone(struct comparing *c, struct tally_era *era)
+finish_gone(void *arg, struct tally_era *era)
 {
+	struct comparing *c = arg;
 	struct tally_eras *eras = &c->adopting.eras;
 	uint64_t end = 1;
 	int r;
@@ -225,167 +231,13 @@ finish_gone(struct comparing *c, struct tally_era *era)
 	return 0;
 }
 
-/* ---- what was said ---------------------------------------------------- */
-
-/* Is it chain, or below it? */
-static bool
-is_below(const char *name, size_t name_len, const char *chain, size_t len)
-{
-	return name_len >= len && memcmp(name, chain, len) == 0 &&
-	    (name_len == len || name[len] == '/' || name[len] == '#');
-}
-
-/* Takes when the chain was adopted, how much, and what was found then. */
-static void
-take_said(struct comparing *c, const struct tally_record *record)
-{
-	const char *chain = c->adopting.adoption->chain;
-	json_t *event = json_loadb(record->event, record->event_len, 0, NULL);
-	json_t *said = json_object_get(event, "adopted"), *count;
-	const char *into = json_string_value(json_object_get(said, "into"));
-	uint64_t findings = 0, records;
-	const char *kind;
-
-	if (into != NULL && strcmp(into, chain) == 0) {
-		json_object_foreach(json_object_get(said, "findings"), kind,
-		    count)
-			findings += (uint64_t)json_integer_value(count);
-		c->adopting.out->diagnosis.findings = findings;
-		c->adopting.out->time_us = record->time_us;
-		records = (uint64_t)json_integer_value(
-		    json_object_get(said, "records"));
-		if (records > c->said)
-			c->said = records;
-	} else if (into != NULL &&
-	    is_below(into, strlen(into), chain, strlen(chain))) {
-		(void)json_object_set_new(c->others, into, json_true());
-	}
-	json_decref(event);
-}
-
-static int
-find_said(struct comparing *c, struct tally_log *log)
-{
-	static const char begins[] = "{\"adopted\":";
-	struct tally_range range = { .chain = "tally:log", .chain_len = 9 };
-	struct tally_cursor *cursor;
-	struct tally_record record;
-	int r = tally_cursor_open(log, &range, &cursor, c->adopting.error);
-
-	if (r != 0)
-		return r;
-	while ((r = tally_cursor_next(cursor, &record, c->adopting.error)) ==
-	    0) {
-		if (record.event != NULL &&
-		    record.event_len >= sizeof(begins) &&
-		    memcmp(record.event, begins, sizeof(begins) - 1) == 0)
-			take_said(c, &record);
-	}
-	tally_cursor_close(cursor);
-	return r == TALLY_END ? 0 : r;
-}
-
-/* ---- chains that are gone --------------------------------------------- */
-
-struct names {
-	struct comparing *c;
-	struct tally_chain_table known; /* those of the source */
-	uint32_t known_len;
-	char *text; /* each with a NUL */
-	size_t len, capacity;
-};
-
-static int
-take_known(struct names *names)
-{
-	const struct tally_adopting *a = &names->c->adopting;
-	uint32_t number;
-	int r = 0;
-
-	for (uint32_t i = 0; i < a->chains.len && r == 0; i++)
-		r = tally_chain_find(&names->known, a->era[i].chain,
-		    a->era[i].chain_len, &number);
-	names->known_len = names->known.len;
-	return r;
-}
-
-/* Another adoption, into a chain below this one, has chains of its own. */
-static bool
-is_of_another(const struct comparing *c, const char *name, size_t name_len)
-{
-	const char *into;
-	json_t *value;
-
-	json_object_foreach(c->others, into, value) {
-		if (is_below(name, name_len, into, strlen(into)))
-			return true;
-	}
-	return false;
-}
-
-/* Keeps a chain's name, if it may be one that was adopted. */
-static int
-take_name(void *arg, const struct tally_head *head)
-{
-	struct names *names = arg;
-	const char *chain = names->c->adopting.adoption->chain;
-	uint32_t number;
-	char *grown;
-
-	if (!is_below(head->chain, head->chain_len, chain, strlen(chain)) ||
-	    is_of_another(names->c, head->chain, head->chain_len))
-		return 0;
-	if (tally_chain_find(&names->known, head->chain, head->chain_len,
-		&number) != 0)
-		return TALLY_E_MEMORY;
-	if (number < names->known_len)
-		return 0;
-	if (names->capacity - names->len < head->chain_len + 1) {
-		names->capacity = 2 * names->capacity + TALLY_CHAIN_MAX + 1;
-		grown = tally_sys_realloc(names->text, names->capacity);
-		if (grown == NULL)
-			return TALLY_E_MEMORY;
-		names->text = grown;
-	}
-	memcpy(names->text + names->len, head->chain, head->chain_len);
-	names->len += head->chain_len;
-	names->text[names->len++] = '\0';
-	return 0;
-}
-
-/* Chains that were adopted and of which the source has nothing any more. */
-static int
-find_gone(struct comparing *c, struct tally_log *log)
-{
-	struct names names = { .c = c };
-	struct tally_era era;
-	size_t at, len;
-	int r = take_known(&names);
-
-	if (r == 0)
-		r = tally_log_heads(log, take_name, &names, c->adopting.error);
-	if (r == TALLY_E_MEMORY)
-		(void)tally_fail(c->adopting.error, r, "out of memory");
-	for (at = 0; r == 0 && at < names.len; at += len + 1) {
-		len = strlen(names.text + at);
-		memset(&era, 0, sizeof(era));
-		memcpy(era.chain, names.text + at, len);
-		era.chain_len = len;
-		r = finish_gone(c, &era);
-		tally_era_wipe(&era);
-	}
-	tally_chain_wipe(&names.known);
-	tally_sys_free(names.text);
-	return r;
-}
-
 /* More was sealed than tally:log says: an adoption was interrupted, or
  * somebody else appended what looks like its parts. */
 static void
 weigh(struct comparing *c)
 {
-	if (c->sealed > c->said)
-		c->adopting.out->unsaid = c->sealed - c->said;
+	if (c->sealed > c->said.records)
+		c->adopting.out->unsaid = c->sealed - c->said.records;
 }
 
 /* ---- the whole -------------------------------------------------------- */
@@ -397,11 +249,12 @@ run(struct comparing *c, const struct tally_adoption *adoption,
 	int r = tally_adopting_open(&c->adopting, adoption, log, out, error);
 
 	c->adopting.arg = c;
-	c->others = json_object();
-	if (r == 0 && c->others == NULL)
-		r = tally_fail(error, TALLY_E_MEMORY, "out of memory");
 	if (r == 0)
-		r = find_said(c, log);
+		r = tally_adopt_said_find(&c->said, adoption, log, error);
+	if (r == 0) {
+		out->diagnosis.findings = c->said.findings;
+		out->time_us = c->said.time_us;
+	}
 	if (r == 0)
 		r = tally_adopt_source_open(&c->source, adoption, false, error);
 	if (r == 0)
@@ -412,7 +265,7 @@ run(struct comparing *c, const struct tally_adoption *adoption,
 	for (uint32_t i = 0; i < c->adopting.chains.len && r == 0; i++)
 		r = finish(c, &c->adopting.era[i]);
 	if (r == 0)
-		r = find_gone(c, log);
+		r = tally_adopt_gone(&c->adopting, &c->said, finish_gone, c);
 	if (r == 0)
 		weigh(c);
 	return r;
@@ -456,7 +309,7 @@ tally_adopt_verify(const struct tally_adoption *adoption, struct tally_log *log,
 	for (size_t i = 0; i < c->states_capacity; i++)
 		tally_sys_free(c->states[i].aside);
 	tally_sys_free(c->states);
-	json_decref(c->others);
+	tally_adopt_said_wipe(&c->said);
 	tally_adopt_source_close(&c->source);
 	tally_adopting_close(&c->adopting);
 	tally_sys_free(c);

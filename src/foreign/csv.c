@@ -188,9 +188,8 @@ read_header(struct tally_reader *reader, struct row *row)
 			return r;
 	}
 	begin = reader->buffer + reader->begin;
-	if (reader->end - reader->begin >= 3 &&
-	    memcmp(begin, "\xef\xbb\xbf", 3) == 0)
-		tally_reader_skip(reader, 3);
+	tally_reader_skip(reader,
+	    tally_mark_len(begin, reader->end - reader->begin));
 	r = next_row(reader, row);
 	if (r != 0)
 		return r;

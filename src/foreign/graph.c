@@ -64,7 +64,7 @@ begin_run(struct tally_graph *graph, struct tally_graph_chain *chain,
 	run->first_index = record->place->index;
 	run->first_seq = record->place->seq;
 	run->first_us = record->time_us;
-	run->first_holds = record->holds;
+	run->first_bad = record->bad;
 	run->chain = record->place->chain;
 	run->parent_index = UINT64_MAX;
 	run->parent_run = TALLY_NO_RUN;

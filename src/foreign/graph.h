@@ -44,7 +44,7 @@ struct tally_run {
 	uint32_t parent_run;
 	uint8_t edge;
 	bool parent_holds;
-	bool first_holds;
+	bool first_bad; /* its first record holds by nothing at all */
 };
 
 /* Records of one chain, one behind the other, that all do not hold. */
@@ -86,7 +86,7 @@ struct tally_graph {
 struct tally_graph_record {
 	const struct tally_place *place;
 	enum tally_edge edge;
-	bool holds; /* by an era */
+	bool holds; /* by an era that is in force */
 	bool bad;   /* by nothing at all */
 	int64_t time_us;
 	unsigned traits;

@@ -113,8 +113,12 @@ next_line(struct tally_reader *reader, struct tally_reading *out)
 		out->line = line;
 		out->len = feed != NULL ? (size_t)(feed - line) : len;
 		out->offset = reader->offset;
+		out->mark = out->offset == 0 ? tally_mark_len(line, out->len)
+					     : 0;
 		out->whole = feed != NULL;
 		tally_reader_skip(reader, out->len + (feed != NULL));
+		out->line += out->mark;
+		out->len -= out->mark;
 		return 0;
 	}
 }
@@ -136,6 +140,7 @@ tally_reader_next(struct tally_reader *reader, struct tally_reading *out)
 {
 	int r;
 
+	out->mark = 0;
 	out->raw = NULL;
 	out->raw_len = 0;
 	if (reader->source->record != NULL)

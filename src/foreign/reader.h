@@ -6,11 +6,14 @@
 #ifndef TALLY_FOREIGN_READER_H
 #define TALLY_FOREIGN_READER_H
 
+#include <string.h>
+
 #include "foreign/profile.h"
 
 struct tally_reading {
 	const char *line; /* NULL: what is there is no record */
 	size_t len;
+	size_t mark;     /* bytes before it, of a byte order mark */
 	const char *raw; /* if it is no record: what is there, or NULL */
 	size_t raw_len;
 	uint64_t offset; /* of its first byte in the source */
@@ -36,6 +39,14 @@ struct tally_reader {
 	struct tally_canon_out line;
 	struct tally_canon_room cell; /* where a cell of JSON is read */
 };
+
+/* The bytes of a byte order mark that these begin with: 3 or 0.  At the very
+ * beginning of a source it stands for nothing; anywhere else it is data. */
+static inline size_t
+tally_mark_len(const char *at, size_t len)
+{
+	return len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
 
 void
 tally_reader_init(struct tally_reader *reader,
@@ -67,6 +78,7 @@ tally_reader_skip(struct tally_reader *reader, size_t len)
 	reader->offset += len;
 }
 
+/* Rows of CSV, from the header on. */
 TALLY_MUST_CHECK int
 tally_reader_csv(struct tally_reader *reader, struct tally_reading *out);
 

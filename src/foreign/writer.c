@@ -20,11 +20,11 @@
 #include "core/fail.h"
 #include "core/text.h"
 #include "foreign/judge.h"
+#include "foreign/reader.h"
 #include "foreign/tail.h"
 #include "log/sys.h"
 
 #define OUT_FIRST ((size_t)1 << 14)
-#define OUT_MAX ((size_t)1 << 28)
 #define UUID_BYTES 16
 
 struct writer {
@@ -70,22 +70,11 @@ fail_system(struct writer *w, int r, const char *what)
 static int
 grow(struct writer *w, struct tally_canon_out *out, size_t need)
 {
-	size_t capacity = out->capacity == 0 ? OUT_FIRST : out->capacity;
-	char *at;
+	int r = tally_out_reserve(out, need, OUT_FIRST);
 
-	while (capacity - out->len < need)
-		capacity *= 2;
-	if (capacity > OUT_MAX)
-		return tally_fail(w->error, TALLY_E_LIMIT,
-		    "the events are too long");
-	if (capacity == out->capacity)
-		return 0;
-	at = tally_sys_realloc(out->at, capacity);
-	if (at == NULL)
-		return no_memory(w);
-	out->at = at;
-	out->capacity = capacity;
-	return 0;
+	if (r == TALLY_E_LIMIT)
+		return tally_fail(w->error, r, "the events are too long");
+	return r == 0 ? 0 : no_memory(w);
 }
 
 static int
@@ -193,7 +182,7 @@ find_head(struct writer *w)
 	uint64_t end = w->size, begin;
 	bool at_end = true, whole;
 	const char *line;
-	size_t len;
+	size_t len, mark;
 	int r = 0, os_errno = 0;
 
 	while (end > 0 && !w->has_head && r == 0) {
@@ -207,8 +196,11 @@ find_head(struct writer *w)
 		if (r != 0)
 			return fail_system(w, -os_errno, "cannot be read");
 		len = (size_t)(end - begin);
+		mark = begin == 0 ? tally_mark_len(line, len) : 0;
+		line += mark;
+		len -= mark;
 		if (at_end && len > 0)
-			r = judge_end(w, line, len, begin);
+			r = judge_end(w, line, len, begin + mark);
 		else if (!at_end)
 			r = take_head(w, line, len, &whole);
 		at_end = false;

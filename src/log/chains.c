@@ -145,8 +145,8 @@ tally_state_recent(const struct tally_state *state, uint64_t key,
 	return NULL;
 }
 
-static void
-recent_put(struct tally_state *state, uint32_t table,
+void
+tally_state_recent_put(struct tally_state *state, uint32_t table,
     const struct tally_recent *recent)
 {
 	uint64_t mask = state->shared->recent_slots - 1;
@@ -162,7 +162,7 @@ void
 tally_state_recent_add(struct tally_state *state,
     const struct tally_recent *recent)
 {
-	recent_put(state, state->shared->recent_active, recent);
+	tally_state_recent_put(state, state->shared->recent_active, recent);
 }
 
 bool
@@ -187,58 +187,4 @@ tally_state_recent_turn(struct tally_state *state)
 	shared->recent_from[other] = tally_state_tail(state).size;
 	shared->recent_active = other;
 	return true;
-}
-
-static void
-copy_chains(const struct tally_state *from, struct tally_state *to)
-{
-	uint64_t size = tally_state_tail(from).size;
-
-	for (uint64_t i = 0; i < from->shared->chain_slots; i++) {
-		const struct tally_chain *chain = &from->chains[i];
-		struct tally_chain *copy;
-
-		if (chain->key == 0)
-			continue;
-		copy = tally_state_chain_add(to, chain->key,
-		    from->arena + chain->name_at, chain->name_len);
-		for (int h = 0; h < 2; h++) {
-			if (chain->head[h].index < size)
-				copy->head[h] = chain->head[h];
-		}
-		if (chain->ordinal != UINT32_MAX)
-			tally_state_chain_order(to, copy, chain->ordinal);
-	}
-}
-
-void
-tally_state_copy(const struct tally_state *from, struct tally_state *to)
-{
-	struct tally_shared *new = to->shared;
-	const struct tally_shared *old = from->shared;
-	struct tally_place tail = tally_state_tail(from);
-	struct tally_place durable = tally_state_durable(from);
-
-	new->seed = old->seed;
-	tally_published_set(&new->durable, &durable);
-	copy_chains(from, to);
-	new->recent_active = old->recent_active;
-	for (uint32_t t = 0; t < 2; t++) {
-		new->recent_from[t] = old->recent_from[t];
-		for (uint64_t i = 0; i < old->recent_slots; i++) {
-			if (from->recent[t][i].key != 0)
-				recent_put(to, t, &from->recent[t][i]);
-		}
-	}
-	new->heads_saved = old->heads_saved;
-	new->poisoned = old->poisoned;
-	new->sync_began = old->sync_began;
-	new->sync_ended = old->sync_ended;
-	new->syncs = old->syncs;
-	new->sync_us = old->sync_us;
-	new->mark_us = old->mark_us;
-	new->recent_oldest = old->recent_oldest;
-	new->indexed_size = old->indexed_size;
-	new->epoch = old->epoch;
-	tally_state_publish(to, &tail, tally_state_last(from));
 }

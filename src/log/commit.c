@@ -17,10 +17,11 @@
 #include "log/fail.h"
 #include "log/own.h"
 #include "log/find.h"
-#include "log/heads.h"
+#include "log/grow.h"
+#include "log/housekeeping.h"
 #include "log/key.h"
 #include "log/order.h"
-#include "log/sync.h"
+#include "log/wait.h"
 
 #define GROUP_RECORDS_MAX 8192
 #define GROUP_BYTES_MAX ((size_t)16 << 20)
@@ -316,11 +317,12 @@ static int
 group_reserve(struct tally_log *log, struct tally_group *group,
     struct tally_error *error)
 {
+	const struct tally_state_room more = { group->chains, group->names,
+		group->ids };
 	int result;
 
 	do {
-		result = tally_order_make_room(log, group->chains, group->names,
-		    group->ids, error);
+		result = tally_order_make_room(log, &more, error);
 		if (result == 0)
 			result = tally_order_roll(log, group->bytes, error);
 	} while (result == TALLY_PARTIAL);
@@ -383,36 +385,6 @@ group_needs_sync(const struct tally_log *log, const struct tally_group *group)
 	return false;
 }
 
-/* What is to be done once the caller has its answer ready. */
-static void
-group_housekeeping(struct tally_log *log, const struct tally_group *group,
-    bool heads_due, bool index_due)
-{
-	struct tally_state *state;
-	struct tally_place durable = { 0 };
-
-	if (index_due) {
-		if (group->buffered && tally_log_sync(log, NULL) != 0)
-			return;
-		state = tally_view_state(log);
-		if (state != NULL)
-			durable = tally_state_durable(state);
-		tally_state_unref(state);
-		(void)!tally_index_catch_up(log, &durable, false, NULL);
-	}
-	if (heads_due)
-		tally_heads_save(log);
-}
-
-/* Order lock held: does the index lag behind? */
-static bool
-index_is_due(const struct tally_state *state)
-{
-	return tally_state_tail(state).size -
-	    atomic_load(&state->shared->indexed_size) >=
-	    TALLY_INDEX_STEP;
-}
-
 /*
  * The records are in the log: whatever keeps us from learning whether they
  * are durable, a table of files that is full for one, must not be told as an
@@ -436,7 +408,8 @@ group_lead(struct tally_log *log, struct tally_group *group)
 {
 	struct tally_target target = { 0 };
 	struct tally_error error = { 0 };
-	bool needs_sync = false, heads_due = false, index_due = false;
+	struct tally_housekeeping due = { 0 };
+	bool needs_sync = false;
 	int result;
 
 	result = tally_order_begin(log, &error);
@@ -444,10 +417,8 @@ group_lead(struct tally_log *log, struct tally_group *group)
 	if (result == 0) {
 		group_seal(log, group);
 		/* A roll whose recovery failed leaves us without one. */
-		if (log->state != NULL) {
-			heads_due = tally_heads_is_due(log->state);
-			index_due = index_is_due(log->state);
-		}
+		if (log->state != NULL)
+			due = tally_housekeeping_due(log->state);
 		needs_sync = group_needs_sync(log, group);
 		if (needs_sync)
 			tally_target_set(log, group->calls, &target);
@@ -461,7 +432,7 @@ group_lead(struct tally_log *log, struct tally_group *group)
 		group_fail(group, result, &error);
 	group_settle(group);
 	if (result == 0)
-		group_housekeeping(log, group, heads_due, index_due);
+		tally_housekeeping_do(log, &due, group->buffered);
 }
 
 static void
@@ -516,7 +487,7 @@ append(struct tally_log *log, const struct tally_append *requests, size_t count,
 
 	/* Before any mutex, which a thread of the parent may have held. */
 	if (atomic_load(&log->forked))
-		return tally_order_refuse_forked(error);
+		return tally_handle_refuse_forked(error);
 	if (log->read_only)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the log was opened read-only");
@@ -555,25 +526,4 @@ tally_log_append_own(struct tally_log *log, const struct tally_append *requests,
     struct tally_receipt *receipts, struct tally_error *error)
 {
 	return append(log, requests, count, true, durability, receipts, error);
-}
-
-int
-tally_log_sync(struct tally_log *log, struct tally_error *error)
-{
-	struct tally_target target = { 0 };
-	int result;
-
-	if (log->read_only)
-		return TALLY_OK;
-	result = tally_order_begin(log, error);
-	if (result != 0)
-		return result;
-	tally_target_set(log, 1, &target);
-	/* Before the sync: what comes later may come after it. */
-	atomic_store(&log->has_buffered, false);
-	tally_order_end(log);
-	result = tally_sync_wait(log, &target, error);
-	if (result != 0)
-		atomic_store(&log->has_buffered, true);
-	return result;
 }

@@ -99,7 +99,6 @@ tally_covered_begin(struct tally_index *index, struct tally_error *error)
 	char name[TALLY_TREE_NAME_SIZE];
 	int result;
 
-	tally_index_drop(index);
 	(void)tally_sys_unlink(index->dir, TALLY_RECORDS_NAME);
 	for (int i = 0; i < TALLY_INDEX_LEVELS; i++) {
 		tally_tree_name(i, name);

@@ -423,7 +423,7 @@ tally_cursor_next(struct tally_cursor *cursor, struct tally_record *out,
 	int result;
 
 	if (atomic_load(&cursor->log->forked))
-		return tally_order_refuse_forked(error);
+		return tally_handle_refuse_forked(error);
 	for (;;) {
 		if (is_done(cursor))
 			return TALLY_END;

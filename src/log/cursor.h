@@ -3,7 +3,7 @@
 #ifndef TALLY_LOG_CURSOR_H
 #define TALLY_LOG_CURSOR_H
 
-#include "log/find.h"
+#include "log/found.h"
 #include "log/handle.h"
 
 struct tally_cursor {

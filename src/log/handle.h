@@ -98,12 +98,28 @@ struct tally_log {
 	struct tally_log *previous;
 };
 
+/* ---- forks (R1) ------------------------------------------------------- */
+
+/* Adds the handle to those that a fork's child gives up; removes it. */
+TALLY_MUST_CHECK int
+tally_handle_enlist(struct tally_log *log, struct tally_error *error);
+
+void
+tally_handle_delist(struct tally_log *log);
+
 /*
- * R1: opens a directory that may be locked into *out_fd, a place that a fork
- * looks at in the child; no fork comes in between.
+ * Opens a directory, or a file to read, that may be locked into *out_fd, a
+ * place that a fork looks at in the child; no fork comes in between.
  */
 void
 tally_handle_open_dir(int dir, const char *name, int *out_fd);
+
+void
+tally_handle_open_file(int dir, const char *name, int *out_fd);
+
+/* The answer to every call in the child. */
+int
+tally_handle_refuse_forked(struct tally_error *error);
 
 /* ---- the pool --------------------------------------------------------- */
 
@@ -113,6 +129,9 @@ tally_workspace_take(struct tally_log *log, struct tally_workspace **out,
 
 void
 tally_workspace_give(struct tally_log *log, struct tally_workspace *space);
+
+void
+tally_workspaces_free(struct tally_log *log);
 
 /* Twice as many names. */
 TALLY_MUST_CHECK int

@@ -13,6 +13,7 @@
 
 #include "core/heads.h"
 #include "log/bytes.h"
+#include "log/handle.h"
 #include "log/headtree.h"
 
 #define FILE_NAME "headtree"

@@ -17,11 +17,9 @@
 #include "core/hash.h"
 #include "log/bytes.h"
 #include "log/fail.h"
-#include "log/find.h"
+#include "log/found.h"
 #include "log/heads.h"
 #include "log/key.h"
-#include "log/order.h"
-#include "log/sync.h"
 
 #define HEADS_NAME "heads"
 #define HEADS_NEW "heads.new"
@@ -196,9 +194,8 @@ encode_fixed(const struct tally_state *state, char *at)
 	tally_put64(at + 80, last->chains);
 }
 
-/* All heads as of the tail; order lock.  NULL if there is no memory. */
-static char *
-encode(const struct tally_state *state, size_t *out_len)
+char *
+tally_heads_encode(const struct tally_state *state, size_t *out_len)
 {
 	const struct tally_last *last = tally_state_last(state);
 	size_t room = FIXED_BYTES + 32 + state->shared->arena_used +
@@ -231,8 +228,8 @@ encode(const struct tally_state *state, size_t *out_len)
 	return bytes;
 }
 
-static int
-write_file(struct tally_log *log, const char *bytes, size_t len)
+int
+tally_heads_write(struct tally_log *log, const char *bytes, size_t len)
 {
 	int dir, fd, result;
 
@@ -262,45 +259,4 @@ tally_heads_is_due(const struct tally_state *state)
 
 	return grown >= SAVE_EVERY &&
 	    grown >= 4 * tally_state_last(state)->chains;
-}
-
-void
-tally_heads_save(struct tally_log *log)
-{
-	struct tally_workspace *space;
-	struct tally_target target = { 0 };
-	char *bytes = NULL;
-	struct tally_hash sum;
-	size_t len = 0;
-	int result;
-
-	if (tally_order_begin(log, NULL) != 0)
-		return;
-	if (tally_heads_is_due(log->state)) {
-		bytes = encode(log->state, &len);
-		log->state->shared->heads_saved = tally_state_tail(log->state)
-						      .size;
-		tally_target_set(log, 1, &target);
-	}
-	tally_order_end(log);
-	if (bytes == NULL) {
-		tally_target_drop(&target);
-		return;
-	}
-	result = tally_workspace_take(log, &space, NULL);
-	if (result == 0) {
-		sum = tally_hash_bytes(&space->hasher, bytes, len - 32);
-		memcpy(bytes + len - 32, sum.b, 32);
-		tally_workspace_give(log, space);
-	}
-	/* Never ahead of what is durable, nor of what the watermark says. */
-	if (result == 0)
-		result = tally_sync_wait(log, &target, NULL);
-	else
-		tally_target_drop(&target);
-	if (result == 0)
-		result = tally_sync_mark(log, NULL);
-	if (result == 0)
-		(void)write_file(log, bytes, len);
-	tally_sys_free(bytes);
 }

@@ -38,9 +38,16 @@ tally_heads_fill(const struct tally_heads_file *file,
 bool
 tally_heads_is_due(const struct tally_state *state);
 
-/* Saves them if that is due; no lock may be held.  Best effort: a failure
- * only costs time later. */
-void
-tally_heads_save(struct tally_log *log);
+/*
+ * The file's bytes, of the heads as of the tail, for tally_sys_free: the last
+ * 32 are for its H(), which whoever calls puts there without the lock.  NULL if
+ * there is no memory.  Order lock.
+ */
+char *
+tally_heads_encode(const struct tally_state *state, size_t *out_len);
+
+/* Replaces the file.  A code of the system if it cannot. */
+TALLY_MUST_CHECK int
+tally_heads_write(struct tally_log *log, const char *bytes, size_t len);
 
 #endif

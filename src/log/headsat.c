@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "log/fail.h"
+#include "log/handle.h"
 #include "log/headtree.h"
 
 /* A chain whose head of now lies behind the size. */
@@ -66,7 +67,8 @@ put_leaf(struct heads_at *at, uint64_t position, const char *name, size_t len,
 
 	at->leaf[position].position = position;
 	at->leaf[position].hash = tally_hash_leaf(at->hasher, text, text_len);
-	if (len != wanted->chain_len || memcmp(name, wanted->chain, len) != 0)
+	if (wanted == NULL || len != wanted->chain_len ||
+	    memcmp(name, wanted->chain, len) != 0)
 		return;
 	wanted->position = position;
 	wanted->seq = seq;
@@ -206,7 +208,8 @@ tally_headtree_at(struct tally_log *log, uint64_t size,
 
 	if (result == 0)
 		result = walk(log, &at);
-	if (result == 0 && (!at.found || place->position >= at.len))
+	if (result == 0 && place != NULL &&
+	    (!at.found || place->position >= at.len))
 		result = TALLY_END;
 	if (result == 0)
 		result = tally_headtree_put(tree, hasher, at.leaf, at.len,

@@ -5,11 +5,13 @@
 #include "core/heads.h"
 #include "core/record.h"
 #include "log/fail.h"
+#include "log/grow.h"
+#include "log/handle.h"
 #include "log/headtree.h"
 #include "log/key.h"
 #include "log/order.h"
 #include "log/seal.h"
-#include "log/sync.h"
+#include "log/wait.h"
 
 #define HEADS_LEN (sizeof(TALLY_HEADS_CHAIN) - 1)
 
@@ -32,6 +34,7 @@ struct changes {
 	size_t len, capacity;
 	struct tally_state *state; /* whose arena the names are in */
 	uint64_t chains, size;
+	bool again; /* a heads record behind another */
 };
 
 /* ---- what changed ----------------------------------------------------- */
@@ -157,8 +160,10 @@ round_without_lock(struct tally_log *log, struct tally_headtree *tree,
 		return result;
 	/* A log that became shorter is another one than the tree knows. */
 	if (tally_state_tail(log->state).size < tree->size)
-		tally_headtree_wipe(tree);
-	result = collect(log, tree, changes, error);
+		result = tally_fail(error, TALLY_E_BUSY,
+		    "the log was recovered meanwhile; try again");
+	if (result == 0)
+		result = collect(log, tree, changes, error);
 	if (result == 0)
 		tally_target_set(log, 1, &target);
 	tally_order_end(log);
@@ -176,10 +181,11 @@ round_without_lock(struct tally_log *log, struct tally_headtree *tree,
 static int
 make_room(struct tally_log *log, size_t bytes, struct tally_error *error)
 {
+	const struct tally_state_room more = { 1, HEADS_LEN, 0 };
 	int result;
 
 	do {
-		result = tally_order_make_room(log, 1, HEADS_LEN, 0, error);
+		result = tally_order_make_room(log, &more, error);
 		if (result == 0)
 			result = tally_order_roll(log, bytes, error);
 	} while (result == TALLY_PARTIAL);
@@ -235,7 +241,7 @@ seal_locked(struct tally_log *log, struct tally_headtree *tree,
 	int result;
 
 	*out_sealed = false;
-	if (last != NULL &&
+	if (last != NULL && !changes->again &&
 	    last->index + 1 == tally_state_tail(log->state).size) {
 		result = collect(log, tree, changes, error);
 		return result == 0 ? apply(tree, hasher, changes, error)
@@ -306,27 +312,76 @@ seal(struct tally_log *log, struct tally_headtree *tree,
 	return result;
 }
 
+/* ---- where it begins -------------------------------------------------- */
+
+/*
+ * The tree under the checkpoint that went out, from the heads of now.  A state
+ * that gives another root was forged, or went bad: it is dropped, and comes
+ * back from the records.
+ */
+static int
+make_old(struct tally_log *log, struct tally_headtree *tree, uint64_t went_out,
+    struct tally_hasher *hasher, struct tally_error *error)
+{
+	int result;
+
+	for (int i = 0; i < 2; i++) {
+		result = tally_headtree_at(log, went_out - 1, hasher, tree,
+		    NULL, error);
+		if (result == 0 && tally_headtree_is_sealed(log, tree, hasher))
+			return TALLY_OK;
+		tally_headtree_wipe(tree);
+		if (result != 0 && result != TALLY_E_DAMAGED)
+			return result;
+		tally_order_distrust(log);
+	}
+	return tally_fail(error, TALLY_E_DAMAGED,
+	    "the heads of the log as of record %llu are not those of the heads"
+	    " record there, which went out; nothing is signed",
+	    (unsigned long long)went_out - 1);
+}
+
+/* The tree as it went out: kept, from its file, or made anew; and its mark. */
+static int
+begin(struct tally_log *log, struct tally_headtree *tree, uint64_t went_out,
+    struct tally_hasher *hasher, bool from_file, struct tally_error *error)
+{
+	int result = TALLY_OK;
+
+	if (tree->size + 1 != went_out)
+		tally_headtree_wipe(tree);
+	if (tree->size == 0 && went_out > 0 && from_file)
+		tally_headtree_load(log, tree, went_out, hasher);
+	if (tree->size == 0 && went_out > 0)
+		result = make_old(log, tree, went_out, hasher, error);
+	tally_headtree_mark(tree);
+	return result;
+}
+
 int
 tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
-    uint64_t went_out, uint64_t *out_size, bool *out_sealed,
+    uint64_t went_out, bool again, uint64_t *out_size, bool *out_sealed,
     struct tally_error *error)
 {
-	struct changes changes = { 0 };
+	struct changes changes = { .again = again };
 	struct tally_workspace *space;
 	int result;
 
 	result = tally_workspace_take(log, &space, error);
 	if (result != 0)
 		return result;
-	if (tree->size == 0)
-		tally_headtree_load(log, tree, went_out, &space->hasher);
-	result = seal(log, tree, &space->hasher, &changes, out_size, out_sealed,
-	    error);
+	result = begin(log, tree, went_out, &space->hasher, true, error);
+	if (result == 0)
+		result = seal(log, tree, &space->hasher, &changes, out_size,
+		    out_sealed, error);
 	if (result == TALLY_END) {
 		/* What was loaded does not hold: all of it anew. */
 		tally_headtree_wipe(tree);
-		result = seal(log, tree, &space->hasher, &changes, out_size,
-		    out_sealed, error);
+		result = begin(log, tree, went_out, &space->hasher, false,
+		    error);
+		if (result == 0)
+			result = seal(log, tree, &space->hasher, &changes,
+			    out_size, out_sealed, error);
 		result = result == TALLY_END ? TALLY_E_DAMAGED : result;
 	}
 	/* What it holds may not have become durable. */

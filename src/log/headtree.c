@@ -9,6 +9,7 @@ tally_headtree_wipe(struct tally_headtree *tree)
 {
 	for (int i = 0; i < TALLY_HEADTREE_LEVELS; i++)
 		tally_sys_free(tree->level[i]);
+	tally_sys_free(tree->was);
 	memset(tree, 0, sizeof(*tree));
 }
 
@@ -81,6 +82,41 @@ holds_above(const struct tally_headtree *tree, struct tally_hasher *hasher,
 	return true;
 }
 
+void
+tally_headtree_mark(struct tally_headtree *tree)
+{
+	tree->marked = tree->chains;
+	tree->was_len = 0;
+	tree->is_marked = true;
+}
+
+/* Before the leaves change. */
+static int
+keep_was(struct tally_headtree *tree, const struct tally_headtree_leaf *leaf,
+    size_t len, struct tally_error *error)
+{
+	if (tree->was_len + len > tree->was_capacity) {
+		size_t capacity = 2 * (tree->was_len + len);
+		void *more = tally_sys_realloc(tree->was,
+		    capacity * sizeof(*tree->was));
+
+		if (more == NULL)
+			return tally_fail_memory(error);
+		tree->was = more;
+		tree->was_capacity = capacity;
+	}
+	for (size_t i = 0; i < len; i++) {
+		struct tally_headtree_was *was = &tree->was[tree->was_len];
+
+		if (leaf[i].position >= tree->marked)
+			continue;
+		was->position = leaf[i].position;
+		was->turn = tree->was_len++;
+		was->hash = tree->level[0][leaf[i].position];
+	}
+	return TALLY_OK;
+}
+
 int
 tally_headtree_put(struct tally_headtree *tree, struct tally_hasher *hasher,
     const struct tally_headtree_leaf *leaf, size_t len, uint64_t chains,
@@ -91,6 +127,8 @@ tally_headtree_put(struct tally_headtree *tree, struct tally_hasher *hasher,
 	if (tree->is_loaded && !holds_above(tree, hasher, leaf, len))
 		return TALLY_END;
 	result = tally_headtree_grow(tree, chains, error);
+	if (result == 0 && tree->is_marked)
+		result = keep_was(tree, leaf, len, error);
 	if (result != 0)
 		return result;
 	tree->chains = chains;

@@ -9,20 +9,30 @@
  *    takes from under it what it holds.
  * 3. A leaf that changes costs the nodes above it.  What changed is hashed
  *    without the order lock, but for the last few.
- * 4. A tree that was loaded from index/ is not believed: its root must be that
- *    of the heads record that went out last (another one may be anybody's, who
- *    writes to the log), and before a leaf changes, every node above it must be
- *    that of its children.  So nothing is taken over that the root does not
- *    vouch for, at the cost of what changes.
+ * 4. A tree that was loaded from index/, or made from the shared state, is not
+ *    believed: its root must be that of the heads record that went out last
+ *    (another one may be anybody's, who writes to the log), and before a leaf
+ *    of a loaded one changes, every node above it must be that of its children.
+ *    So nothing is taken over that the root does not vouch for, at the cost of
+ *    what changes.
  */
 #ifndef TALLY_LOG_HEADTREE_H
 #define TALLY_LOG_HEADTREE_H
 
 #include "core/heads.h"
 #include "core/tree.h"
-#include "log/handle.h"
+#include "log/sys.h"
+
+struct tally_log;
 
 #define TALLY_HEADTREE_LEVELS 33
+
+/* A leaf before it changed. */
+struct tally_headtree_was {
+	uint64_t position;
+	size_t turn; /* it may have changed again */
+	struct tally_hash hash;
+};
 
 /* Zero is the empty tree, as of size 0. */
 struct tally_headtree {
@@ -32,6 +42,12 @@ struct tally_headtree {
 	bool is_loaded;  /* rule 4 */
 	uint64_t sealed; /* size at which a heads record has its root */
 	uint64_t saved;  /* size as of which the file is; 0: none */
+	/* Since the mark: how many leaves there were, and what those were that
+	 * changed. */
+	uint64_t marked;
+	struct tally_headtree_was *was;
+	size_t was_len, was_capacity;
+	bool is_marked;
 };
 
 /* The hash of a leaf's data. */
@@ -59,6 +75,10 @@ tally_headtree_put(struct tally_headtree *tree, struct tally_hasher *hasher,
     const struct tally_headtree_leaf *leaf, size_t len, uint64_t chains,
     struct tally_error *error);
 
+/* From here on it is kept what leaves were before they changed. */
+void
+tally_headtree_mark(struct tally_headtree *tree);
+
 /* For core/tree.h: the tree as it is. */
 struct tally_tree_source
 tally_headtree_source(struct tally_headtree *tree);
@@ -68,13 +88,16 @@ tally_headtree_source(struct tally_headtree *tree);
 /*
  * Brings the tree up to the log and seals a heads record over it, unless the
  * last record is one that has the tree's root; one with another is
- * TALLY_E_DAMAGED.  went_out: the size of the checkpoint that went out last,
- * or 0.  The log is durable up to *out_size, the heads record its last, when
- * it returns.  No lock may be held.
+ * TALLY_E_DAMAGED.  again: even then.  went_out: the size of the checkpoint
+ * that went out last, or 0; the tree begins as that of its heads record, with a
+ * mark there.  What changed since comes from the shared state, and is not
+ * believed before it was held against the records (publish/walked.h).  The log
+ * is durable up to *out_size, the heads record its last, when it returns.  No
+ * lock may be held.
  */
 TALLY_MUST_CHECK int
 tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
-    uint64_t went_out, uint64_t *out_size, bool *out_sealed,
+    uint64_t went_out, bool again, uint64_t *out_size, bool *out_sealed,
     struct tally_error *error);
 
 /* ---- headfile.c ------------------------------------------------------- */
@@ -105,7 +128,7 @@ struct tally_head_place {
 
 /*
  * The tree as it was when the log had size records, into an empty tree, and
- * the place of a chain in it.
+ * the place of a chain in it (NULL: of none).
  * Returns 0; TALLY_END if the log had no such chain then; an error.
  */
 TALLY_MUST_CHECK int

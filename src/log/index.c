@@ -6,7 +6,7 @@
 #include "core/text.h"
 #include "log/bytes.h"
 #include "log/fail.h"
-#include "log/find.h"
+#include "log/found.h"
 #include "log/handle.h"
 #include "log/indexfile.h"
 

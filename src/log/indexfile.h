@@ -30,8 +30,8 @@ tally_covered_write(struct tally_log *log, struct tally_index *index, bool sync,
     struct tally_error *error);
 
 /*
- * Index locked for building, and covering nothing: a new secret, and what was
- * there before is removed, so that the files are made anew.
+ * Index locked for building, and dropped: a new secret, and the files of before
+ * are removed, so that they are made anew.
  */
 TALLY_MUST_CHECK int
 tally_covered_begin(struct tally_index *index, struct tally_error *error);

@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "log/cursor.h"
 #include "log/fail.h"
+#include "log/find.h"
 #include "log/reader.h"
 
 struct find {

@@ -3,45 +3,13 @@
 #include <string.h>
 
 #include "log/fail.h"
+#include "log/locks.h"
 #include "log/order.h"
 #include "log/recover.h"
 #include "log/sync.h"
 
 #define ROLL_NEW "roll.new"
 #define TRIES 16
-
-/* flock, whatever signals come. */
-static int
-lock_wait(int fd, struct tally_error *error)
-{
-	int result;
-
-	do
-		result = tally_sys_lock(fd, true);
-	while (result == -EINTR);
-	if (result != 0)
-		return tally_fail_os(error, result, "cannot lock the log");
-	return TALLY_OK;
-}
-
-int
-tally_sync_lock(struct tally_log *log, struct tally_error *error)
-{
-	int result;
-
-	pthread_mutex_lock(&log->sync);
-	result = lock_wait(log->dir, error);
-	if (result != 0)
-		pthread_mutex_unlock(&log->sync);
-	return result;
-}
-
-void
-tally_sync_unlock(struct tally_log *log)
-{
-	tally_sys_unlock(log->dir);
-	pthread_mutex_unlock(&log->sync);
-}
 
 /* R2: log/ is still the directory that we have open and locked. */
 static int
@@ -62,18 +30,11 @@ check_directory(struct tally_log *log, struct tally_error *error)
 	    log->path);
 }
 
-/* R2: is the state that we have mapped the one at its path? */
-static bool
-is_state_current(struct tally_log *log)
+void
+tally_order_distrust(struct tally_log *log)
 {
-	struct tally_sys_stat st;
-
-	if (log->state == NULL || atomic_load(&log->state->shared->superseded))
-		return false;
-	return log->run_dir >= 0 &&
-	    tally_sys_stat_at(log->dir, TALLY_RUN_NAME "/" TALLY_STATE_NAME,
-		&st) == 0 &&
-	    st.inode == log->state->inode && st.device == log->state->device;
+	(void)tally_sys_unlink(log->dir, TALLY_INDEX_NAME "/heads");
+	(void)tally_sys_unlink(log->dir, TALLY_RUN_NAME "/" TALLY_STATE_NAME);
 }
 
 /* run/ may have been removed, so it is opened anew. */
@@ -226,7 +187,7 @@ check(struct tally_log *log, struct tally_error *error)
 	int result;
 
 	result = check_directory(log, error);
-	if (result == 0 && !is_state_current(log))
+	if (result == 0 && !tally_state_is_current(log->state, log->dir))
 		result = attach(log, error);
 	if (result == 0 && atomic_load(&log->state->shared->poisoned))
 		result = tally_recover(log, error);
@@ -236,26 +197,15 @@ check(struct tally_log *log, struct tally_error *error)
 }
 
 int
-tally_order_refuse_forked(struct tally_error *error)
-{
-	return tally_fail(error, TALLY_E_FORKED,
-	    "this handle was opened before a fork; open the log anew in the"
-	    " child");
-}
-
-int
 tally_order_begin(struct tally_log *log, struct tally_error *error)
 {
 	int result;
 
 	if (atomic_load(&log->forked))
-		return tally_order_refuse_forked(error);
-	pthread_mutex_lock(&log->order);
-	result = lock_wait(log->log_dir, error);
-	if (result != 0) {
-		pthread_mutex_unlock(&log->order);
+		return tally_handle_refuse_forked(error);
+	result = tally_order_lock(log, error);
+	if (result != 0)
 		return result;
-	}
 	result = check(log, error);
 	if (result != 0)
 		tally_order_end(log);
@@ -265,51 +215,7 @@ tally_order_begin(struct tally_log *log, struct tally_error *error)
 void
 tally_order_end(struct tally_log *log)
 {
-	tally_sys_unlock(log->log_dir);
-	pthread_mutex_unlock(&log->order);
-}
-
-void
-tally_order_supersede(struct tally_state *state)
-{
-	atomic_store(&state->shared->superseded, 1);
-	for (int i = 0; i < TALLY_STATE_BELLS; i++) {
-		atomic_fetch_add(&state->shared->bell[i], 1);
-		tally_sys_wake(&state->shared->bell[i], INT32_MAX, true);
-	}
-	atomic_fetch_add(&state->shared->growth, 1);
-	tally_sys_wake(&state->shared->growth, INT32_MAX, true);
-}
-
-int
-tally_order_make_room(struct tally_log *log, uint64_t chains,
-    uint64_t arena_bytes, uint64_t recent, struct tally_error *error)
-{
-	struct tally_state_room more = { chains, arena_bytes, recent };
-	struct tally_state *state = log->state, *old;
-	int result;
-
-	if (tally_state_has_room(state, &more))
-		return TALLY_OK;
-	if (recent > 0 && tally_state_recent_turn(state) &&
-	    tally_state_has_room(state, &more))
-		return TALLY_OK;
-	result = tally_sync_lock(log, error);
-	if (result != 0)
-		return result;
-	result = tally_state_grow(log->run_dir, &log->owner, &more, &state,
-	    &old, error);
-	if (result == TALLY_PARTIAL) {
-		result = tally_state_install(log->run_dir, state, error);
-		if (result == 0) {
-			tally_order_supersede(old);
-			tally_view_set_state(log, state);
-		} else {
-			tally_state_unref(state);
-		}
-	}
-	tally_sync_unlock(log);
-	return result;
+	tally_order_unlock(log);
 }
 
 /* The new segment under its name, durable; nobody uses it yet. */

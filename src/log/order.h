@@ -13,9 +13,13 @@
 TALLY_MUST_CHECK int
 tally_order_begin(struct tally_log *log, struct tally_error *error);
 
-/* R1: the answer to every call in the child of a fork. */
-int
-tally_order_refuse_forked(struct tally_error *error);
+/*
+ * Drops the state, and the heads that it would be rebuilt from, since what they
+ * say is not what the records say: whoever needs it next rebuilds it from the
+ * first record.  No lock is needed, as for whoever deletes run/.
+ */
+void
+tally_order_distrust(struct tally_log *log);
 
 /*
  * Order lock held: TALLY_END if a state that was found is older than the log
@@ -29,18 +33,6 @@ void
 tally_order_end(struct tally_log *log);
 
 /*
- * Order lock held: room for so many more chains, bytes of their names and
- * recent ids, if need be in a larger state file.
- */
-TALLY_MUST_CHECK int
-tally_order_make_room(struct tally_log *log, uint64_t chains,
-    uint64_t arena_bytes, uint64_t recent, struct tally_error *error);
-
-/* There is a newer state than this one: everybody who sleeps on it wakes. */
-void
-tally_order_supersede(struct tally_state *state);
-
-/*
  * Order lock held: a new segment, if what comes does not fit (R7).
  * Returns 0; TALLY_PARTIAL if the log had to be recovered first, so that what
  * was reserved before is gone; an error.
@@ -48,12 +40,5 @@ tally_order_supersede(struct tally_state *state);
 TALLY_MUST_CHECK int
 tally_order_roll(struct tally_log *log, uint64_t bytes,
     struct tally_error *error);
-
-/* The sync lock alone; not while another lock but order is held. */
-TALLY_MUST_CHECK int
-tally_sync_lock(struct tally_log *log, struct tally_error *error);
-
-void
-tally_sync_unlock(struct tally_log *log);
 
 #endif

@@ -6,7 +6,7 @@
 #include "log/order.h"
 #include "log/reader.h"
 #include "log/recover.h"
-#include "log/sync.h"
+#include "log/wait.h"
 
 /* ---- read-only handles ------------------------------------------------ */
 

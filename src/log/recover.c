@@ -17,14 +17,14 @@
 #include <string.h>
 
 #include "log/fail.h"
+#include "log/grow.h"
 #include "log/heads.h"
+#include "log/locks.h"
 #include "log/mark.h"
-#include "log/order.h"
 #include "log/recover.h"
 #include "log/rewrite.h"
 #include "log/scan.h"
 #include "log/seal.h"
-#include "log/sync.h"
 
 struct recovery {
 	struct tally_scan scan;
@@ -345,7 +345,7 @@ tally_recover(struct tally_log *log, struct tally_error *error)
 		tally_view_set_state(log, NULL);
 		tally_view_drop_segment(log);
 	} else if (old != NULL) {
-		tally_order_supersede(old);
+		tally_state_supersede(old);
 	}
 	tally_state_unref(old);
 	recovery_wipe(&recovery);

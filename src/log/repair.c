@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "log/fail.h"
-#include "log/order.h"
+#include "log/grow.h"
 #include "log/recover.h"
 #include "log/scan.h"
 #include "log/seal.h"
@@ -84,6 +84,7 @@ tally_repair(struct tally_log *log, struct tally_error *error)
 		.run_dir = log->run_dir,
 		.ids_from = 0,
 	};
+	const struct tally_state_room more = { 1, 16, 0 };
 	struct tally_sys_stat st;
 	int result;
 
@@ -96,7 +97,7 @@ tally_repair(struct tally_log *log, struct tally_error *error)
 	if (result == 0)
 		result = repair_roll(&scan, error);
 	if (result == 0 || result == TALLY_END) {
-		result = tally_order_make_room(log, 1, 16, 0, error);
+		result = tally_order_make_room(log, &more, error);
 		scan.state = log->state;
 		if (result == 0 && tally_sys_stat(log->segment->fd, &st) != 0)
 			result = tally_fail(error, TALLY_E_IO,

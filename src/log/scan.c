@@ -5,8 +5,8 @@
 
 #include "core/record.h"
 #include "log/fail.h"
+#include "log/grow.h"
 #include "log/key.h"
-#include "log/order.h"
 #include "log/recover.h"
 #include "log/rewrite.h"
 #include "log/scan.h"
@@ -23,8 +23,7 @@ scan_room(struct tally_scan *scan, const struct tally_line *line,
 	int result;
 
 	if (scan->live) {
-		result = tally_order_make_room(scan->log, more.chains,
-		    more.arena_bytes, more.recent, error);
+		result = tally_order_make_room(scan->log, &more, error);
 		scan->state = scan->log->state;
 		return result;
 	}

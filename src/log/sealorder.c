@@ -5,7 +5,7 @@
 #include "log/key.h"
 #include "log/order.h"
 #include "log/seal.h"
-#include "log/sync.h"
+#include "log/wait.h"
 
 #define OWN_CHAIN "tally:log"
 #define OWN_LEN (sizeof(OWN_CHAIN) - 1)

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "log/fail.h"
-#include "log/find.h"
+#include "log/found.h"
 #include "log/reader.h"
 #include "log/recover.h"
 

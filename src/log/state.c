@@ -81,14 +81,15 @@ view_fill(struct tally_state *state, void *memory)
 static int
 file_fill(int fd, uint64_t bytes, struct tally_error *error)
 {
-	char *zeros = tally_sys_alloc(WRITE_STEP);
+	uint64_t most = bytes < WRITE_STEP ? bytes : WRITE_STEP;
+	char *zeros = tally_sys_alloc((size_t)most);
 	int result = 0;
 
 	if (zeros == NULL)
 		return tally_fail_memory(error);
-	for (uint64_t at = 0; at < bytes && result == 0; at += WRITE_STEP) {
-		uint64_t step = bytes - at < WRITE_STEP ? bytes - at
-							: WRITE_STEP;
+	for (uint64_t at = 0; at < bytes && result == 0; at += most) {
+		uint64_t step = bytes - at < most ? bytes - at : most;
+
 		result = tally_sys_write(fd, zeros, (size_t)step, at, NULL);
 	}
 	tally_sys_free(zeros);
@@ -340,49 +341,25 @@ tally_state_publish(struct tally_state *state, const struct tally_place *tail,
 	tally_published_set(&state->shared->tail, tail);
 }
 
-bool
-tally_state_has_room(const struct tally_state *state,
-    const struct tally_state_room *more)
+void
+tally_state_supersede(struct tally_state *state)
 {
-	const struct tally_shared *shared = state->shared;
-
-	return shared->chains_used + more->chains <= shared->chain_slots / 2 &&
-	    shared->arena_used + more->arena_bytes <= shared->arena_bytes &&
-	    shared->recent_used[shared->recent_active] + more->recent <=
-	    shared->recent_slots / 2;
+	atomic_store(&state->shared->superseded, 1);
+	for (int i = 0; i < TALLY_STATE_BELLS; i++) {
+		atomic_fetch_add(&state->shared->bell[i], 1);
+		tally_sys_wake(&state->shared->bell[i], INT32_MAX, true);
+	}
+	atomic_fetch_add(&state->shared->growth, 1);
+	tally_sys_wake(&state->shared->growth, INT32_MAX, true);
 }
 
-int
-tally_state_grow(int run_dir, const struct tally_state_owner *owner,
-    const struct tally_state_room *more, struct tally_state **state,
-    struct tally_state **out_old, struct tally_error *error)
+bool
+tally_state_is_current(const struct tally_state *state, int dir)
 {
-	const struct tally_shared *shared = (*state)->shared;
-	struct tally_state_room room = {
-		.chains = shared->chain_slots / 2,
-		.arena_bytes = shared->arena_bytes,
-		.recent = shared->recent_slots / 2,
-	};
-	uint64_t recent = shared->recent_used[0] > shared->recent_used[1]
-	    ? shared->recent_used[0]
-	    : shared->recent_used[1];
-	struct tally_state *larger;
-	int result;
+	struct tally_sys_stat st;
 
-	*out_old = NULL;
-	if (tally_state_has_room(*state, more))
-		return TALLY_OK;
-	if (shared->chains_used + more->chains > room.chains)
-		room.chains = 2 * (shared->chains_used + more->chains);
-	if (shared->arena_used + more->arena_bytes > room.arena_bytes)
-		room.arena_bytes = 2 * (shared->arena_used + more->arena_bytes);
-	if (recent + more->recent > room.recent)
-		room.recent = 2 * (recent + more->recent);
-	result = tally_state_create(run_dir, owner, &room, &larger, error);
-	if (result != 0)
-		return result;
-	tally_state_copy(*state, larger);
-	*out_old = *state;
-	*state = larger;
-	return TALLY_PARTIAL;
+	return state != NULL && !atomic_load(&state->shared->superseded) &&
+	    tally_sys_stat_at(dir, TALLY_RUN_NAME "/" TALLY_STATE_NAME, &st) ==
+		0 &&
+	    st.inode == state->inode && st.device == state->device;
 }

@@ -187,26 +187,13 @@ tally_state_ref(struct tally_state *state);
 void
 tally_state_unref(struct tally_state *state);
 
-/*
- * Room for so many more chains, bytes of names and recent ids: makes *state a
- * larger copy, if need be, which is not installed yet.  The order lock and
- * the sync lock are held, or nobody else knows the state.
- * Returns 0 if it had the room, TALLY_PARTIAL if it is another one now (the
- * old one was left to the caller, in *out_old), or an error.
- */
-TALLY_MUST_CHECK int
-tally_state_grow(int run_dir, const struct tally_state_owner *owner,
-    const struct tally_state_room *more, struct tally_state **state,
-    struct tally_state **out_old, struct tally_error *error);
-
-/* Has it the room already?  Order lock. */
+/* Is it the one at its path in the log's directory, and not superseded? */
 bool
-tally_state_has_room(const struct tally_state *state,
-    const struct tally_state_room *more);
+tally_state_is_current(const struct tally_state *state, int dir);
 
-/* Everything of from into the larger, empty state to. */
+/* There is a newer state than this one: everybody who sleeps on it wakes. */
 void
-tally_state_copy(const struct tally_state *from, struct tally_state *to);
+tally_state_supersede(struct tally_state *state);
 
 void
 tally_published_set(struct tally_published *published,
@@ -278,6 +265,11 @@ tally_state_sweep(struct tally_state *state);
 const struct tally_recent *
 tally_state_recent(const struct tally_state *state, uint64_t key,
     uint64_t *cursor);
+
+/* Puts one into a table of the two; the other, into the one in use. */
+void
+tally_state_recent_put(struct tally_state *state, uint32_t table,
+    const struct tally_recent *recent);
 
 void
 tally_state_recent_add(struct tally_state *state,

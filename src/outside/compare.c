@@ -6,6 +6,9 @@
 #include "outside/fail.h"
 #include "outside/outside.h"
 
+/* How long what nobody acknowledged may be on its way. */
+#define UNDERWAY_US ((int64_t)10000000)
+
 struct comparing {
 	const struct tally_outside_options *options;
 	uint64_t since;
@@ -51,6 +54,15 @@ compare_line(void *arg, const char *text, size_t len)
 	return result;
 }
 
+/* Sent just now, and nobody said that it is there. */
+static bool
+is_underway(const struct tally_sink *sink)
+{
+	int64_t age = tally_queue_now_us() - sink->queue.sent_us;
+
+	return sink->kind->is_unanswered && age >= 0 && age < UNDERWAY_US;
+}
+
 int
 tally_outside_compare(struct tally_outside *outside, size_t i, uint64_t since,
     void (*finding)(void *arg, const struct tally_finding *finding), void *arg,
@@ -64,11 +76,14 @@ tally_outside_compare(struct tally_outside *outside, size_t i, uint64_t since,
 
 	if (!sink->readable || outside->options.log == NULL)
 		return TALLY_END;
+	sink->hidden = 0;
 	result = sink->kind->read(sink, since, compare_line, &comparing, error);
 	if (result != 0)
 		return result;
-	report.lost = sink->queue.sent_size > since &&
-	    report.newest_size < sink->queue.sent_size;
+	report.lost = sink->hidden > 0 ||
+	    (sink->queue.sent_size > since &&
+		report.newest_size < sink->queue.sent_size &&
+		!is_underway(sink));
 	*out = report;
 	return TALLY_OK;
 }

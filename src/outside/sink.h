@@ -29,6 +29,8 @@ tally_sink_line_fn(void *arg, const char *text, size_t len);
 
 struct tally_sink_kind {
 	const char *type;
+	/* What was sent may be on its way for a while. */
+	bool is_unanswered;
 	/* own of the sink is the kind's; close is called even if open failed,
 	 * if own was set. */
 	int (*open)(struct tally_sink *sink, const json_t *config,
@@ -48,6 +50,8 @@ struct tally_sink {
 	char origin_hash[TALLY_HASH_TEXT_SIZE];
 	void *own;
 	bool readable;
+	/* Lines that somebody hid from others, and read found nevertheless. */
+	uint64_t hidden;
 	struct tally_queue queue;
 };
 

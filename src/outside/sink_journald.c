@@ -113,6 +113,22 @@ journald_send(struct tally_sink *sink, const struct tally_sink_line *line,
 	return TALLY_OK;
 }
 
+/*
+ * What it was sent may still be in its socket.  Another user may not ask for
+ * this, and a journal that is somebody else's (socket) is not asked.
+ */
+static void
+have_it_written(const struct journald *journald)
+{
+	static const char *const argv[] = { "journalctl", "--quiet", "--sync",
+		NULL };
+	int status;
+
+	if (journald->socket == NULL)
+		(void)!tally_child_run(argv, TIMEOUT_S, 0, NULL, NULL, &status,
+		    NULL);
+}
+
 static int
 journald_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
     void *arg, struct tally_error *error)
@@ -127,6 +143,7 @@ journald_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 	int status = 0, result;
 
 	(void)since;
+	have_it_written(journald);
 	result = tally_child_run(argv, TIMEOUT_S, OUTPUT_MAX, &text, &len,
 	    &status, error);
 	if (result == 0 && status != 0)
@@ -139,6 +156,7 @@ journald_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 
 const struct tally_sink_kind tally_sink_journald = {
 	.type = "journald",
+	.is_unanswered = true,
 	.open = journald_open,
 	.send = journald_send,
 	.read = journald_read,

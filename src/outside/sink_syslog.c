@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * syslog (RFC 5424), by a datagram to a unix socket or over UDP (RFC 5426), or
- * over TCP with octet counting (RFC 6587).  The protocol knows no answer: only
- * what is read back (the file that the server writes) shows what arrived.
+ * over TCP with octet counting (RFC 6587), or that over TLS (RFC 5425).  The
+ * protocol knows no answer: only what is read back (the file that the server
+ * writes) shows what arrived.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 #include "outside/disk.h"
 #include "outside/fail.h"
 #include "outside/sink.h"
+#include "outside/tls.h"
 
 #define HEAD_MAX 512
 #define FACILITY 13 /* log audit */
@@ -26,33 +28,71 @@ struct syslog {
 	char *address, *read;
 	char *host, *port; /* NULL: a unix socket */
 	int type;
+	bool has_tls;
+	char *ca, *certificate, *key, *name; /* with TLS, or NULL */
 };
 
 /* ---- opening ---------------------------------------------------------- */
 
-/* "unix:PATH", "udp:HOST:PORT", "tcp:HOST:PORT" */
+/* "unix:PATH", "udp:HOST:PORT", "tcp:HOST:PORT", "tls:HOST:PORT" */
 static int
 parse_address(struct tally_sink *sink, struct syslog *syslog,
     struct tally_error *error)
 {
 	const char *address = syslog->address, *port = strrchr(address, ':');
 
-	syslog->type = strncmp(address, "tcp:", 4) == 0 ? SOCK_STREAM
-							: SOCK_DGRAM;
+	syslog->has_tls = strncmp(address, "tls:", 4) == 0;
+	syslog->type = syslog->has_tls || strncmp(address, "tcp:", 4) == 0
+	    ? SOCK_STREAM
+	    : SOCK_DGRAM;
 	if (strncmp(address, "unix:", 5) == 0 &&
 	    strlen(address + 5) < sizeof(((struct sockaddr_un *)0)->sun_path))
 		return TALLY_OK;
-	if ((strncmp(address, "udp:", 4) != 0 &&
-		strncmp(address, "tcp:", 4) != 0) ||
+	if ((strncmp(address, "udp:", 4) != 0 && syslog->type != SOCK_STREAM) ||
 	    port <= address + 4 || port[1] == '\0')
 		return tally_fail(error, TALLY_E_USAGE,
 		    "\"address\" of the sink \"%s\" is none of unix:PATH,"
-		    " udp:HOST:PORT, tcp:HOST:PORT",
+		    " udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT",
 		    sink->name);
 	syslog->host = strndup(address + 4, (size_t)(port - address) - 4);
 	syslog->port = strdup(port + 1);
 	if (syslog->host == NULL || syslog->port == NULL)
 		return tally_outside_fail_memory(error);
+	return TALLY_OK;
+}
+
+/* What somebody wrote to be safe must not be without effect. */
+static int
+open_tls(struct tally_sink *sink, struct syslog *syslog, const json_t *config,
+    struct tally_error *error)
+{
+	const struct {
+		const char *member;
+		char **out;
+	} texts[] = {
+		{ "ca", &syslog->ca },
+		{ "server_name", &syslog->name },
+		{ "client_certificate", &syslog->certificate },
+		{ "client_key", &syslog->key },
+	};
+	int result = TALLY_OK;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		result = tally_sink_text_dup(sink, config, texts[i].member,
+		    false, texts[i].out, error);
+		if (result == 0 && *texts[i].out != NULL && !syslog->has_tls)
+			result = tally_fail(error, TALLY_E_USAGE,
+			    "the sink \"%s\" has \"%s\", and no address"
+			    " tls:HOST:PORT",
+			    sink->name, texts[i].member);
+		if (result != 0)
+			return result;
+	}
+	if ((syslog->certificate == NULL) != (syslog->key == NULL))
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the sink \"%s\" has one of \"client_certificate\" and"
+		    " \"client_key\" without the other",
+		    sink->name);
 	return TALLY_OK;
 }
 
@@ -71,6 +111,8 @@ syslog_open(struct tally_sink *sink, const json_t *config,
 	if (result == 0)
 		result = parse_address(sink, syslog, error);
 	if (result == 0)
+		result = open_tls(sink, syslog, config, error);
+	if (result == 0)
 		result = tally_sink_text_dup(sink, config, "read", false,
 		    &syslog->read, error);
 	sink->readable = syslog->read != NULL;
@@ -86,6 +128,10 @@ syslog_close(struct tally_sink *sink)
 	free(syslog->read);
 	free(syslog->host);
 	free(syslog->port);
+	free(syslog->ca);
+	free(syslog->name);
+	free(syslog->certificate);
+	free(syslog->key);
 	free(syslog);
 }
 
@@ -168,13 +214,40 @@ send_all(int fd, const char *bytes, size_t len)
 }
 
 static int
+deliver(const struct syslog *syslog, const char *frame, size_t len,
+    struct tally_error *error)
+{
+	const struct tally_tls tls = { .address = syslog->address,
+		.name = syslog->name == NULL ? syslog->host : syslog->name,
+		.ca = syslog->ca,
+		.certificate = syslog->certificate,
+		.key = syslog->key };
+	int fd = syslog->host == NULL ? connect_unix(syslog)
+				      : connect_net(syslog);
+	int failed = fd < 0 ? -fd : 0, result = TALLY_OK;
+
+	if (fd >= 0)
+		tally_sink_limit_send(fd);
+	if (fd >= 0 && syslog->has_tls)
+		result = tally_tls_deliver(fd, &tls, frame, len, error);
+	else if (fd >= 0)
+		failed = send_all(fd, frame, len);
+	if (fd >= 0)
+		(void)close(fd);
+	if (failed != 0)
+		return tally_outside_fail(error, failed,
+		    "cannot send to \"%s\"", syslog->address);
+	return result;
+}
+
+static int
 syslog_send(struct tally_sink *sink, const struct tally_sink_line *line,
     struct tally_error *error)
 {
 	const struct syslog *syslog = sink->own;
 	char head[HEAD_MAX], *frame = malloc(line->len + HEAD_MAX + 32);
 	size_t head_len = format_head(head), len = 0;
-	int fd, failed;
+	int result;
 
 	if (frame == NULL)
 		return tally_outside_fail_memory(error);
@@ -183,17 +256,9 @@ syslog_send(struct tally_sink *sink, const struct tally_sink_line *line,
 	memcpy(frame + len, head, head_len);
 	memcpy(frame + len + head_len, line->text, line->len);
 	len += head_len + line->len;
-	fd = syslog->host == NULL ? connect_unix(syslog) : connect_net(syslog);
-	if (fd >= 0)
-		tally_sink_limit_send(fd);
-	failed = fd < 0 ? -fd : send_all(fd, frame, len);
-	if (fd >= 0)
-		(void)close(fd);
+	result = deliver(syslog, frame, len, error);
 	free(frame);
-	if (failed != 0)
-		return tally_outside_fail(error, failed,
-		    "cannot send to \"%s\"", syslog->address);
-	return TALLY_OK;
+	return result;
 }
 
 /* ---- reading ---------------------------------------------------------- */
@@ -232,6 +297,7 @@ syslog_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 
 const struct tally_sink_kind tally_sink_syslog = {
 	.type = "syslog",
+	.is_unanswered = true,
 	.open = syslog_open,
 	.send = syslog_send,
 	.read = syslog_read,

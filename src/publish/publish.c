@@ -11,6 +11,7 @@
  *      size is the one that went out
  *   3  seal the heads record; sync
  *   4  read and hash the new records; write tiles and bundles
+ *      and hold the heads that were sealed against them
  *   5  compare-and-swap the register from what was read in 1 to the new size
  *      and root; if another publisher was there first, begin anew
  *   6  sign; put the note into public/checkpoint
@@ -24,11 +25,13 @@
 #include "core/checkpoint.h"
 #include "log/fail.h"
 #include "log/headtree.h"
+#include "log/order.h"
 #include "log/reader.h"
 #include "publish/keyorder.h"
 #include "publish/register.h"
 #include "publish/signer.h"
 #include "publish/tiles.h"
+#include "publish/walked.h"
 
 #define REGISTER_NAME "register"
 #define CHECKPOINT_NAME "checkpoint"
@@ -41,7 +44,8 @@ struct tally_publisher {
 	struct tally_publish_options options;
 	struct tally_hasher hasher;
 	struct tally_headtree heads;
-	struct tally_key_said said; /* of the key that signs */
+	struct tally_walked *walked; /* since the last checkpoint */
+	struct tally_key_said said;  /* of the key that signs */
 	/* As they were at the last size that was walked to; NULL: not yet. */
 	struct tally_tiles *tiles;
 };
@@ -99,7 +103,7 @@ check_signers(const struct tally_log *log,
 static int
 open_public(struct publishing *p, struct tally_error *error)
 {
-	int result = tally_sys_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
+	int result = tally_public_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
 
 	if (result == -EEXIST)
 		result = 0;
@@ -149,10 +153,11 @@ read_published(struct publishing *p, char text[NOTE_MAX], size_t *out_len,
 
 	tally_sys_close(fd);
 	if (n <= 0 || tally_note_parse(text, (size_t)n, &note) != 0 ||
-	    tally_checkpoint_parse(note.text.at, note.text.len, out) != 0 ||
-	    tally_note_check(&note, &p->options->signers[0]->vkey, NULL) !=
-		TALLY_SIGNED)
+	    tally_checkpoint_parse(note.text.at, note.text.len, out) != 0)
 		return TALLY_END;
+	if (tally_note_check(&note, &p->options->signers[0]->vkey, NULL) !=
+	    TALLY_SIGNED)
+		return tally_sign_works() ? TALLY_END : TALLY_E_BUG;
 	*out_len = (size_t)n;
 	return TALLY_OK;
 }
@@ -186,7 +191,8 @@ read_register(struct publishing *p, struct tally_error *error)
 	struct tally_checkpoint published = { .size = 0 };
 	char text[NOTE_MAX];
 	size_t len;
-	bool is_public = read_published(p, text, &len, &published) == 0;
+	int found = read_published(p, text, &len, &published);
+	bool is_public = found == 0;
 	int result = p->reg->read(p->reg, p->log->identity.origin, &p->last,
 	    error);
 	bool is_known = result == 0;
@@ -194,6 +200,8 @@ read_register(struct publishing *p, struct tally_error *error)
 	p->settled = is_public ? published.size : 0;
 	if (result < 0)
 		return result;
+	if (found < 0)
+		return tally_fail(error, found, "libcrypto failed");
 	/* Who made "public" may have been killed before that was there. */
 	if (!is_public)
 		result = tally_sys_sync_all(p->log->dir);
@@ -243,6 +251,14 @@ hear(void *arg, const struct tally_record *record)
 	    &publisher->options.signers[0]->vkey, record);
 }
 
+static int
+pass(void *arg, uint64_t index, const struct tally_line *line)
+{
+	struct tally_publisher *publisher = arg;
+
+	return tally_walked_take(publisher->walked, index, line);
+}
+
 /* Tiles of the last size: those that were kept, or of the log. */
 static int
 open_tiles(struct publishing *p, struct tally_error *error)
@@ -273,6 +289,7 @@ open_tiles(struct publishing *p, struct tally_error *error)
 	    p->last.size, error);
 	tiles->files.settled = p->settled;
 	tiles->taken = hear;
+	tiles->passed = pass;
 	tiles->arg = publisher;
 	if (result == 0)
 		result = tally_tiles_take(tiles, p->last.size, error);
@@ -289,8 +306,11 @@ static int
 walk(struct publishing *p, uint64_t size, struct tally_error *error)
 {
 	struct tally_tiles *tiles;
-	int result = open_tiles(p, error);
+	int result = tally_walked_begin(p->publisher->walked, p->last.size);
 
+	if (result != 0)
+		return tally_fail_memory(error);
+	result = open_tiles(p, error);
 	tiles = p->publisher->tiles;
 	if (result == 0)
 		result = tally_tiles_take(tiles, size, error);
@@ -315,6 +335,24 @@ walk_twice(struct publishing *p, uint64_t size, struct tally_error *error)
 		return result;
 	tally_index_discard(p->log);
 	return walk(p, size, error);
+}
+
+/* What was sealed of the heads, against the records that were walked. */
+static int
+check_heads(struct publishing *p, struct tally_error *error)
+{
+	int result = tally_walked_check(p->publisher->walked, p->heads,
+	    p->hasher);
+
+	if (result == TALLY_E_MEMORY)
+		return tally_fail_memory(error);
+	if (result == 0)
+		return TALLY_OK;
+	tally_headtree_wipe(p->heads);
+	tally_order_distrust(p->log);
+	return tally_fail(error, TALLY_E_DAMAGED,
+	    "the heads that the log's shared state gave are not those of its"
+	    " records; the state was dropped, and nothing is signed");
 }
 
 /* ---- signing ---------------------------------------------------------- */
@@ -365,23 +403,18 @@ sign(struct publishing *p, struct tally_error *error)
 	return TALLY_OK;
 }
 
-/* Nothing is new: the note as it went out, if it did. */
+/* Nothing is new: the note as it went out; TALLY_PARTIAL if it did not. */
 static int
 stand(struct publishing *p, struct tally_error *error)
 {
 	struct tally_checkpoint published;
 	char text[NOTE_MAX];
 	size_t len;
-	int result;
 
 	if (read_published(p, text, &len, &published) != 0 ||
 	    published.size != p->next.size ||
-	    !tally_hash_equal(&published.root, &p->next.root)) {
-		/* Who registered it may have been killed before it was on
-		 * stable storage. */
-		result = p->reg->swap(p->reg, &p->last, &p->next, error);
-		return result == 0 ? sign(p, error) : result;
-	}
+	    !tally_hash_equal(&published.root, &p->next.root))
+		return TALLY_PARTIAL;
 	p->out->note = tally_sys_alloc(len + 1);
 	if (p->out->note == NULL)
 		return tally_fail_memory(error);
@@ -417,12 +450,14 @@ publish_once(struct publishing *p, struct tally_error *error)
 	}
 	if (result == 0)
 		result = tally_headtree_seal(p->log, p->heads, p->last.size,
-		    &size, &sealed, error);
+		    p->options->beat, &size, &sealed, error);
 	if (result == 0)
 		result = walk_twice(p, size, error);
 	if (result == TALLY_PARTIAL)
 		return tally_fail(error, TALLY_E_DAMAGED,
 		    "the log changed while it was read; nothing is signed");
+	if (result == 0)
+		result = check_heads(p, error);
 	if (result != 0)
 		return result;
 	/* An order that was appended since. */
@@ -433,8 +468,10 @@ publish_once(struct publishing *p, struct tally_error *error)
 	p->next.size = size;
 	p->out->size = size;
 	p->out->root = p->next.root;
-	if (size == p->last.size)
-		return stand(p, error);
+	result = size == p->last.size ? stand(p, error) : TALLY_PARTIAL;
+	if (result != TALLY_PARTIAL)
+		return result;
+	/* Also of the same: who registered it may not have synced it. */
 	result = p->reg->swap(p->reg, &p->last, &p->next, error);
 	return result == 0 ? sign(p, error) : result;
 }
@@ -474,7 +511,12 @@ tally_publisher_open(struct tally_log *log,
 	publisher = tally_sys_alloc(sizeof(*publisher));
 	if (publisher == NULL)
 		return tally_fail_memory(error);
+	if (tally_walked_new(&publisher->walked) != 0) {
+		tally_sys_free(publisher);
+		return tally_fail_memory(error);
+	}
 	if (tally_hasher_open(&publisher->hasher) != 0) {
+		tally_walked_free(publisher->walked);
 		tally_sys_free(publisher);
 		return tally_fail_memory(error);
 	}
@@ -482,6 +524,12 @@ tally_publisher_open(struct tally_log *log,
 	publisher->options = *options;
 	*out_publisher = publisher;
 	return TALLY_OK;
+}
+
+void
+tally_publisher_beat(struct tally_publisher *publisher, bool beat)
+{
+	publisher->options.beat = beat;
 }
 
 int
@@ -518,6 +566,7 @@ tally_publisher_close(struct tally_publisher *publisher)
 	drop_tiles(publisher);
 	tally_headtree_save(publisher->log, &publisher->heads);
 	tally_headtree_wipe(&publisher->heads);
+	tally_walked_free(publisher->walked);
 	tally_hasher_close(&publisher->hasher);
 	tally_sys_free(publisher);
 }

@@ -12,6 +12,59 @@
 /* Tiles of a folder: its files and folders have three digits. */
 #define FOLDER_WIDTH 1000
 
+/* ---- what is public --------------------------------------------------- */
+
+/* What is public is for all, whoever may enter the log's own directory. */
+static int
+make_public(int dir, const char *name)
+{
+	int fd = tally_sys_open(dir, name,
+	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	int result = fd < 0 ? fd : tally_sys_show(fd);
+
+	if (result >= 0)
+		return fd;
+	tally_sys_close(fd);
+	return result;
+}
+
+int
+tally_public_mkdir(int base, const char *path)
+{
+	int result = tally_sys_mkdir(base, path);
+	int dir;
+
+	if (result != 0)
+		return result;
+	dir = tally_sys_open_dir(base, path);
+	result = dir < 0 ? dir : tally_sys_show(dir);
+	tally_sys_close(dir);
+	return result;
+}
+
+int
+tally_public_write(int dir, const char *name, const void *bytes, size_t len,
+    struct tally_error *error)
+{
+	char new[TALLY_TILE_PATH_MAX + sizeof(NEW)];
+	int fd, result;
+
+	(void)snprintf(new, sizeof(new), "%s" NEW, name);
+	fd = make_public(dir, new);
+	result = fd < 0 ? fd : tally_sys_write(fd, bytes, len, 0, NULL);
+	if (result == 0)
+		result = tally_sys_sync_all(fd);
+	tally_sys_close(fd);
+	if (result == 0)
+		result = tally_sys_rename(dir, new, name);
+	if (result == 0)
+		result = tally_sys_sync_all(dir);
+	if (result != 0)
+		return tally_fail_os(error, result,
+		    "cannot write \"public/%s\"", name);
+	return TALLY_OK;
+}
+
 /* ---- folders ---------------------------------------------------------- */
 
 static bool
@@ -46,7 +99,7 @@ add_folder(struct tally_tile_files *files, size_t parent, const char *path,
 	part[part_len] = '\0';
 	folder->fd = tally_sys_open_dir(base, part);
 	if (folder->fd == -ENOENT) {
-		int result = tally_sys_mkdir(base, part);
+		int result = tally_public_mkdir(base, part);
 
 		if (result != 0 && result != -EEXIST)
 			return result;
@@ -141,8 +194,7 @@ open_new(int dir, const char *name, const void *bytes, size_t len)
 	int fd, result;
 
 	(void)snprintf(new, sizeof(new), "%s" NEW, name);
-	fd = tally_sys_open(dir, new,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	fd = make_public(dir, new);
 	if (fd < 0)
 		return fd;
 	result = tally_sys_write(fd, bytes, len, 0, NULL);

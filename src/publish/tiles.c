@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <string.h>
 
 #include "core/record.h"
@@ -8,34 +7,9 @@
 #include "log/leaves.h"
 #include "publish/tiles.h"
 
-#define NEW_MAX (TALLY_TILE_PATH_MAX + 8)
 #define BUNDLE_MAX (TALLY_TILE_WIDTH * (2 + (size_t)TALLY_HEADER_MAX))
 
 /* ---- files ------------------------------------------------------------ */
-
-int
-tally_public_write(int dir, const char *name, const void *bytes, size_t len,
-    struct tally_error *error)
-{
-	char new[NEW_MAX];
-	int fd, result;
-
-	(void)snprintf(new, sizeof(new), "%s.new", name);
-	fd = tally_sys_open(dir, new,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
-	result = fd < 0 ? fd : tally_sys_write(fd, bytes, len, 0, NULL);
-	if (result == 0)
-		result = tally_sys_sync_all(fd);
-	tally_sys_close(fd);
-	if (result == 0)
-		result = tally_sys_rename(dir, new, name);
-	if (result == 0)
-		result = tally_sys_sync_all(dir);
-	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot write \"public/%s\"", name);
-	return TALLY_OK;
-}
 
 /* The tile of a level as it stands, and for level 0 its bundle. */
 static int
@@ -185,6 +159,9 @@ take_line(struct tally_tiles *tiles, const struct tally_cursor *cursor,
 {
 	const struct tally_line *line = &cursor->found.line;
 
+	if (tiles->passed != NULL &&
+	    tiles->passed(tiles->arg, tiles->size, line) != 0)
+		return tally_fail_memory(error);
 	bundle_record(tiles, line);
 	tiles->has_last = true;
 	tiles->last = line->hash;

@@ -24,6 +24,9 @@
 typedef void
 tally_tiles_fn(void *arg, const struct tally_record *record);
 
+typedef int
+tally_tiles_line_fn(void *arg, uint64_t index, const struct tally_line *line);
+
 struct tally_tiles {
 	struct tally_log *log;
 	struct tally_hasher *hasher;
@@ -38,6 +41,9 @@ struct tally_tiles {
 	/* Called for each record of tally:log that is taken, at least; may be
 	 * NULL. */
 	tally_tiles_fn *taken;
+	/* Called for every record that is taken; may be NULL.  Not 0 ends the
+	 * walk. */
+	tally_tiles_line_fn *passed;
 	void *arg;
 	struct tally_tile_files files;
 };
@@ -70,11 +76,5 @@ tally_tiles_root(struct tally_tiles *tiles);
 /* Writes the tiles that are not full; then all is on stable storage. */
 TALLY_MUST_CHECK int
 tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error);
-
-/* A whole file under a name in dir, both on stable storage; replaces what is
- * there. */
-TALLY_MUST_CHECK int
-tally_public_write(int dir, const char *name, const void *bytes, size_t len,
-    struct tally_error *error);
 
 #endif

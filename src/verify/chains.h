@@ -9,6 +9,7 @@
 #ifndef TALLY_VERIFY_CHAINS_H
 #define TALLY_VERIFY_CHAINS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,8 @@ struct tally_chain {
 	uint32_t name_len;
 	uint32_t trouble; /* number of its trouble + 1, or 0 */
 	uint32_t watch;   /* number of its outside head + 1, or 0 */
+	uint32_t place;   /* in the tree over the heads + 1, or 0 */
+	bool changed;     /* since its leaf there was made */
 };
 
 struct tally_chains {

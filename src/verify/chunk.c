@@ -54,6 +54,8 @@ tally_chunk_wipe(struct tally_chunk *chunk)
 	tally_sys_free(chunk->locals);
 	tally_sys_free(chunk->slots);
 	tally_sys_free(chunk->marks);
+	tally_sys_free(chunk->heads.note);
+	tally_sys_free(chunk->heads.entry);
 	memset(chunk, 0, sizeof(*chunk));
 }
 
@@ -149,7 +151,7 @@ take(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 	add(chunk, local, header->seq, &line->hash, offset);
 	/* Without it the next record of the chain does not take the quick
 	 * way. */
-	local->last_text = whole && !is_own(header)
+	local->last_text = whole && !is_own(header) && !tally_heads_is(header)
 	    ? at + line->header_len + strlen(",\"hash\":\"")
 	    : NULL;
 	mark_id(chunk, plan, header, offset);
@@ -187,8 +189,12 @@ scan_line(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 	    line.body != TALLY_BODY_EVENT ||
 	    (is_own(&line.header) && line.header.seq > 1))
 		return r;
-	chunk->clean = take(chunk, plan, &line, at, !big_held, offset);
-	return 0;
+	if (plan->only == NULL && tally_heads_is(&line.header))
+		r = tally_chunk_heads_add(chunk, &scanner->hasher, &line,
+		    offset);
+	if (r == 0)
+		chunk->clean = take(chunk, plan, &line, at, !big_held, offset);
+	return r;
 }
 
 /* The same, tried the quick way first; the line is the chunk's own text. */
@@ -310,6 +316,7 @@ tally_chunk_scan(struct tally_chunk *chunk, const struct tally_chunk_plan *plan,
 	chunk->clean = true;
 	chunk->records = chunk->judged = 0;
 	chunk->locals_len = chunk->marks_len = 0;
+	chunk->heads.len = chunk->heads.entries_len = 0;
 	memset(chunk->minute, 0, sizeof(chunk->minute));
 	memset(chunk->slots, 0,
 	    ((size_t)chunk->slots_mask + 1) * sizeof(*chunk->slots));

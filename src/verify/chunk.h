@@ -16,6 +16,7 @@
 #define TALLY_VERIFY_CHUNK_H
 
 #include "verify/chains.h"
+#include "verify/heads.h"
 #include "verify/line.h"
 #include "verify/source.h"
 
@@ -92,6 +93,7 @@ struct tally_chunk {
 	uint32_t marks_len;
 	struct tally_part parts[TALLY_PARTS_MAX];
 	unsigned parts_len;
+	struct tally_chunk_heads heads;
 };
 
 /* Memory of one chunk, allocated once.  Returns 0 or TALLY_E_MEMORY. */

@@ -34,18 +34,20 @@ local_fits(struct tally_judge *judge, struct tally_local *local)
 }
 
 static int
+add_chain(struct tally_judge *judge, struct tally_local *local)
+{
+	return local->number != TALLY_CHAIN_NONE
+	    ? 0
+	    : tally_chains_add(&judge->chains, local->name, local->name_len,
+		  local->key, &local->number);
+}
+
+static void
 join_local(struct tally_judge *judge, const struct tally_chunk *chunk,
     struct tally_local *local)
 {
-	struct tally_chain *c;
-	int r = 0;
+	struct tally_chain *c = &judge->chains.items[local->number];
 
-	if (local->number == TALLY_CHAIN_NONE)
-		r = tally_chains_add(&judge->chains, local->name,
-		    local->name_len, local->key, &local->number);
-	if (r != 0)
-		return r;
-	c = &judge->chains.items[local->number];
 	if (c->seq == 0)
 		c->first_index = chunk->first_index + local->first;
 	c->seq = local->last_seq;
@@ -53,7 +55,6 @@ join_local(struct tally_judge *judge, const struct tally_chunk *chunk,
 	c->where.index = chunk->first_index + local->last;
 	c->where.extent = chunk->extent;
 	c->where.offset = chunk->begin + local->offset;
-	return 0;
 }
 
 static void
@@ -72,6 +73,7 @@ join_tree(struct tally_judge *judge, const struct tally_chunk *chunk)
 		judge->root = tally_frontier_root(hasher, &judge->frontier);
 		judge->root_seen = true;
 	}
+	tally_served_pass(judge);
 }
 
 int
@@ -82,7 +84,8 @@ tally_judge_join(struct tally_judge *judge, const struct tally_chunk *chunk,
 	int r = 0;
 
 	*out_joined = false;
-	if (has_root_inside(judge, chunk))
+	if (has_root_inside(judge, chunk) ||
+	    tally_served_is_inside(judge, chunk))
 		return 0;
 	for (i = 0; i < chunk->locals_len; i++) {
 		if (!local_fits(judge, &chunk->locals[i]))
@@ -90,7 +93,11 @@ tally_judge_join(struct tally_judge *judge, const struct tally_chunk *chunk,
 	}
 	*out_joined = true;
 	for (i = 0; r == 0 && i < chunk->locals_len; i++)
-		r = join_local(judge, chunk, &chunk->locals[i]);
+		r = add_chain(judge, &chunk->locals[i]);
+	if (r == 0)
+		r = tally_sealed_join(judge, chunk);
+	for (i = 0; r == 0 && i < chunk->locals_len; i++)
+		join_local(judge, chunk, &chunk->locals[i]);
 	for (i = 0; r == 0 && i < chunk->marks_len; i++)
 		r = tally_ids_add(judge->ids, chunk->marks[i].key,
 		    chunk->marks[i].at, judge->error);

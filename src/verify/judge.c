@@ -66,6 +66,8 @@ tally_judge_wipe(struct tally_judge *judge)
 	tally_sys_free(judge->lost);
 	tally_sys_free(judge->doubts);
 	tally_orders_wipe(judge);
+	tally_sealed_wipe(&judge->sealed);
+	tally_served_wipe(&judge->served);
 }
 
 void
@@ -80,6 +82,7 @@ tally_judge_leaf(struct tally_judge *judge, const struct tally_hash *leaf)
 		judge->root = tally_frontier_root(hasher, &judge->frontier);
 		judge->root_seen = true;
 	}
+	tally_served_pass(judge);
 }
 
 void
@@ -169,6 +172,8 @@ tally_judge_record(struct tally_judge *judge, const struct tally_line *line,
 		tell_own(judge, line, &step);
 		r = tally_orders_take(judge, line, &step);
 	}
+	if (r == 0 && line->body == TALLY_BODY_EVENT && tally_heads_is(header))
+		r = tally_sealed_take(judge, line, &step);
 	tally_steps_take(judge, &step);
 	return r;
 }
@@ -304,11 +309,11 @@ tally_judge_chunk(struct tally_judge *judge, const struct tally_chunk *chunk)
 	tally_judge_enter(judge, chunk->extent);
 	if (chunk->clean && judge->size > 0 && !judge->cut)
 		r = tally_judge_join(judge, chunk, &joined);
-	if (r != 0 || joined)
-		return r;
-	pthread_mutex_lock(&judge->big->lock);
-	r = walk(judge, chunk);
-	pthread_mutex_unlock(&judge->big->lock);
+	if (r == 0 && !joined) {
+		pthread_mutex_lock(&judge->big->lock);
+		r = walk(judge, chunk);
+		pthread_mutex_unlock(&judge->big->lock);
+	}
 	if (r == 0 && tally_hasher_failed(&judge->scanner->hasher))
 		r = TALLY_E_BUG;
 	return r == 0 && judge->no_memory ? TALLY_E_MEMORY : r;

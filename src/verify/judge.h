@@ -27,9 +27,11 @@
 
 #include "core/tree.h"
 #include "verify/chunk.h"
+#include "verify/heads.h"
 #include "verify/orders.h"
 #include "verify/report.h"
 #include "verify/salvage.h"
+#include "verify/served.h"
 
 #define TALLY_TROUBLES_MAX 256
 #define TALLY_EARLIES_MAX 1024
@@ -147,6 +149,8 @@ struct tally_judge {
 	int64_t shift;   /* of the last segment that was entered */
 	bool has_erased; /* lines that the second walk holds against orders */
 	struct tally_orders orders;
+	struct tally_sealed sealed;
+	struct tally_served served;
 
 	/* Counts for what the names of the segments say; told findings, of
 	 * places before the last segment. */

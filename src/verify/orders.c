@@ -19,8 +19,11 @@ tally_orders_init(struct tally_judge *judge)
 
 	tally_keyring_init(ring, origin);
 	for (i = 0; i < options->vkeys_len; i++) {
-		if (tally_vkey_parse(&judge->scanner->hasher, options->vkeys[i],
-			strlen(options->vkeys[i]), &vkey) != 0)
+		r = tally_vkey_parse(&judge->scanner->hasher, options->vkeys[i],
+		    strlen(options->vkeys[i]), &vkey);
+		if (r == TALLY_E_BUG)
+			return r;
+		if (r != 0)
 			return tally_fail(judge->error, TALLY_E_USAGE,
 			    "\"%s\" is no key", options->vkeys[i]);
 		r = tally_keyring_give(ring, &vkey);
@@ -87,6 +90,19 @@ keep_eraser(struct tally_judge *judge, const struct tally_step *step,
 	return 0;
 }
 
+static void
+note_retired(struct tally_judge *judge, const struct tally_step *step)
+{
+	struct tally_orders *orders = &judge->orders;
+	size_t i;
+
+	for (i = 0; i < orders->ring.len; i++) {
+		if (orders->ring.key[i].is_retired &&
+		    orders->ring.key[i].seq == step->seq)
+			orders->retired_at[i] = step->where.index;
+	}
+}
+
 int
 tally_orders_take(struct tally_judge *judge, const struct tally_line *line,
     const struct tally_step *step)
@@ -99,10 +115,15 @@ tally_orders_take(struct tally_judge *judge, const struct tally_line *line,
 	    &judge->orders.ring, &judge->scanner->hasher, &place, line->event,
 	    line->event_len, &detail);
 
+	note_retired(judge, step);
 	switch (verdict) {
 	case TALLY_ORDER_IS_NONE:
 		return 0;
 	case TALLY_ORDER_FORGED:
+		/* Not if nobody could judge. */
+		if (!tally_sign_works() ||
+		    tally_hasher_failed(&judge->scanner->hasher))
+			return TALLY_E_BUG;
 		tell(judge, TALLY_INSERTED, step, detail);
 		return 0;
 	case TALLY_ORDER_NOT_KNOWN:
@@ -215,6 +236,7 @@ tally_orders_put(struct tally_bytes *out, const struct tally_judge *judge)
 		    (uint64_t)key->is_given | (uint64_t)key->is_retired << 1);
 		tally_bytes_put_u64(out, key->seq);
 		tally_bytes_put_u64(out, (uint64_t)key->retired_us);
+		tally_bytes_put_u64(out, orders->retired_at[i]);
 	}
 	tally_bytes_put_u64(out,
 	    (uint64_t)orders->too_many | (uint64_t)orders->without_key << 1);
@@ -253,6 +275,7 @@ get_ring(struct tally_bytes_reader *in, struct tally_judge *judge)
 		key->is_retired = bits >> 1 & 1;
 		key->seq = tally_bytes_get_u64(in);
 		key->retired_us = (int64_t)tally_bytes_get_u64(in);
+		judge->orders.retired_at[i] = tally_bytes_get_u64(in);
 		ring->len++;
 	}
 	return 0;

@@ -27,6 +27,9 @@ struct tally_eraser {
 
 struct tally_orders {
 	struct tally_keyring ring;
+	/* Of each key: so many records stood before the order that retired it,
+	 * if one did. */
+	uint64_t retired_at[TALLY_KEYRING_MAX];
 	struct tally_eraser *eraser; /* ascending by seq */
 	size_t len, capacity;
 	bool too_many;

@@ -267,4 +267,5 @@ tally_outside_finish(struct tally_judge *judge)
 	finish_mark(judge);
 	finish_root(judge);
 	finish_heads(judge);
+	tally_served_finish(judge);
 }

@@ -6,7 +6,7 @@
 #include "log/sys.h"
 #include "verify/resume.h"
 
-static const char magic[] = "tally-verify-resume/2\n";
+static const char magic[] = "tally-verify-resume/3\n";
 #define MAGIC_LEN (sizeof(magic) - 1)
 
 /* ---- writing ---------------------------------------------------------- */
@@ -47,6 +47,7 @@ put_chains(struct tally_bytes *out, const struct tally_judge *judge)
 		tally_bytes_put_u64(out, c->seq);
 		tally_bytes_put_u64(out, c->first_index);
 		put_where(out, &c->where);
+		tally_bytes_put_u64(out, c->place);
 	}
 }
 
@@ -171,22 +172,23 @@ put_report(struct tally_bytes *out, const struct tally_report *report)
 
 /* What a state is only good for. */
 static struct tally_hash
-scope_of(struct tally_judge *judge)
+scope_of(struct tally_judge *judge, bool without_root)
 {
+	static const struct tally_hash none;
 	const struct tally_verify_options *options = judge->options;
 	struct tally_hasher *hasher = &judge->scanner->hasher;
 	struct tally_bytes bytes = { 0 };
 	struct tally_hash hash = { { 0 } };
+	bool has_root = options->has_root && !without_root;
 	size_t i;
 
 	tally_bytes_put_text(&bytes, judge->snapshot->identity.id,
 	    strlen(judge->snapshot->identity.id));
 	tally_bytes_put_text(&bytes, judge->plan->only, judge->plan->only_len);
 	tally_bytes_put_u64(&bytes,
-	    (uint64_t)options->has_root |
-		(uint64_t)options->heads_complete << 1);
-	tally_bytes_put_u64(&bytes, options->has_root ? options->root_size : 0);
-	tally_bytes_put_hash(&bytes, &options->root);
+	    (uint64_t)has_root | (uint64_t)options->heads_complete << 1);
+	tally_bytes_put_u64(&bytes, has_root ? options->root_size : 0);
+	tally_bytes_put_hash(&bytes, has_root ? &options->root : &none);
 	for (i = 0; i < options->heads_len; i++) {
 		tally_bytes_put_text(&bytes, options->heads[i].chain,
 		    options->heads[i].chain_len);
@@ -196,7 +198,9 @@ scope_of(struct tally_judge *judge)
 	for (i = 0; i < options->vkeys_len; i++)
 		tally_bytes_put_text(&bytes, options->vkeys[i],
 		    strlen(options->vkeys[i]));
-	if (!bytes.failed)
+	if (bytes.failed)
+		judge->no_memory = true;
+	else
 		hash = tally_hash_bytes(hasher, bytes.at, bytes.len);
 	tally_bytes_wipe(&bytes);
 	return hash;
@@ -204,14 +208,14 @@ scope_of(struct tally_judge *judge)
 
 int
 tally_resume_save(struct tally_judge *judge, const char *path,
-    const struct tally_position *position)
+    const struct tally_position *position, bool without_root)
 {
 	struct tally_bytes out = { 0 };
 	struct tally_hash hash;
-	int r;
+	int r, written = 0;
 
 	tally_bytes_put(&out, magic, MAGIC_LEN);
-	hash = scope_of(judge);
+	hash = scope_of(judge, without_root);
 	tally_bytes_put_hash(&out, &hash);
 	tally_bytes_put_u64(&out, position->extent);
 	tally_bytes_put_u64(&out, position->offset);
@@ -221,17 +225,25 @@ tally_resume_save(struct tally_judge *judge, const char *path,
 	put_gaps(&out, judge);
 	put_lost(&out, judge);
 	tally_orders_put(&out, judge);
+	tally_sealed_put(&out, judge);
+	tally_served_put(&out, judge);
 	put_report(&out, judge->report);
 	if (!out.failed)
 		hash = tally_hash_bytes(&judge->scanner->hasher, out.at,
 		    out.len);
 	tally_bytes_put_hash(&out, &hash);
-	r = out.failed ? TALLY_E_MEMORY : tally_resume_write(path, &out);
-	if (r < 0 && !out.failed) {
+	/* A state that nobody can take up is none. */
+	if (tally_hasher_failed(&judge->scanner->hasher))
+		r = TALLY_E_BUG;
+	else if (out.failed || judge->no_memory)
+		r = TALLY_E_MEMORY;
+	else
+		r = written = tally_resume_write(path, &out);
+	if (written < 0) {
 		tally_fail(judge->error, TALLY_E_IO, "cannot write \"%s\": %s",
-		    path, strerror(-r));
+		    path, strerror(-written));
 		if (judge->error != NULL)
-			judge->error->os_errno = -r;
+			judge->error->os_errno = -written;
 		r = TALLY_E_IO;
 	}
 	tally_bytes_wipe(&out);
@@ -306,6 +318,7 @@ get_chains(struct tally_bytes_reader *in, struct tally_judge *judge)
 		c->seq = tally_bytes_get_u64(in);
 		c->first_index = tally_bytes_get_u64(in);
 		c->where = get_where(in, judge);
+		c->place = (uint32_t)tally_bytes_get_max(in, count);
 	}
 	return r;
 }
@@ -461,7 +474,7 @@ get_all(struct tally_bytes_reader *in, struct tally_judge *judge,
 {
 	const struct tally_snapshot *snapshot = judge->snapshot;
 	struct tally_hash scope = tally_bytes_get_hash(in);
-	struct tally_hash own = scope_of(judge);
+	struct tally_hash own = scope_of(judge, false);
 	uint32_t i;
 	int r;
 
@@ -479,6 +492,10 @@ get_all(struct tally_bytes_reader *in, struct tally_judge *judge,
 	get_gaps(in, judge);
 	get_lost(in, judge);
 	r = tally_orders_get(in, judge);
+	if (r != 0)
+		return r;
+	tally_sealed_get(in, judge);
+	r = tally_served_get(in, judge);
 	if (r != 0)
 		return r;
 	r = judge->no_memory ? TALLY_E_MEMORY : get_report(in, judge->report);
@@ -513,6 +530,10 @@ tally_resume_load(struct tally_judge *judge, const char *path,
 			in.failed = memcmp(hash.b, bytes.at + len,
 					sizeof(hash.b)) != 0;
 			r = get_all(&in, judge, out_position);
+			if (tally_hasher_failed(&judge->scanner->hasher))
+				r = TALLY_E_BUG;
+			else if (judge->no_memory)
+				r = TALLY_E_MEMORY;
 		}
 	}
 	tally_bytes_wipe(&bytes);

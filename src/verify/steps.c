@@ -68,6 +68,7 @@ set_head(struct tally_judge *judge, const struct tally_step *step)
 	c->seq = step->seq;
 	c->hash = step->hash;
 	c->where = step->where;
+	tally_sealed_touch(judge, step->chain);
 	if (c->watch != 0)
 		tally_outside_pass(judge, step);
 	trouble = tally_steps_trouble(judge, step->chain);

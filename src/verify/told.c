@@ -8,6 +8,10 @@ count(struct tally_judge *judge, enum tally_finding_kind kind,
 {
 	if (kind == TALLY_REORDERED)
 		judge->moved++;
+	if (kind == TALLY_DAMAGED || kind == TALLY_LINK_ALTERED ||
+	    kind == TALLY_INSERTED || kind == TALLY_REORDERED ||
+	    kind == TALLY_FORKED || kind == TALLY_DUPLICATE)
+		judge->sealed.is_disturbed = true;
 	if (where == NULL || where->extent + 1 >= judge->snapshot->extents_len)
 		return;
 	if (kind == TALLY_INSERTED || kind == TALLY_FORKED ||
@@ -59,6 +63,7 @@ tally_gap_tell(struct tally_judge *judge, const struct tally_gap *gap)
 		    : "the records before this one in its chain are not there",
 	};
 
+	judge->sealed.is_disturbed = true;
 	if (gap->extent + 1 < judge->snapshot->extents_len)
 		judge->missing += gap->end - gap->begin;
 	tally_report_tell(judge->report, &notice);
@@ -84,6 +89,7 @@ tally_lost_tell(struct tally_judge *judge, const struct tally_lost *lost,
 		notice.chain = lost->name;
 		notice.chain_len = lost->name_len;
 	}
+	judge->sealed.is_disturbed = true;
 	/* Without a place it is a line too many. */
 	if (chain == TALLY_CHAIN_NONE &&
 	    lost->where.extent + 1 < judge->snapshot->extents_len)

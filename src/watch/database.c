@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <tally/carry.h>
 #include <tally/pg.h>
@@ -16,55 +17,15 @@
 /* How often another carrier may be ahead in one cycle. */
 #define TRIES 8
 
-/* The heads of what was carried; names are copies. */
-struct heads {
-	struct tally_outside_head *at;
-	size_t len, capacity;
-};
-
 struct carrying {
 	struct cycle *cycle;
 	struct tally_carrier *carrier;
-	struct heads heads;
+	/* When it last went on, and how far it was. */
+	int64_t begun_us, moved_us;
+	uint64_t bytes, records;
+	bool is_stuck;
+	bool is_whole; /* throttled */
 };
-
-static int
-take_head(void *arg, const struct tally_carried_head *head)
-{
-	struct heads *heads = arg;
-	struct tally_outside_head *next;
-	void *grown;
-	char *name;
-
-	if (heads->len == heads->capacity) {
-		heads->capacity = 2 * heads->capacity + 16;
-		grown = realloc(heads->at,
-		    heads->capacity * sizeof(*heads->at));
-		if (grown == NULL)
-			return TALLY_E_MEMORY;
-		heads->at = grown;
-	}
-	name = malloc(head->chain_len + 1);
-	if (name == NULL)
-		return TALLY_E_MEMORY;
-	memcpy(name, head->chain, head->chain_len);
-	name[head->chain_len] = '\0';
-	next = &heads->at[heads->len++];
-	next->chain = name;
-	next->chain_len = head->chain_len;
-	next->seq = head->seq;
-	next->hash = head->hash;
-	return 0;
-}
-
-static void
-free_heads(struct heads *heads)
-{
-	for (size_t i = 0; i < heads->len; i++)
-		free((void *)(uintptr_t)heads->at[i].chain);
-	free(heads->at);
-	memset(heads, 0, sizeof(*heads));
-}
 
 static int
 on_take(void *arg, const struct tally_record *records, size_t count,
@@ -83,15 +44,56 @@ on_finding(void *arg, const struct tally_finding *finding)
 	watch_cycle_finding(carrying->cycle, finding);
 }
 
-/* It may take long: systemd is told that it goes on. */
+/* No more bytes than may be read by now, of a whole verification. */
+static void
+throttle(const struct carrying *carrying, int64_t now)
+{
+	const struct watch_target *target = carrying->cycle->target;
+	const struct timespec pause = { 0, 50000000 };
+	double rate = json_number_value(json_object_get(target->config,
+	    "pg_mib_s"));
+
+	while (carrying->is_whole && rate > 0 && !watch_stopping() &&
+	    (double)carrying->bytes >
+		rate * 1.048576 * (double)(now - carrying->begun_us)) {
+		watch_target_alive(carrying->cycle->target);
+		(void)nanosleep(&pause, NULL);
+		now = watch_monotonic_us();
+	}
+}
+
+/*
+ * It may take long, as long as it goes on.  Whoever gets no further, behind a
+ * lock or a server that is stopped, cancels and says so, well before the
+ * daemon takes the process for one that hangs.
+ */
 static int
 on_progress(void *arg, const struct tally_progress *progress)
 {
-	const struct carrying *carrying = arg;
+	struct carrying *carrying = arg;
+	struct watch_target *target = carrying->cycle->target;
+	int64_t now = watch_monotonic_us();
 
-	(void)progress;
-	watch_notify("WATCHDOG=1");
-	return *carrying->cycle->stop;
+	if (carrying->moved_us == 0 || carrying->bytes != progress->bytes ||
+	    carrying->records != progress->records) {
+		carrying->bytes = progress->bytes;
+		carrying->records = progress->records;
+		carrying->moved_us = now;
+		watch_target_alive(target);
+	}
+	carrying->is_stuck = now - carrying->moved_us >=
+	    target->times->hang_us / 2;
+	throttle(carrying, now);
+	return carrying->is_stuck || watch_stopping();
+}
+
+static int
+say_stuck(const struct carrying *carrying, struct tally_error *error)
+{
+	(void)snprintf(error->message, sizeof(error->message),
+	    "the database did not go on for %lld seconds",
+	    (long long)(carrying->cycle->target->times->hang_us / 2000000));
+	return TALLY_E_BUSY;
 }
 
 /* ---- carrying --------------------------------------------------------- */
@@ -115,15 +117,12 @@ carry_once(struct carrying *carrying, const struct tally_pg_place *place,
 	    &carrying->carrier, error);
 
 	if (result == 0)
-		result = tally_carrier_heads(carrying->carrier, take_head,
-		    &carrying->heads, error);
-	how.heads = carrying->heads.at;
-	how.heads_len = carrying->heads.len;
+		result = tally_carrier_heads(carrying->carrier, &how.heads,
+		    &how.heads_len, error);
 	if (result == 0)
 		result = tally_pg_carry(target->conninfo, &how, &done, error);
 	tally_carrier_close(carrying->carrier);
 	carrying->carrier = NULL;
-	free_heads(&carrying->heads);
 	return result;
 }
 
@@ -135,8 +134,10 @@ watch_database_carry(struct cycle *cycle)
 	struct tally_pg_place place;
 	int result = tally_pg_locate(cycle->target->conninfo, &place, &error);
 
-	for (int i = 0; result == 0 && i < TRIES && !*cycle->stop; i++) {
+	for (int i = 0; result == 0 && i < TRIES && !watch_stopping(); i++) {
 		result = carry_once(&carrying, &place, &error);
+		if (carrying.is_stuck)
+			result = say_stuck(&carrying, &error);
 		if (result != TALLY_E_CONFLICT)
 			break;
 		result = 0;
@@ -151,7 +152,9 @@ watch_database_carry(struct cycle *cycle)
 bool
 watch_database_verify(struct cycle *cycle)
 {
-	struct carrying carrying = { .cycle = cycle };
+	struct carrying carrying = { .cycle = cycle,
+		.begun_us = watch_monotonic_us(),
+		.is_whole = true };
 	struct tally_verify_options how = { .jobs = 1,
 		.finding = on_finding,
 		.progress = on_progress,
@@ -166,15 +169,14 @@ watch_database_verify(struct cycle *cycle)
 	result = tally_carrier_open(cycle->target->log, NULL, &carrying.carrier,
 	    &error);
 	if (result == 0)
-		result = tally_carrier_heads(carrying.carrier, take_head,
-		    &carrying.heads, &error);
-	how.heads = carrying.heads.at;
-	how.heads_len = carrying.heads.len;
+		result = tally_carrier_heads(carrying.carrier, &how.heads,
+		    &how.heads_len, &error);
 	if (result == 0)
 		result = tally_pg_verify(cycle->target->conninfo, &how,
 		    &verdict, &error);
 	tally_carrier_close(carrying.carrier);
-	free_heads(&carrying.heads);
+	if (carrying.is_stuck)
+		result = say_stuck(&carrying, &error);
 	if (result == TALLY_PARTIAL)
 		return false;
 	if (result == 0 && verdict.verdict == TALLY_UNVERIFIABLE) {

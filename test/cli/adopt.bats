@@ -298,6 +298,69 @@ END
     '[["truncated","mesh/one",1]]' ]
 }
 
+# Three chains of claudemesh, one, two and three.
+make_meshes() {
+  jq -c '[.. | arrays | select(.[0]? | type == "object" and has("mesh_id"))][0][]' \
+    "$FOREIGN/claudemesh.json" >rows
+  for name in one two three; do
+    sed "s/\"mesh_id\":\"[^\"]*\"/\"mesh_id\":\"$name\"/" rows
+  done >chain
+  cat rows >>chain
+}
+
+@test "a chain that has records already is no place to adopt into" {
+  make_chain 3
+  tally append log --chain vouch '{"mine":1}' >/dev/null
+  for apply in '' --apply; do
+    refused 2 'chain "vouch" has records already, and none of an adoption;'"`
+      `"' choose another with "--chain"' \
+      adopt chain --profile vouch --into log ${apply:+"$apply"}
+  done
+  adopt --chain kb --apply >/dev/null
+  run --separate-stderr tally verify chain --profile vouch --adopted log --chain kb
+  expect 0
+}
+
+@test "of several chains one that has records: nothing is adopted of any" {
+  make_meshes
+  mesh() { tally "$@" --profile claudemesh --chain mesh; }
+  tally append log --chain mesh/three '{"mine":1}' >/dev/null
+  size=$(tally stat log --json | jq .size)
+  refused 2 'chain "mesh/three" has records already, and none of an adoption;'"`
+    `"' choose another with "--chain"' \
+    adopt chain --into log --apply --profile claudemesh --chain mesh
+  [ "$(tally stat log --json | jq .size)" = "$size" ]
+  # A chain that the source got since may have gone on here meanwhile; what is
+  # no record of the source's goes into the first.
+  tally init log2 >/dev/null
+  echo 'no json' >>chain
+  grep -v '"three"' chain >all && mv all chain
+  mesh adopt chain --into log2 --apply >/dev/null
+  mesh adopt chain --into log2 --apply >/dev/null
+  tally append log2 --chain mesh/three '{"mine":1}' >/dev/null
+  sed 's/"mesh_id":"[^"]*"/"mesh_id":"three"/' rows >>chain
+  mesh adopt chain --into log2 --apply >/dev/null
+  mesh verify chain --adopted log2
+}
+
+@test "a chain that vanished from the source is told when it is adopted again" {
+  make_meshes
+  tally adopt chain --into log --profile claudemesh --chain mesh --apply >/dev/null
+  grep -v '"two"' chain >less && mv less chain
+  size=$(tally stat log --json | jq .size)
+  sed 's/"mesh_id":"[^"]*"/"mesh_id":"four"/' rows >>chain
+  for apply in '' --apply; do
+    refused 2 'chain "mesh/two" was adopted, and the source has no record of it'"`
+      `"' any more; "tally verify --adopted" says more' \
+      adopt chain --into log --profile claudemesh --chain mesh ${apply:+"$apply"}
+  done
+  [ "$(tally stat log --json | jq .size)" = "$size" ]
+  run --separate-stderr tally verify chain --profile claudemesh --adopted log \
+    --chain mesh --json
+  [ "$(jq -c '.findings | map([.kind, .chain, .seq])' <<<"$output")" = \
+    '[["truncated","mesh/two",1]]' ]
+}
+
 @test "a source with a writer is refused, or waited for" {
   make_chain 3
   jq -c '{id: .id}' chain >other

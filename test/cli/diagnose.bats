@@ -112,6 +112,62 @@ forked 4 insertion possible' ]
   [ "$(forks)" = '2 2 true true 1 0 3:1:3:true 4:2:5:true' ]
 }
 
+# A chain of two eras, the old one without a separator.  Each word is a record:
+# its name, behind "<" that of its predecessor, behind "!" its era, if old.
+eras() { # WORD ...
+  cat >p.json <<'END'
+{"profile": 1, "name": "p", "digest": "sha256", "hash": "h", "prev": "p",
+ "start": {"prev": null, "basis": ""},
+ "eras": [{"name": "v0", "input": [{"prev": "text"}, {"field": "a"}]},
+          {"name": "v1", "input": [{"prev": "text"}, "|", {"field": "a"}]}]}
+END
+  python3 - "$@" <<'END'
+import hashlib, json, sys
+hashes, last = {}, None
+for word in sys.argv[1:]:
+    word, old, _ = word.partition("!")
+    name, has, parent = word.partition("<")
+    prev = hashes[parent] if has else last
+    text = (prev or "") + ("" if old else "|") + name
+    last = hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+    print(json.dumps({"a": name, "p": prev, "h": last}))
+END
+}
+judged_eras() { # HOLDS REASON
+  run --separate-stderr tally diagnose log --profile ./p.json --json
+  expect 1
+  [ "$(jq -r '.symptoms[] | select(.finding.kind == "forked") |
+    .finding.detail' <<<"$output")" = "$2" ]
+  [ "$(jq -c '[.forks[] | .benign, .parent.holds, .branches[].holds]' \
+    <<<"$output")" = "$1" ]
+}
+
+@test "a branch that holds only by an era that is over makes no fork benign" {
+  good='a second successor of one record; the parent and every branch hold:'
+  good+=' two writers at once (parent: index '
+  bad='a second successor of one record, but not all of them hold (parent: index '
+  eras 'a!' b c 'd<b' e >log
+  judged_eras '[true,true,true,true]' "${good}1)"
+  # The era is not over yet: an old writer, and a new one.
+  eras 'a!' 'b!' 'c<a' d >log
+  judged_eras '[true,true,true,true]' "${good}0)"
+  eras 'a!' b c 'd<b!' e >log
+  judged_eras '[false,true,true,false]' "${bad}1)"
+  eras 'a!' b c 'd<b' 'e!' >log
+  judged_eras '[false,true,true,false]' "${good}1)"
+  # The sibling that came first, and the parent.
+  eras 'a!' b 'c!' 'd<b' >log
+  judged_eras '[false,true,false,true]' "${bad}1)"
+  eras 'a!' b 'c!' d 'e<c' >log
+  judged_eras '[false,false,true,true]' "${bad}2)"
+  # What names a record that is not there is no better for its old rule.
+  eras 'a!' b c 'd!' >log
+  sed -i 3d log
+  run --separate-stderr tally diagnose log --profile ./p.json --json
+  [ "$(symptoms)" = 'content-altered 3 wrong-rule possible
+link-altered 3 deletion possible' ]
+}
+
 @test "edit, deletion, insertion, reordering, a beginning" {
   chain a 'b!edit' c >log
   diagnosis 1 log

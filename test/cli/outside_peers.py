@@ -4,13 +4,20 @@
 
     webhook FILE [TOKEN]   POST appends the body to FILE, a line each; GET gives
                            FILE; while FILE.down is there, status 503; while
-                           FILE.slow is, six seconds later
+                           FILE.slow is, six seconds later; the header
+                           Tally-Signature of the last one is in FILE.signature
     tsa CONFIG             RFC 3161 over HTTP, by "openssl ts -reply"
     endless                S3 that lists nothing, and says that there is more
     deaf PATH ...          datagram sockets that are full, and that nobody reads
     udp FILE, tcp FILE, unix PATH FILE
                            syslog: what arrives, a line each, after a head as a
                            server writes it; tcp by octet counting
+    tls FILE CERTIFICATE [HOW]
+                           tcp over TLS.  HOW: "mute" says nothing, "deaf" does not
+                           read after the handshake, "cut" closes after 100 bytes,
+                           "silent" reads and does not end, "rude" reads and
+                           closes without an end, "chatty" talks for ever, "old"
+                           knows TLS 1.1 only
 
 Prints the address first."""
 
@@ -19,6 +26,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -64,6 +72,8 @@ def webhook(path, token=None):
             with open(path + ".headers", "a") as file:
                 file.write(f"{self.headers['Tally-Hmac']}"
                            f" {self.headers['Idempotency-Key']}\n")
+            with open(path + ".signature", "w") as file:
+                file.write(self.headers["Tally-Signature"] or "")
             with open(path, "ab") as file:
                 file.write(body + b"\n")
             self.reply(204)
@@ -174,6 +184,53 @@ def tcp(path):
             if not digits:
                 break
             write(path, stream.read(int(digits)))
+
+
+def tls(path, certificate, how=""):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    if how == "old":
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    sock.listen()
+    print(f"tls:localhost:{sock.getsockname()[1]}", flush=True)
+    kept = []
+    while True:
+        plain = sock.accept()[0]
+        kept.append(plain)
+        if how == "mute":
+            continue
+        try:
+            with context.wrap_socket(plain, server_side=True) as stream:
+                tls_session(stream, path, how)
+        except (ssl.SSLError, OSError) as error:
+            print(error, file=sys.stderr, flush=True)
+
+
+def tls_session(stream, path, how):
+    if how == "deaf":
+        time.sleep(60)
+    if how == "cut":
+        stream.recv(100)
+        return
+    while how == "chatty":
+        stream.send(b"x" * 1000)
+        time.sleep(0.1)
+    data = b""
+    while received := stream.recv(65536):
+        data += received
+    while data:
+        digits, data = data.split(b" ", 1)
+        assert len(data) >= int(digits)
+        write(path, data[:int(digits)])
+        data = data[int(digits):]
+    if how == "silent":
+        time.sleep(60)
+    if how != "rude":
+        stream.unwrap()
 
 
 globals()[sys.argv[1]](*sys.argv[2:])

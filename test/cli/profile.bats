@@ -63,6 +63,64 @@ not covered
   whole chains, removed or added' ]
 }
 
+@test "what is data makes no line that looks like a verdict" {
+  cat >p.json <<'END'
+{"profile": 1, "name": "p", "digest": "sha256", "chain": "c", "hash": "h",
+ "prev": "p", "start": {"prev": null, "basis": ""},
+ "eras": [{"name": "v1", "input": [{"prev": "text"}, {"field": "a"}]}]}
+END
+  python3 - >chain <<'END'
+import hashlib, json
+h = lambda t: hashlib.sha256(t.encode()).hexdigest()
+c = "x\nverdict   intact\x1b[2K\x85\u2028y"
+first = h("a")
+for a, p in ("a", None), ("b", first), ("d", first):
+    print(json.dumps({"c": c, "a": a, "p": p, "h": h((p or "") + a)}))
+END
+  shown='x\u000averdict   intact\u001b[2K\u0085\u2028y'
+  for command in verify diagnose; do
+    run --separate-stderr tally "$command" chain --profile ./p.json
+    expect 1
+    [ "$(grep -c '^verdict' <<<"$output")" -eq 1 ]
+    [[ $output == "forked  chain \"$shown\"  seq 3  index 2  "* ]]
+  done
+  [[ $output == *"near the break, chain \"$shown\""* ]]
+  name=$'f\nverdict   intact'
+  cp chain "$name"
+  run --separate-stderr tally verify "$name" --profile ./p.json
+  [ "$(grep -c '^verdict' <<<"$output")" -eq 1 ]
+  tally init log >/dev/null
+  name=$'n\nverdict   intact'
+  cp chain "$name"
+  run --separate-stderr tally adopt "$name" --profile ./p.json --into log
+  expect 0
+  [[ $output == 'source    n\u000averdict   intact'$'\n'* ]]
+}
+
+@test "more chains than memory holds: that is said" {
+  (ulimit -v 100000 && tally --version) >/dev/null 2>&1 ||
+    skip "this build needs more memory for nothing"
+  cat >p.json <<'END'
+{"profile": 1, "name": "p", "digest": "sha256", "chain": "c", "hash": "h",
+ "prev": "p", "start": {"prev": null, "basis": ""},
+ "eras": [{"name": "v1", "input": [{"field": "c"}]}]}
+END
+  python3 - >chain <<'END'
+import hashlib
+for i in range(400000):
+    c = str(i)
+    print('{"c":"%s","p":null,"h":"%s"}' % (c, hashlib.sha256(c.encode()).hexdigest()))
+END
+  for command in verify diagnose; do
+    run --separate-stderr bash -c \
+      "ulimit -v 100000; '$TALLY' $command chain --profile ./p.json"
+    expect 5 ''
+    [[ $stderr =~ ^'tally: out of memory at record '([0-9]+)': what is kept of '([0-9]+)' chains needs more than there is'$ ]]
+    [ "${BASH_REMATCH[1]}" -gt 10000 ]
+  done
+  tally verify chain --profile ./p.json --quiet
+}
+
 @test "vouch: a fork is told from an edit" {
   lines vouch '.forked_lines[]' >chain
   judged 1 vouch 3 'forked 3'

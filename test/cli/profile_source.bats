@@ -56,6 +56,57 @@ mesh() { # FILTER
     "$(sed -n 4p chain.csv)" ]
 }
 
+@test "a byte order mark: at the beginning it is passed over, and told" {
+  said='tally: "bom" begins with a byte order mark, which is passed over'
+  mesh valid_chain >chain
+  { printf '\357\273\277'; cat chain; } >bom
+  judged 0 3 '' bom --profile claudemesh
+  [ "$stderr" = "$said" ]
+  run --separate-stderr tally diagnose bom --profile claudemesh --json
+  expect 0
+  [ "$stderr" = "$said" ]
+  judged 0 3 '' - --profile claudemesh <bom
+  [ "$stderr" = "${said/bom/-}" ]
+  mesh valid_chain | csv >chain.csv
+  { printf '\357\273\277'; cat chain.csv; } >bom
+  judged 0 3 '' bom --csv --profile claudemesh
+  [ "$stderr" = "$said" ]
+  printf '\357\273\277' >bom
+  judged 3 0 '' bom --profile claudemesh
+  # Two of them, and one anywhere else, are none.
+  { printf '\357\273\277\357\273\277'; cat chain; } >twice
+  judged 1 3 'damaged null,missing 1' twice --profile claudemesh
+  sed '2s/^/\xef\xbb\xbf/' chain >within
+  judged 1 3 'damaged null,missing 2' within --profile claudemesh
+  [ -z "$stderr" ]
+}
+
+@test "a byte order mark: the file is adopted, and appended to, as without" {
+  mesh valid_chain >chain
+  { printf '\357\273\277'; cat chain; } >bom
+  tally init log >/dev/null
+  run --separate-stderr tally adopt bom --profile claudemesh --into log --apply
+  expect 0
+  [ "$stderr" = 'tally: "bom" begins with a byte order mark, which is passed over' ]
+  tally verify bom --profile claudemesh --adopted log
+  # The mark is of the bytes that are committed to.
+  run --separate-stderr tally verify chain --profile claudemesh --adopted log --json
+  expect 1
+  [ "$(kinds "$output")" = 'content-altered 1' ]
+  for before in '' '{"a":'; do
+    rm -f kb*
+    tally append kb --profile vouch '{"event":"e","actor":"a"}' >/dev/null
+    { printf '\357\273\277'; head -c -1 kb; } >bom
+    tally append bom --profile vouch '{"event":"f","actor":"a"}' >/dev/null
+    tally verify bom --profile vouch
+    [ "$(wc -l <bom)" -eq 2 ]
+    printf '\357\273\277%s' "$before" >bom
+    tally append bom --profile vouch '{"event":"f","actor":"a"}' >/dev/null
+    tally verify bom --profile vouch
+    [ "$(wc -l <bom)" -eq 1 ]
+  done
+}
+
 @test "CSV: damaged, torn, no header" {
   mesh valid_chain | csv >sound.csv
   sed '3s/$/,more/' sound.csv >chain.csv

@@ -38,6 +38,7 @@ check() {
 queue=()
 # Starts a peer; $address is what it printed.
 peer() { # KIND ARGUMENT ...
+  rm -f "peer.$1"
   python3 "$SOURCE/test/cli/outside_peers.py" "$@" >"peer.$1" 2>"peer.$1.err" &
   echo $! >>servers
   eventually test -s "peer.$1"
@@ -248,10 +249,13 @@ prove_sink() {
   done
   [ "$(find log/sinks/bad -name '0*' | wc -l)" = 2 ]
   mkdir gone
-  send
+  # What the queue did not take is not left behind when it is empty again.
+  send >sent
+  grep -q 'sent.*size 15 of 15' sent
+  [ "$(wc -l <gone/heads)" = 3 ]
   grow 1 h
   send
-  [ "$(wc -l <gone/heads)" = 3 ]
+  [ "$(wc -l <gone/heads)" = 4 ]
   jq -r '.dispatch.heads[].chain' gone/heads | sort -u | tr '\n' ' ' >chains
   [ "$(cat chains)" = 'c d e f g h tally:heads tally:log ' ] ||
     [ "$(cat chains)" = 'c d e f g h tally:heads ' ]
@@ -372,6 +376,306 @@ prove_sink() {
   [[ $stderr == *'cannot send to "tcp:127.0.0.1:1": Connection refused'* ]]
 }
 
+make_certificate() { # NAME DAYS SUBJECT_ALT_NAME
+  openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$1.key" \
+    -out "$1.csr" 2>/dev/null
+  echo "subjectAltName=$3" >"$1.ext"
+  openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -days "$2" \
+    -extfile "$1.ext" -out "$1.crt" 2>/dev/null
+  cat "$1.crt" "$1.key" >"$1.pem"
+}
+make_ca() { # NAME
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" \
+    -keyout "$1.key" -out "$1.pem" 2>/dev/null
+}
+# The sink, with some members of its own.
+over_tls() { # ADDRESS [MEMBERS]
+  configure '{"name":"s","type":"syslog","address":"'"$1"'","read":"messages",'`
+    `'"ca":"ca.pem"'"${2:+,$2}"'}'
+}
+fails_with() { # WORDS
+  run --separate-stderr send
+  expect 5
+  # shellcheck disable=SC2053 # it is a pattern
+  [[ $stderr == 'tally: the sink "s" failed: cannot send to "tls:'*': '$1 ]]
+}
+
+@test "syslog over TLS: rsyslogd, which wants to know its clients" {
+  PATH=$PATH:/usr/sbin
+  command -v rsyslogd >/dev/null || skip "rsyslog is not installed"
+  make_signed
+  make_ca ca
+  make_certificate server 2 DNS:localhost
+  make_certificate client 2 DNS:client.example
+  make_certificate stranger 2 DNS:stranger.example
+  cat >rsyslog.conf <<END
+global(workDirectory="$PWD" maxMessageSize="64k"
+  defaultNetstreamDriverCAFile="$PWD/ca.pem"
+  defaultNetstreamDriverCertFile="$PWD/server.crt"
+  defaultNetstreamDriverKeyFile="$PWD/server.key")
+module(load="imtcp" streamDriver.name="${RSYSLOG_DRIVER-gtls}"
+  streamDriver.mode="1" streamDriver.authMode="x509/name"
+  permittedPeer=["client.example"])
+input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName="$PWD/port")
+template(name="line" type="string"
+  string="%timegenerated% %hostname% %syslogtag% %pri% %msg%\n")
+if \$programname == "tally" then
+  action(type="omfile" file="$PWD/messages" template="line")
+END
+  rsyslogd -n -f "$PWD/rsyslog.conf" -i "$PWD/pid" 2>rsyslog.err 3>&- &
+  echo $! >>servers
+  eventually test -s port
+  address=tls:localhost:$(cat port)
+  over_tls "$address" '"client_certificate":"client.crt","client_key":"client.key"'
+  # Two parts, of which the first is as long as it can be.
+  for i in $(seq 300); do echo "chain/$(times 100 x)/$i"; done |
+    xargs -P 4 -I{} "$TALLY" append log --chain {} 1 >/dev/null
+  publish
+  send
+  eventually has_lines messages 2
+  grep -q ' tally\[[0-9]*\] 109  *{"dispatch"' messages
+  check
+  expect 0 "s  intact  2 lines, newest size $size"
+  grow 1
+  over_tls "$address" \
+    '"client_certificate":"stranger.crt","client_key":"stranger.key"'
+  fails_with '*'
+  over_tls "$address"
+  fails_with '*'
+  [ "$(wc -l <messages)" = 2 ]
+  over_tls "$address" '"client_certificate":"client.crt","client_key":"client.key"'
+  send
+  eventually has_lines messages 3
+  check
+  expect 0 "s  intact  3 lines, newest size $size"
+}
+
+@test "syslog over TLS: whom it trusts" {
+  make_signed
+  make_ca ca
+  make_ca other
+  make_certificate server 2 DNS:localhost
+  openssl rsa -aes256 -passout pass:x -in server.key -out locked.key 2>/dev/null
+  peer tls messages server.pem
+  over_tls "$address"
+  send
+  check
+  expect 0
+  grow 1
+  over_tls "${address/localhost/127.0.0.1}"
+  fails_with 'IP address mismatch'
+  over_tls "$address" '"server_name":"127.0.0.1"'
+  fails_with 'IP address mismatch'
+  over_tls "$address"
+  sed -i 's/ca.pem/other.pem/' sinks.json
+  fails_with 'unable to get local issuer certificate'
+  # Nor is it one of the system's.
+  sed -i 's/,"ca":"other.pem"//' sinks.json
+  fails_with 'unable to get local issuer certificate'
+  over_tls "$address" '"client_certificate":"server.crt","client_key":"ca.key"'
+  fails_with '"client_key" cannot be read, or is that of another certificate'
+  over_tls "$address" \
+    '"client_certificate":"server.crt","client_key":"locked.key"'
+  fails_with '"client_key" cannot be read, or is that of another certificate'
+  over_tls "$address" '"client_certificate":"none","client_key":"server.key"'
+  fails_with '"client_certificate" cannot be read'
+  rm ca.pem
+  over_tls "$address"
+  fails_with '"ca" cannot be read'
+  [ "$(wc -l <messages)" = 1 ]
+}
+
+@test "syslog over TLS: another name, and one that is over" {
+  make_signed
+  make_ca ca
+  make_certificate elsewhere 2 DNS:loghost.example,DNS:*.wild.example
+  make_certificate number 2 IP:127.0.0.1
+  make_certificate expired 0 DNS:localhost
+  peer tls messages expired.pem
+  over_tls "$address"
+  fails_with 'certificate has expired'
+  peer tls messages elsewhere.pem
+  over_tls "$address"
+  fails_with 'hostname mismatch'
+  over_tls "$address" '"server_name":"a.b.wild.example"'
+  fails_with 'hostname mismatch'
+  [ ! -s messages ]
+  over_tls "$address" '"server_name":"loghost.example"'
+  send
+  grow 1
+  over_tls "$address" '"server_name":"a.wild.example"'
+  send
+  peer tls messages number.pem
+  grow 1
+  over_tls "$address"
+  fails_with 'hostname mismatch'
+  over_tls "${address/localhost/127.0.0.1}"
+  send
+  check
+  expect 0
+  [[ ${lines[0]} == *"newest size $size" ]]
+}
+
+@test "syslog over TLS: a server that hangs, cuts, talks, or is too old" {
+  make_signed
+  make_ca ca
+  make_certificate server 2 DNS:localhost
+  meets() { # HOW WORDS
+    peer tls messages server.pem "$1"
+    over_tls "$address"
+    fails_with "$2"
+  }
+  meets cut '*'
+  meets old '*protocol*'
+  # Each within its time, together with the others.
+  addresses=() senders=()
+  for how in mute deaf silent chatty; do
+    peer tls messages server.pem "$how"
+    addresses+=("$address")
+  done
+  for address in "${addresses[@]}"; do
+    over_tls "$address"
+    cp sinks.json "sinks${address##*:}.json"
+    timeout 60 "$TALLY" sink send log --config "sinks${address##*:}.json" \
+      --key key --queue "queue${address##*:}" >"said${address##*:}" 2>&1 3>&- &
+    senders+=($!)
+  done
+  for sender in "${senders[@]}"; do wait "$sender" || [ $? -eq 5 ]; done
+  for address in "${addresses[@]}"; do
+    grep -q 'the server took too long' "said${address##*:}"
+  done
+  # It goes on; many close the connection only.
+  peer tls messages server.pem rude
+  over_tls "$address"
+  send
+  check
+  expect 0
+}
+
+@test "syslog over TLS: what is refused" {
+  make_signed
+  configure '{"name":"s","type":"syslog","address":"tls:host"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: "address" of the sink "s" is none of unix:PATH,'`
+    `' udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT'
+  configure '{"name":"s","type":"syslog","address":"tcp:h:1","ca":"x"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: the sink "s" has "ca", and no address tls:HOST:PORT'
+  configure '{"name":"s","type":"syslog","address":"tls:h:1","client_key":"x"}'
+  run --separate-stderr send
+  expect 2 "" 'tally: the sink "s" has one of "client_certificate" and'`
+    `' "client_key" without the other'
+}
+
+# A journal of our own: journald under another /run, in its own mount namespace.
+# Its socket and its files are under run here as well.
+start_journal() {
+  local daemon=/lib/systemd/systemd-journald namespace=(unshare -m)
+
+  [ -x "$daemon" ] && command -v journalctl >/dev/null ||
+    skip "systemd's journal is not installed"
+  [ "$(id -u)" -eq 0 ] || namespace=(unshare -rm)
+  "${namespace[@]}" mount --bind . /run ||
+    skip "no mount namespace can be made here"
+  mkdir -p run/systemd/journal run/systemd/journald.conf.d run/log/journal empty
+  # The kernel is not asked for anything, nor told.
+  printf '[Journal]\nAudit=\nReadKMsg=no\nForwardToWall=no\n%s\n' \
+    'RateLimitBurst=0' >run/systemd/journald.conf.d/test.conf
+  if [ ! -s /etc/machine-id ]; then
+    mkdir etc
+    echo 5ac7e1a5ac7e1a5ac7e1a5ac7e1a5ac7 >etc/machine-id
+  fi
+  cat >start <<END
+mount --bind run /run
+[ ! -d etc ] || mount --bind etc /etc
+[ ! -d /var/log/journal ] || mount --bind empty /var/log/journal
+exec $daemon
+END
+  "${namespace[@]}" sh start 2>journald.err 3>&- &
+  journal=$!
+  echo "$journal" >>servers
+  eventually test -S run/systemd/journal/socket
+}
+# Where the journal is the machine's.
+beside_journal() {
+  local user=()
+
+  [ "$(id -u)" -eq 0 ] || user=(-U --preserve-credentials)
+  nsenter -t "$journal" -m "${user[@]}" --wd="$PWD" "$@"
+}
+# As if it was sent so long ago.
+sent_ago() { # SINK SECONDS
+  jq -c --argjson ago "$2" '.sent_us = (now - $ago) * 1000000 | .sent_us |=
+    floor' "log/sinks/$1/state" >state
+  mv state "log/sinks/$1/state"
+}
+
+@test "journald: a log that was cut or rewritten" {
+  make_signed
+  start_journal
+  configure '{"name":"j","type":"journald","socket":"run/systemd/journal/socket",'`
+    `'"directory":"run/log/journal"}'
+  send() {
+    tally sink send log --config sinks.json --key key "$@"
+    beside_journal journalctl --sync
+  }
+  prove_sink
+  journalctl --quiet --directory run/log/journal --output=json \
+    TALLY_ORIGIN=example.org/audit TALLY_SIZE=7 >entry
+  jq -e '.PRIORITY == "5" and .SYSLOG_FACILITY == "13" and .TALLY_PART == "1"
+    and .SYSLOG_IDENTIFIER == "tally"' entry
+}
+
+@test "journald: the machine's own, long lines, and a journal that was lost" {
+  make_signed
+  start_journal
+  configure '{"name":"j","type":"journald"}'
+  for i in $(seq 300); do echo "chain/$(times 100 x)/$i"; done |
+    xargs -P 4 -I{} "$TALLY" append log --chain {} 1 >/dev/null
+  publish
+  beside() { run --separate-stderr beside_journal "$TALLY" "$@"; }
+  beside sink send log --config sinks.json --key key
+  expect 0
+  beside sink check log --config sinks.json --key key.pub
+  expect 0
+  [[ $output == *"newest size $size" ]]
+  # What is not signed is none of this log's.
+  printf 'TALLY_ORIGIN=example.org/audit\nMESSAGE={"dispatch":\n' >garbage
+  beside_journal python3 -c 'import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.sendto(open("garbage", "rb").read(), "/run/systemd/journal/socket")'
+  beside sink check log --config sinks.json --key key.pub
+  expect 0
+  [[ $stderr == *'holds 1 lines that the key did not sign' ]]
+  # The journal is emptied, and goes on.
+  kill "$journal"
+  wait "$journal" || true
+  rm -r run/log/journal/* run/systemd/journal/socket
+  start_journal
+  # What nobody acknowledged may be on its way for a while.
+  sent_ago j 0
+  beside sink check log --config sinks.json --key key.pub
+  expect 3
+  [[ $stderr != *'has lost'* ]]
+  sent_ago j 60
+  beside sink check log --config sinks.json --key key.pub
+  expect 3
+  [[ $stderr == *'the sink "j" has lost what it had'* ]]
+  grow 1
+  beside sink send log --config sinks.json --key key
+  expect 0
+  beside sink check log --config sinks.json --key key.pub
+  expect 0
+}
+
+@test "journald: no journal runs" {
+  make_signed
+  configure '{"name":"j","type":"journald","socket":"none","directory":"."}'
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'cannot send to "none": No such file or directory'* ]]
+}
+
 @test "webhook: signed body, HMAC, token, and an outage" {
   make_signed
   echo token123 >token
@@ -401,6 +705,43 @@ prove_sink() {
   run --separate-stderr send
   expect 5
   [[ $stderr == *'answers 401'* ]]
+}
+
+# The receiver is the one that the manual shows.
+@test "webhook: what is forged, or was kept and is sent again" {
+  make_signed
+  printf 'secret 456\nmore\n' >secret
+  peer webhook posted
+  configure "{\"name\":\"hook\",\"type\":\"webhook\",\"url\":\"$address\",
+    \"secret_file\":\"secret\"}"
+  before=$(date +%s)
+  send
+  sed -n '/^```python$/,/^```$/{/^```/!p}' "$SOURCE/doc/outside.md" >receiver.py
+  cat >judge.py <<'END'
+import sys
+from receiver import is_from_tally
+
+secret = open("secret", "rb").readline().rstrip(b"\n")
+signature, body = open("posted.signature").read(), open("posted", "rb").read()[:-1]
+sent = int(signature.partition(",")[0].removeprefix("t="))
+mac = signature.partition("v1=")[2]
+assert int(sys.argv[1]) <= sent <= int(sys.argv[1]) + 60
+assert is_from_tally(secret, signature, body)
+for now in (sent - 300, sent, sent + 300):
+    assert is_from_tally(secret, signature, body, now)
+for now in (0, sent - 301, sent + 301, 2 * sent):
+    assert not is_from_tally(secret, signature, body, now)
+for again in ("", "t", "t=,v1=", f"t={sent}", f"v1={mac}", f"t=x,v1={mac}",
+              f"t=-{sent},v1={mac}", f"t={sent + 1},v1={mac}", f"t={sent},v1=",
+              f"t={sent},v1={mac[:-1]}", f"t={sent},v1={mac}0", f"t=0{sent},v1={mac}",
+              f"t={sent},v1=\u00e4", f"t={sent},v1={mac},v1={mac[::-1]}"):
+    assert not is_from_tally(secret, again, body, sent), again
+for i in range(len(body)):
+    other = body[:i] + bytes([body[i] ^ 1]) + body[i + 1:]
+    assert not is_from_tally(secret, signature, other, sent), i
+assert not is_from_tally(secret + b" ", signature, body, sent)
+END
+  python3 judge.py "$before"
 }
 
 @test "webhook: a log that was cut or rewritten" {
