@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "core/kinds.h"
 #include "log/bundlewalk.h"
 #include "log/fail.h"
 #include "log/sys.h"
@@ -41,11 +42,16 @@ hear(void *arg, const struct tally_line *line)
 		.prev = line->header.prev,
 		.time_us = line->header.time_us };
 	const char *detail = NULL;
+	struct tally_span kind;
 
 	if (line->body != TALLY_BODY_EVENT || hearing->detail != NULL)
 		return;
-	if (tally_keyring_take(hearing->trusted->ring, hearing->hasher, &place,
-		line->event, line->event_len, &detail) <= TALLY_ORDER_HOLDS)
+	if (!tally_log_kind_is_known(line->event, line->event_len, place.seq,
+		&kind))
+		detail = "its event is of a kind that is not known here";
+	else if (tally_keyring_take(hearing->trusted->ring, hearing->hasher,
+		     &place, line->event, line->event_len,
+		     &detail) <= TALLY_ORDER_HOLDS)
 		return;
 	hearing->detail = detail;
 	hearing->seq = line->header.seq;
