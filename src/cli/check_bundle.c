@@ -99,7 +99,7 @@ check_bundle(const struct check *check, struct input *input)
 		print_bundle_json(&bundle, finding);
 	else
 		print_bundle(&bundle, finding);
-	check_advise(bundle.verdict, bundle.has_signatures);
+	check_advise(check, bundle.verdict, bundle.has_signatures);
 	if (finding->status != STATUS_DONE)
 		return finding->status;
 	if (bundle.erased > 0)
@@ -173,6 +173,6 @@ check_consistency(const struct check *check, struct input *input)
 		print_consistency_json(&proof, finding);
 	else
 		print_consistency(&proof, finding);
-	check_advise(proof.verdict, proof.has_signatures);
+	check_advise(check, proof.verdict, proof.has_signatures);
 	return finding->status;
 }
