@@ -46,6 +46,14 @@ TALLY_API TALLY_MUST_CHECK int
 tally_log_root(struct tally_log *log, uint64_t size, uint64_t *out_size,
     struct tally_hash *out_root, struct tally_error *error);
 
+/*
+ * The hash of one record, as the index has it: a record whose line has another
+ * was changed since it was indexed.  TALLY_END if the log is not so long.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_log_leaf(struct tally_log *log, uint64_t index,
+    struct tally_hash *out_hash, struct tally_error *error);
+
 /* That the log at one size extends itself at a smaller one. */
 struct tally_consistency {
 	uint64_t old_size, size;

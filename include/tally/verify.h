@@ -117,6 +117,13 @@ struct tally_verify_options {
 	size_t vkeys_len;
 	const char *resume; /* file: go on from what it holds, keep it there
 			       when interrupted; NULL: none */
+	/*
+	 * File, or NULL: when the verdict is intact, what is known before the
+	 * last segment is kept there, and stays.  A verification that resumes
+	 * from it, without root, reads the last segment and what comes behind
+	 * it, and knows the rest.  With one segment there is none.
+	 */
+	const char *keep;
 	/* Called for every finding, in order, from one thread at a time. */
 	void (*finding)(void *arg, const struct tally_finding *finding);
 	/* Called about ten times a second; not 0 interrupts. */

@@ -21,6 +21,8 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -143,6 +145,27 @@ compact(const text *json, struct event *event)
 	event->len = out_len;
 }
 
+/*
+ * What was found in a table when it was adopted is told there, and believed.
+ * Session A, which may append, writes what it likes into the chain of a table
+ * of which it knows that session B will adopt it; B, which goes on where an
+ * adoption was interrupted, would take that for its own, and tell nothing.
+ */
+static void
+check_adopter(const struct event *event)
+{
+	Oid			admin = get_role_oid("tally_admin", true);
+
+	if (admin == InvalidOid
+		? !superuser()
+		: !has_privs_of_role(GetUserId(), admin))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("chain \"%.*s\" tells what was adopted",
+						(int) event->chain_len, event->chain),
+				 errhint("Only members of tally_admin append to it.")));
+}
+
 static void
 take_chain(const text *name, struct event *event)
 {
@@ -163,6 +186,8 @@ take_chain(const text *name, struct event *event)
 				 errmsg("chain \"%.*s\" is the log's own",
 						(int) event->chain_len, event->chain),
 				 errhint("Choose a name that does not begin with \"tally:\".")));
+	if (event->chain_len >= 8 && memcmp(event->chain, "adopted/", 8) == 0)
+		check_adopter(event);
 }
 
 static void

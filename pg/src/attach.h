@@ -125,4 +125,12 @@ extern void tally_attach_drop_triggers_of(Oid relation, const char *function);
 extern void tally_attach_make_triggers(Oid relation);
 extern void tally_attach_drop_triggers(Oid relation);
 
+/*
+ * The trigger that refuses TRUNCATE, of the table and each partition: has
+ * each one?  Makes those that are missing; drops all.
+ */
+extern bool tally_attach_is_guarded(Oid relation);
+extern void tally_attach_guard(Oid relation);
+extern void tally_attach_unguard(Oid relation);
+
 #endif

@@ -20,12 +20,15 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -103,12 +106,55 @@ make_truncate_trigger(Oid relation)
 	tally_attach_make_trigger(relation, trigger, "refuse_truncate");
 }
 
+/* Those of the table and its partitions that have no trigger of TRUNCATE. */
+static List *
+find_unguarded(Oid relation)
+{
+	List	   *found = NIL;
+	ListCell   *cell;
+	Relation	rel;
+
+	foreach(cell, find_all_inheritors(relation, AccessShareLock, NULL))
+	{
+		char		kind = get_rel_relkind(lfirst_oid(cell));
+
+		if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+			continue;
+		rel = table_open(lfirst_oid(cell), NoLock);
+		if (tally_attach_find_trigger(rel, "refuse_truncate",
+									  TRIGGER_TYPE_BEFORE |
+									  TRIGGER_TYPE_TRUNCATE) == NULL)
+			found = lappend_oid(found, lfirst_oid(cell));
+		table_close(rel, NoLock);
+	}
+	return found;
+}
+
+bool
+tally_attach_is_guarded(Oid relation)
+{
+	return find_unguarded(relation) == NIL;
+}
+
+/*
+ * PostgreSQL makes no triggers of statements for partitions: each gets its
+ * own, those to come by the event triggers.
+ */
+void
+tally_attach_guard(Oid relation)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_unguarded(relation))
+		make_truncate_trigger(lfirst_oid(cell));
+	CommandCounterIncrement();
+}
+
 void
 tally_attach_make_triggers(Oid relation)
 {
 	make_row_trigger(relation);
-	make_truncate_trigger(relation);
-	CommandCounterIncrement();
+	tally_attach_guard(relation);
 }
 
 /* The table's own triggers of ours; those of its partitions go with them. */
@@ -147,8 +193,17 @@ tally_attach_drop_triggers_of(Oid relation, const char *function)
 }
 
 void
+tally_attach_unguard(Oid relation)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(relation, AccessShareLock, NULL))
+		tally_attach_drop_triggers_of(lfirst_oid(cell), "refuse_truncate");
+}
+
+void
 tally_attach_drop_triggers(Oid relation)
 {
 	tally_attach_drop_triggers_of(relation, "capture");
-	tally_attach_drop_triggers_of(relation, "refuse_truncate");
+	tally_attach_unguard(relation);
 }

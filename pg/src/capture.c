@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "attach.h"
 #include "attachment.h"
 #include "capture.h"
 #include "condition.h"
@@ -339,11 +340,23 @@ Datum
 tally_sql_refuse_truncate(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
+	Oid			relation;
+	Oid			root;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("tally.refuse_truncate() is a trigger of tally.attach, and of nobody else")));
+	relation = RelationGetRelid(data->tg_relation);
+	root = tally_attach_find(relation);
+	if (OidIsValid(root) && root != relation)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot truncate \"%s\": it is a partition of \"%s\", which is attached to tally",
+						tally_attach_name(relation), tally_attach_name(root)),
+				 errdetail("Its rows are sealed in a chain, and would be found missing."),
+				 errhint("To be rid of them all, seal that they go, and detach or drop the partition: SELECT tally.retire(%s)",
+						 quote_literal_cstr(tally_attach_name(relation)))));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("cannot truncate \"%s\": it is attached to tally",

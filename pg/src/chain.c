@@ -74,6 +74,8 @@ prefix_fault(const char *prefix)
 		return "holds \"/\" or \"#\"";
 	if (strncmp(prefix, "tally:", strlen("tally:")) == 0)
 		return "begins with \"tally:\"";
+	if (strcmp(prefix, "adopted") == 0)
+		return "is that of chains which tell what was adopted";
 	return NULL;
 }
 

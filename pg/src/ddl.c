@@ -173,31 +173,55 @@ take_object(struct work *work, Oid class, Oid object)
 	}
 }
 
+static Oid
+find(const RangeVar *name)
+{
+	return RangeVarGetRelid(name, NoLock, true);
+}
+
+/*
+ * A partition that was detached, and the tables that held its rows.  What
+ * FINALIZE ends, CONCURRENTLY began: then the rows went, and it was judged.
+ */
+static void
+leave(List *roots, const AlterTableCmd *cmd)
+{
+	Oid			partition = find(castNode(PartitionCmd, cmd->def)->name);
+	ListCell   *cell;
+
+	foreach(cell, roots)
+	{
+		if (cmd->subtype == AT_DetachPartition)
+			tally_ddl_settle_partition(lfirst_oid(cell), partition,
+									   tally_attach_name(partition));
+	}
+	if (roots != NIL && OidIsValid(partition))
+		tally_attach_unguard(partition);
+}
+
 static void
 take_subcommand(const struct CollectedCommand *command,
 				const CollectedATSubcmd *sub)
 {
 	const AlterTableCmd *cmd = castNode(AlterTableCmd, sub->parsetree);
 	Oid			table = command->d.alterTable.objectId;
-	Oid			partition;
+	List	   *roots = tally_ddl_roots_above(table);
+	const RangeVar *name;
 	ListCell   *cell;
 
-	foreach(cell, tally_ddl_roots_above(table))
+	if (cmd->subtype == AT_DetachPartition ||
+		cmd->subtype == AT_DetachPartitionFinalize)
+		leave(roots, cmd);
+	foreach(cell, roots)
 	{
 		Oid			root = lfirst_oid(cell);
 
 		if (TALLY_IS_ADD_COLUMN(cmd->subtype) && root == table)
 			tally_ddl_note_column(root, cmd->def);
-		if (cmd->subtype != AT_AttachPartition &&
-			cmd->subtype != AT_DetachPartition)
+		if (cmd->subtype != AT_AttachPartition)
 			continue;
-		partition = RangeVarGetRelid(castNode(PartitionCmd, cmd->def)->name,
-									 NoLock, true);
-		if (cmd->subtype == AT_AttachPartition)
-			tally_ddl_settle_joined(root, partition);
-		else
-			tally_ddl_settle_partition(root, partition,
-									   tally_attach_name(partition));
+		name = castNode(PartitionCmd, cmd->def)->name;
+		tally_ddl_settle_joined(root, find(name));
 	}
 }
 
@@ -213,12 +237,16 @@ take_command(struct work *work, const struct CollectedCommand *command)
 }
 
 static void
-settle(const struct work *work)
+settle(const struct work *work, bool may_have_come)
 {
 	ListCell   *cell;
 
 	foreach(cell, work->all ? tally_ddl_all_roots() : work->roots)
+	{
+		if (may_have_come)
+			tally_ddl_guard(lfirst_oid(cell));
 		tally_ddl_settle(lfirst_oid(cell));
+	}
 }
 
 /*
@@ -258,7 +286,7 @@ tally_sql_ddl_end(PG_FUNCTION_ARGS)
 					 DatumGetPointer(get(slot, 9)));
 	}
 	ExecDropSingleTupleTableSlot(slot);
-	settle(&work);
+	settle(&work, true);
 	return PointerGetDatum(NULL);
 }
 
@@ -335,7 +363,7 @@ tally_sql_ddl_drop(PG_FUNCTION_ARGS)
 	/* An index that is dropped does not say of which table it was. */
 	work.all |= IsA(data->parsetree, DropStmt) &&
 		((DropStmt *) data->parsetree)->removeType == OBJECT_INDEX;
-	settle(&work);
+	settle(&work, false);
 	return PointerGetDatum(NULL);
 }
 
@@ -344,15 +372,14 @@ tally_sql_ddl_drop(PG_FUNCTION_ARGS)
 static void
 look_at_detach(const AlterTableStmt *stmt, const PartitionCmd *cmd)
 {
-	Oid			table = RangeVarGetRelid(stmt->relation, NoLock, true);
-	Oid			partition = RangeVarGetRelid(cmd->name, NoLock, true);
+	Oid			table = find(stmt->relation);
+	Oid			partition = find(cmd->name);
 	ListCell   *cell;
 
 	if (!cmd->concurrent || !OidIsValid(table) || !OidIsValid(partition))
 		return;
 	foreach(cell, tally_ddl_roots_above(table))
-		tally_ddl_settle_partition(lfirst_oid(cell), partition,
-								   tally_attach_name(partition));
+		tally_ddl_settle_concurrently(lfirst_oid(cell), partition);
 }
 
 static void

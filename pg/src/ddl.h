@@ -71,8 +71,17 @@ extern void tally_ddl_settle_gone(Oid root);
 extern void tally_ddl_settle_partition(Oid root, Oid partition,
 									   const char *name);
 
+/* One that is to go while others may still write to it. */
+extern void tally_ddl_settle_concurrently(Oid root, Oid partition);
+
 /* A table, with its rows, became a partition of the root. */
 extern void tally_ddl_settle_joined(Oid root, Oid partition);
+
+/*
+ * A partition that came, as it may have where nobody was watching, gets the
+ * trigger that refuses TRUNCATE.
+ */
+extern void tally_ddl_guard(Oid root);
 
 /* The extension is to be dropped, with everything. */
 extern void tally_ddl_settle_extension(void);

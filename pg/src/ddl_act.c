@@ -240,6 +240,23 @@ has_rows(Oid relation)
 }
 
 void
+tally_ddl_settle_concurrently(Oid root, Oid partition)
+{
+	const char *name = tally_attach_name(partition);
+
+	/* That it is empty does not help: rows may come until it has gone. */
+	if (tally_retire_has(partition))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("\"%s\" cannot leave \"%s\", which is attached to tally, while others write to it",
+					name, tally_attach_name(root)),
+			 errdetail("Its rows would be missed when their records are verified."),
+			 errhint("Seal first that they go, after which nothing is written to it: SELECT tally.retire(%s).  One that is empty can be detached without CONCURRENTLY.",
+					 quote_literal_cstr(name))));
+}
+
+void
 tally_ddl_settle_partition(Oid root, Oid partition, const char *name)
 {
 	if (tally_retire_has(partition) || !has_rows(partition))
@@ -251,6 +268,21 @@ tally_ddl_settle_partition(Oid root, Oid partition, const char *name)
 			 errdetail("Its rows would be missed when their records are verified."),
 			 errhint("Seal first that they go: SELECT tally.retire(%s)",
 					 quote_literal_cstr(name))));
+}
+
+void
+tally_ddl_guard(Oid root)
+{
+	struct tally_epoch *epoch;
+
+	if (get_rel_relkind(root) != RELKIND_PARTITIONED_TABLE ||
+		tally_attach_is_guarded(root))
+		return;
+	/* It may be detached while we wait. */
+	(void) tally_attach_lock(root, ShareRowExclusiveLock);
+	epoch = tally_ddl_epoch(root);
+	if (epoch != NULL && !epoch->is_tracked)
+		tally_attach_guard(root);
 }
 
 void

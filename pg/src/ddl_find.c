@@ -44,10 +44,14 @@ is_cut_by_us(HeapTuple tuple)
 	return TransactionIdIsCurrentTransactionId(cut_by);
 }
 
-/* The parents; with_cut: also those that this transaction parted it from. */
+/*
+ * The parents; with a command of this transaction, those from which that has
+ * parted it.
+ */
 static List *
-parents_of(Oid relation, bool with_cut)
+parents_of(Oid relation, CommandId cut_by)
 {
+	const bool	with_cut = cut_by != InvalidCommandId;
 	Relation	catalog = table_open(InheritsRelationId, AccessShareLock);
 	List	   *parents = NIL;
 	SysScanDesc scan;
@@ -62,7 +66,8 @@ parents_of(Oid relation, bool with_cut)
 	{
 		Form_pg_inherits form = (Form_pg_inherits) GETSTRUCT(tuple);
 
-		if (!with_cut || is_cut_by_us(tuple))
+		if (!with_cut || (is_cut_by_us(tuple) &&
+						  HeapTupleHeaderGetCmax(tuple->t_data) == cut_by))
 			parents = list_append_unique_oid(parents, form->inhparent);
 	}
 	systable_endscan(scan);
@@ -121,7 +126,8 @@ add_upwards(List *roots, Oid relation)
 
 		if (is_root(at))
 			roots = list_append_unique_oid(roots, at);
-		seen = list_concat_unique_oid(seen, parents_of(at, false));
+		seen = list_concat_unique_oid(seen,
+									  parents_of(at, InvalidCommandId));
 	}
 	return roots;
 }
@@ -148,6 +154,41 @@ tally_ddl_add_roots(List *roots, Oid relation)
 	return roots;
 }
 
+/*
+ * The command of this transaction that dropped the relation; InvalidCommandId:
+ * it is there.  Its row in pg_class may have been updated before that.
+ */
+static CommandId
+dropped_by(Oid relation)
+{
+	Relation	catalog = table_open(RelationRelationId, AccessShareLock);
+	CommandId	last = InvalidCommandId;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
+	scan = systable_beginscan(catalog, ClassOidIndexId, true, SnapshotAny, 1,
+							  &key);
+	while (get_rel_name(relation) == NULL &&
+		   HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		if (is_cut_by_us(tuple) &&
+			(last == InvalidCommandId ||
+			 HeapTupleHeaderGetCmax(tuple->t_data) > last))
+			last = HeapTupleHeaderGetCmax(tuple->t_data);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return last;
+}
+
+/*
+ * A partition that is dropped loses its parent by the command that drops it.
+ * If it was detached before, in the same transaction, that was judged then,
+ * and what was written to it since is nobody's matter.
+ */
 Oid
 tally_ddl_lost_root(Oid relation)
 {
@@ -157,12 +198,15 @@ tally_ddl_lost_root(Oid relation)
 	for (i = 0; i < list_length(seen); i++)
 	{
 		Oid			at = list_nth_oid(seen, i);
+		CommandId	dropped = dropped_by(at);
 
 		if (i > 0 && is_root(at))
 			return at;
-		seen = list_concat_unique_oid(seen, parents_of(at, true));
+		if (dropped != InvalidCommandId)
+			seen = list_concat_unique_oid(seen, parents_of(at, dropped));
 		if (i > 0)
-			seen = list_concat_unique_oid(seen, parents_of(at, false));
+			seen = list_concat_unique_oid(seen,
+										  parents_of(at, InvalidCommandId));
 	}
 	return InvalidOid;
 }

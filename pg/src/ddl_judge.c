@@ -42,12 +42,18 @@ trigger_fault(Relation rel, const char *name, const char *function, int16 type)
 	return NULL;
 }
 
+/* Those of an attached table, and of each partition. */
 static char *
-row_trigger_fault(Relation rel)
+triggers_fault(Relation rel)
 {
-	return trigger_fault(rel, TALLY_TRIGGER_ROW, "capture",
-						 TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT |
-						 TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE);
+	char	   *why = trigger_fault(rel, TALLY_TRIGGER_ROW, "capture",
+									TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT |
+									TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE);
+
+	if (why == NULL)
+		why = trigger_fault(rel, TALLY_TRIGGER_TRUNCATE, "refuse_truncate",
+							TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE);
+	return why;
 }
 
 /* One of each name: transition tables are compared when verifying. */
@@ -85,7 +91,7 @@ partition_fault(Oid relation)
 		why = psprintf("A crash would empty \"%s\", which is not logged, and the records of its rows would remain.",
 					   tally_attach_name(relation));
 	else
-		why = row_trigger_fault(rel);
+		why = triggers_fault(rel);
 	relation_close(rel, NoLock);
 	return why;
 }
@@ -93,12 +99,9 @@ partition_fault(Oid relation)
 static char *
 attached_fault(Relation rel)
 {
-	char	   *why = row_trigger_fault(rel);
+	char	   *why = triggers_fault(rel);
 	ListCell   *cell;
 
-	if (why == NULL)
-		why = trigger_fault(rel, TALLY_TRIGGER_TRUNCATE, "refuse_truncate",
-							TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE);
 	if (why != NULL || rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		return why;
 	foreach(cell, find_all_inheritors(RelationGetRelid(rel), AccessShareLock,

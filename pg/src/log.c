@@ -9,13 +9,7 @@
 #include "pending.h"
 #include "store.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 static bool
@@ -32,34 +26,21 @@ pass(int64 event_id, tally_log_fn fn, void *arg)
 	return more;
 }
 
-/* SnapshotSelf: as with the attachment itself, what counts is what is so. */
-static bool
-walk_sealed(tally_log_fn fn, void *arg)
+/* A walk, and whether it goes on. */
+struct walk
 {
-	Relation	rel = table_open(tally_store_tables()->record, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-	bool		more = true;
-	bool		isnull;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
-	Datum		value;
+	tally_log_fn fn;
+	void	   *arg;
+	bool		more;
+};
 
-	ScanKeyInit(&key, TALLY_RECORD_CHAIN_ID, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(tally_store_find_chain(TALLY_LOG_CHAIN,
-													 strlen(TALLY_LOG_CHAIN),
-													 SnapshotSelf)));
-	scan = systable_beginscan(rel, tally_store_tables()->record_seq, true,
-							  SnapshotSelf, 1, &key);
-	while (more && HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		value = heap_getattr(tuple, TALLY_RECORD_EVENT_ID, desc, &isnull);
-		if (!isnull)
-			more = pass(DatumGetInt64(value), fn, arg);
-	}
-	systable_endscan(scan);
-	table_close(rel, NoLock);
-	return more;
+static bool
+take_sealed(int64 seq, int64 event_id, void *arg)
+{
+	struct walk *walk = arg;
+
+	walk->more = pass(event_id, walk->fn, walk->arg);
+	return walk->more;
 }
 
 static bool
@@ -76,15 +57,15 @@ is_of_log(const struct tally_pending *entry)
 void
 tally_log_walk(tally_log_fn fn, void *arg)
 {
+	struct walk walk = {fn, arg, true};
 	uint64		i;
 
-	if (!walk_sealed(fn, arg))
-		return;
-	for (i = 0; i < tally_pending_count(); i++)
+	tally_store_walk_log(take_sealed, &walk);
+	for (i = 0; walk.more && i < tally_pending_count(); i++)
 	{
 		const struct tally_pending *entry = tally_pending_get(i);
 
-		if (is_of_log(entry) && !pass(entry->event_id, fn, arg))
-			return;
+		if (is_of_log(entry))
+			walk.more = pass(entry->event_id, fn, arg);
 	}
 }

@@ -99,7 +99,7 @@ has_all_triggers(Relation rel, const struct tally_epoch *epoch)
 		return count_triggers(rel, TALLY_TRACK_FUNCTION) ==
 			TALLY_TRACK_TRIGGERS;
 	return has_trigger(rel, epoch) &&
-		count_triggers(rel, "refuse_truncate") > 0;
+		tally_attach_is_guarded(RelationGetRelid(rel));
 }
 
 /* Why a column does not have its name here, or NULL. */

@@ -30,6 +30,8 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#define TRUNCATE (TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE)
+
 /* A row of tally.attachment, with the record of its event. */
 struct attached
 {
@@ -203,7 +205,7 @@ is_member_broken(Relation rel, struct tally_status_row *row)
 	return true;
 }
 
-/* Each partition has a trigger of its own, which can be disabled alone. */
+/* Each partition has triggers of its own, which can be disabled alone. */
 static bool
 is_partition_broken(Oid relation, struct tally_status_row *row)
 {
@@ -214,7 +216,9 @@ is_partition_broken(Oid relation, struct tally_status_row *row)
 	rel = open_now(relation, &locked);
 	if (rel == NULL)
 		return false;			/* too busy to be judged, or just dropped */
-	broken = is_member_broken(rel, row);
+	broken = is_member_broken(rel, row) ||
+		(tally_attach_find_trigger(rel, "refuse_truncate", TRUNCATE) != NULL &&
+		 is_trigger_broken(rel, "refuse_truncate", TRUNCATE, row));
 	relation_close(rel, AccessShareLock);
 	return broken;
 }
@@ -240,8 +244,7 @@ is_table_broken(Relation rel, struct tally_status_row *row)
 	ListCell   *cell;
 
 	if (is_member_broken(rel, row) ||
-		is_trigger_broken(rel, "refuse_truncate",
-						  TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE, row))
+		is_trigger_broken(rel, "refuse_truncate", TRUNCATE, row))
 		return true;
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The extension's own tables: tally:log, walked; and where backfills stopped.
+ * SnapshotSelf: as with the attachment itself, what counts is what is so.
  */
 #include "postgres.h"
 

@@ -16,27 +16,41 @@
 #include "commands.h"
 #include "suggest.h"
 
+/* By what somebody wants to do; NULL begins the next task. */
 static const struct command *const commands[] = {
+	NULL,
 	&command_init,
 	&command_append,
 	&command_head,
 	&command_log,
+	&command_stat,
+	NULL,
 	&command_verify,
-	&command_diagnose,
-	&command_profile,
 	&command_prove,
 	&command_check,
 	&command_consistency,
-	&command_stat,
+	NULL,
 	&command_key,
 	&command_checkpoint,
-	&command_publish,
 	&command_sink,
-	&command_restore,
-	&command_adopt,
 	&command_watch,
 	&command_witness,
+	&command_restore,
+	NULL,
 	&command_pg,
+	&command_publish,
+	NULL,
+	&command_diagnose,
+	&command_profile,
+	&command_adopt,
+};
+
+static const char *const tasks[] = {
+	"keep a log",
+	"judge it",
+	"bring it outside, and be told",
+	"tables of PostgreSQL",
+	"chains of other systems",
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -45,7 +59,7 @@ static const struct command *
 find(const char *name)
 {
 	for (size_t i = 0; i < COMMANDS; i++)
-		if (strcmp(commands[i]->name, name) == 0)
+		if (commands[i] != NULL && strcmp(commands[i]->name, name) == 0)
 			return commands[i];
 	return NULL;
 }
@@ -53,13 +67,19 @@ find(const char *name)
 static void
 help(FILE *file)
 {
+	size_t task = 0;
+
 	fputs("usage: tally COMMAND [ARGUMENT ...]\n\n"
-	      "An audit log that cannot fork and cannot be changed unnoticed.\n"
-	      "\ncommands\n",
+	      "An audit log that cannot fork and cannot be changed"
+	      " unnoticed.\n",
 	    file);
-	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(file, "  %-11s  %s\n", commands[i]->name,
-		    commands[i]->summary);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (commands[i] == NULL)
+			fprintf(file, "\n%s\n", tasks[task++]);
+		else
+			fprintf(file, "  %-11s  %s\n", commands[i]->name,
+			    commands[i]->summary);
+	}
 	fputs(
 	    "\n\"tally help COMMAND\" says more about one; \"tally --version\""
 	    " names the version.\n"
@@ -71,7 +91,8 @@ help(FILE *file)
 	    "\nexit status\n"
 	    "  0 done, intact    1 tampering found   2 call or event refused\n"
 	    "  3 not verified    4 not found         5 input or output error\n"
-	    "  6 locked          130 interrupted\n",
+	    "  6 locked          130 interrupted\n"
+	    "\nmanual\n  tally(1)\n",
 	    file);
 }
 
@@ -82,7 +103,8 @@ unknown(const char *name)
 
 	suggest_init(&suggest, name, strlen(name));
 	for (size_t i = 0; i < COMMANDS; i++)
-		suggest_offer(&suggest, commands[i]->name);
+		if (commands[i] != NULL)
+			suggest_offer(&suggest, commands[i]->name);
 	suggest_offer(&suggest, "help");
 	if (suggest.best != NULL)
 		complain("unknown command \"%s\"; did you mean \"%s\"?", name,

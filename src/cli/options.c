@@ -207,4 +207,7 @@ options_help(const struct command *command)
 	printf("  %-24s  %s\n", "--help", "show this");
 	printf("\nexample\n%s\n\nexit status\n%s\n", command->example,
 	    command->statuses);
+	/* The commands of a group share its page. */
+	printf("\nmanual\n  tally-%.*s(1)\n",
+	    (int)strcspn(command->name, " "), command->name);
 }

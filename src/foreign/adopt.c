@@ -72,6 +72,7 @@ diagnose(struct adopt *a, const struct tally_adoption *adoption,
 	if (r != TALLY_END)
 		return r;
 	tally_walk_conclude(&a->walk, &out->diagnosis);
+	tally_walk_judged(&a->walk);
 	tally_spool_rewind(&a->found);
 	tally_spool_rewind(&a->seen);
 	return 0;
@@ -212,8 +213,8 @@ check_begins(struct adopt *a)
 	int r = 0;
 
 	for (uint32_t i = 0; i < chains->len && r == 0; i++) {
-		const struct tally_canon_text key = { chains->states[i].name,
-			chains->states[i].name_len };
+		const struct tally_canon_text key = { chains->names[i].at,
+			chains->names[i].len };
 
 		r = tally_adopting_era(&a->adopting, &key, &era);
 		if (r == 0)
@@ -290,6 +291,7 @@ check_ends(struct tally_adopting *a)
 		/* After an append the window is behind; it was at the end. */
 		if (!era->at_end)
 			r = tally_era_look(&a->eras, era, 1);
+		tally_adopting_trim(a);
 		if (r == 0 && era->sealed_len > 0)
 			r = tally_fail(a->error, TALLY_E_CONFLICT,
 			    "of chain \"%s\" more was adopted than the source"

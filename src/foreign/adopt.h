@@ -60,7 +60,9 @@ struct tally_adopting {
 	struct tally_hasher hasher;
 	struct tally_chain_table chains; /* they number the eras */
 	struct tally_era *era;
+	uint32_t eras_len;
 	size_t era_capacity;
+	uint32_t hand; /* says whom memory is taken from */
 	struct tally_eras eras;
 	uint64_t index;               /* of the record, in the source */
 	uint64_t offset;              /* of it */
@@ -78,6 +80,10 @@ tally_adopting_digest(struct tally_adopting *a,
 TALLY_MUST_CHECK int
 tally_adopting_era(struct tally_adopting *a, const struct tally_canon_text *key,
     struct tally_era **out);
+
+/* What eras hold of what is sealed is bounded: takes some of it away. */
+void
+tally_adopting_trim(struct tally_adopting *a);
 
 /* Gives every record of the source to fn.  0, TALLY_PARTIAL (interrupted) or
  * an error with a message. */

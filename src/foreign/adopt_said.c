@@ -81,24 +81,44 @@ tally_adopt_said_wipe(struct tally_adopt_said *said)
 struct names {
 	const struct tally_adopting *a;
 	const struct tally_adopt_said *said;
-	struct tally_chain_table known; /* those of the source */
-	uint32_t known_len;
+	/* Of the source: names that are a digest. */
+	struct tally_chain_table digests;
 	char *text; /* each with a NUL */
 	size_t len, capacity;
 };
 
+/* Those of the source's chains that no name of ours can hold. */
 static int
-take_known(struct names *names)
+take_digests(struct names *names)
 {
 	const struct tally_adopting *a = names->a;
+	const size_t into_len = strlen(a->adoption->chain);
 	uint32_t number;
 	int r = 0;
 
-	for (uint32_t i = 0; i < a->chains.len && r == 0; i++)
-		r = tally_chain_find(&names->known, a->era[i].chain,
-		    a->era[i].chain_len, &number);
-	names->known_len = names->known.len;
+	for (uint32_t i = 0; i < a->eras_len && r == 0; i++) {
+		const struct tally_era *era = &a->era[i];
+
+		if (era->chain_len > into_len && era->chain[into_len] == '#')
+			r = tally_chain_find(&names->digests, era->chain,
+			    era->chain_len, &number);
+	}
 	return r;
+}
+
+/* Does the source have it?  It is into, or below it. */
+static bool
+is_there(const struct names *names, const struct tally_head *head)
+{
+	const size_t into_len = strlen(names->a->adoption->chain);
+	const char *key = head->chain + into_len;
+	size_t len = head->chain_len - into_len;
+
+	if (len > 0 && *key == '#')
+		return tally_chain_is_known(&names->digests, head->chain,
+		    head->chain_len);
+	return tally_chain_is_known(&names->a->chains, len > 0 ? key + 1 : key,
+	    len > 0 ? len - 1 : 0);
 }
 
 /* Another adoption, into a chain below this one, has chains of its own. */
@@ -122,16 +142,11 @@ take_name(void *arg, const struct tally_head *head)
 {
 	struct names *names = arg;
 	const char *chain = names->a->adoption->chain;
-	uint32_t number;
 	char *grown;
 
 	if (!is_below(head->chain, head->chain_len, chain, strlen(chain)) ||
-	    is_of_another(names->said, head->chain, head->chain_len))
-		return 0;
-	if (tally_chain_find(&names->known, head->chain, head->chain_len,
-		&number) != 0)
-		return TALLY_E_MEMORY;
-	if (number < names->known_len)
+	    is_of_another(names->said, head->chain, head->chain_len) ||
+	    is_there(names, head))
 		return 0;
 	if (names->capacity - names->len < head->chain_len + 1) {
 		names->capacity = 2 * names->capacity + TALLY_CHAIN_MAX + 1;
@@ -153,7 +168,7 @@ tally_adopt_gone(struct tally_adopting *a, const struct tally_adopt_said *said,
 	struct names names = { .a = a, .said = said };
 	struct tally_era era;
 	size_t at, len;
-	int r = take_known(&names);
+	int r = take_digests(&names);
 
 	if (r == 0)
 		r = tally_log_heads(a->eras.log, take_name, &names, a->error);
@@ -161,13 +176,14 @@ tally_adopt_gone(struct tally_adopting *a, const struct tally_adopt_said *said,
 		(void)tally_fail(a->error, r, "out of memory");
 	for (at = 0; r == 0 && at < names.len; at += len + 1) {
 		len = strlen(names.text + at);
-		memset(&era, 0, sizeof(era));
-		memcpy(era.chain, names.text + at, len);
-		era.chain_len = len;
-		r = fn(arg, &era);
-		tally_era_wipe(&era);
+		r = tally_era_init(&era, names.text + at, len);
+		if (r != 0)
+			(void)tally_fail(a->error, r, "out of memory");
+		if (r == 0)
+			r = fn(arg, &era);
+		tally_era_wipe(&a->eras, &era);
 	}
-	tally_chain_wipe(&names.known);
+	tally_chain_wipe(&names.digests);
 	tally_sys_free(names.text);
 	return r;
 }

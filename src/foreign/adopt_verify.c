@@ -24,7 +24,7 @@ struct aside {
 /* One for each era, by its number. */
 struct state {
 	struct aside *aside;
-	size_t len;
+	uint32_t len, capacity;
 	uint64_t more; /* behind those, at the end of what is sealed */
 };
 
@@ -114,12 +114,9 @@ state_of(struct comparing *c, const struct tally_era *era, struct state **out)
 static int
 put_aside(struct comparing *c, struct tally_era *era, struct state *state)
 {
-	if (state->aside == NULL) {
-		state->aside = tally_sys_alloc(ASIDE * sizeof(*state->aside));
-		if (state->aside == NULL)
-			return tally_fail(c->adopting.error, TALLY_E_MEMORY,
-			    "out of memory");
-	}
+	uint32_t capacity = state->capacity > 0 ? 2 * state->capacity : 8;
+	void *grown;
+
 	/* Few are sealed behind this: most likely these came after. */
 	if (state->len == ASIDE && era->sealed_len < ASIDE) {
 		state->more++;
@@ -128,6 +125,15 @@ put_aside(struct comparing *c, struct tally_era *era, struct state *state)
 	/* More than that is no trace of what was done: it is another file. */
 	if (state->len == ASIDE)
 		settle(c, era, state, ASIDE);
+	if (state->len == state->capacity) {
+		grown = tally_sys_realloc(state->aside,
+		    capacity * sizeof(*state->aside));
+		if (grown == NULL)
+			return tally_fail(c->adopting.error, TALLY_E_MEMORY,
+			    "out of memory");
+		state->aside = grown;
+		state->capacity = capacity;
+	}
 	state->aside[state->len].index = c->adopting.index;
 	state->aside[state->len++].offset = c->adopting.offset;
 	return 0;
@@ -199,6 +205,7 @@ finish(struct comparing *c, struct tally_era *era)
 		    "adopted, and behind the end of the source");
 	c->adopting.out->since += state->len - aside + state->more;
 	c->sealed += era->window - 1;
+	tally_adopting_trim(&c->adopting);
 	return r;
 }
 

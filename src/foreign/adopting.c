@@ -8,11 +8,16 @@
 #include "log/sys.h"
 
 #define PROGRESS_EVERY 4096
+/* Of all chains' sealed records that are in memory at once. */
+#define WINDOWS_BYTES ((size_t)64 << 20)
 
 static int
 fail_memory(struct tally_adopting *a)
 {
-	return tally_fail(a->error, TALLY_E_MEMORY, "out of memory");
+	return tally_fail(a->error, TALLY_E_MEMORY,
+	    "out of memory at record %llu: what is kept of %lu chains needs"
+	    " more than there is",
+	    (unsigned long long)a->out->records, (unsigned long)a->chains.len);
 }
 
 /* ---- eras ------------------------------------------------------------- */
@@ -21,35 +26,36 @@ fail_memory(struct tally_adopting *a)
  * Names an era: the chain that goes on, and behind it the source's chain; one
  * that no name of ours can hold stands there as its digest.
  */
-static void
-name_era(struct tally_adopting *a, struct tally_era *era, const char *key,
-    size_t len)
+static size_t
+name_era(struct tally_adopting *a, const char *key, size_t len,
+    char out[TALLY_CHAIN_MAX + 1])
 {
 	char text[TALLY_CHAIN_TEXT_MAX], hex[TALLY_HASH_TEXT_SIZE];
-	size_t room = sizeof(era->chain), used;
+	const size_t room = TALLY_CHAIN_MAX + 1;
+	size_t used, out_len;
 	struct tally_hash hash;
 	const char *what;
 
-	era->chain_len = (size_t)snprintf(era->chain, room, "%s%s%.*s",
-	    a->adoption->chain, len > 0 ? "/" : "", (int)len, key);
+	out_len = (size_t)snprintf(out, room, "%s%s%.*s", a->adoption->chain,
+	    len > 0 ? "/" : "", (int)len, key);
 	/* A NUL ends what was printed, and would make two chains one. */
 	if (len == 0 ||
-	    (era->chain_len < room && memchr(key, '\0', len) == NULL &&
-		tally_name_escape(era->chain, era->chain_len, TALLY_CHAIN_MAX,
-		    text, &used, &what) == 0))
-		return;
+	    (out_len < room && memchr(key, '\0', len) == NULL &&
+		tally_name_escape(out, out_len, TALLY_CHAIN_MAX, text, &used,
+		    &what) == 0))
+		return out_len;
 	hash = tally_hash_bytes(&a->hasher, key, len);
 	tally_hash_format(&hash, hex);
-	era->chain_len = (size_t)snprintf(era->chain, room, "%s#%s",
-	    a->adoption->chain, hex);
+	return (size_t)snprintf(out, room, "%s#%s", a->adoption->chain, hex);
 }
 
 int
 tally_adopting_era(struct tally_adopting *a, const struct tally_canon_text *key,
     struct tally_era **out)
 {
-	uint32_t before = a->chains.len, number;
-	size_t capacity;
+	uint32_t number;
+	char name[TALLY_CHAIN_MAX + 1];
+	size_t capacity, len;
 	void *grown;
 
 	if (tally_chain_find(&a->chains, key->at, key->len, &number) != 0)
@@ -63,11 +69,27 @@ tally_adopting_era(struct tally_adopting *a, const struct tally_canon_text *key,
 		a->era_capacity = capacity;
 	}
 	*out = &a->era[number];
-	if (a->chains.len > before) {
-		memset(*out, 0, sizeof(**out));
-		name_era(a, *out, key->at, key->len);
-	}
+	if (number < a->eras_len)
+		return 0;
+	len = name_era(a, key->at, key->len, name);
+	if (tally_era_init(*out, name, len) != 0)
+		return fail_memory(a);
+	a->eras_len++;
 	return 0;
+}
+
+void
+tally_adopting_trim(struct tally_adopting *a)
+{
+	/*
+	 * From here and there: a source often goes through its chains in turn,
+	 * and what was used longest ago is then what is needed next.
+	 */
+	while (a->eras.held > WINDOWS_BYTES) {
+		a->hand = a->hand * UINT32_C(1664525) + UINT32_C(1013904223);
+		tally_era_drop(&a->eras,
+		    &a->era[(uint64_t)a->hand * a->eras_len >> 32]);
+	}
 }
 
 /* ---- records ---------------------------------------------------------- */
@@ -131,7 +153,9 @@ take(struct tally_adopting *a, const struct tally_reading *reading,
 	a->index = a->out->records++;
 	a->offset = reading->offset;
 	a->out->chains += era->count++ == 0;
-	return fn(a, era, &digest);
+	r = fn(a, era, &digest);
+	tally_adopting_trim(a);
+	return r;
 }
 
 static int
@@ -212,8 +236,8 @@ tally_adopting_open(struct tally_adopting *a,
 void
 tally_adopting_close(struct tally_adopting *a)
 {
-	for (uint32_t i = 0; i < a->chains.len; i++)
-		tally_era_wipe(&a->era[i]);
+	for (uint32_t i = 0; i < a->eras_len; i++)
+		tally_era_wipe(&a->eras, &a->era[i]);
 	tally_sys_free(a->era);
 	tally_chain_wipe(&a->chains);
 	tally_room_wipe(&a->room);

@@ -22,14 +22,13 @@ slot_of(const struct tally_chain_table *table, const char *name, size_t len)
 {
 	uint64_t mask = 2 * (uint64_t)table->capacity - 1;
 	uint64_t at = hash_name(name, len) & mask;
-	const struct tally_chain_state *state;
+	const struct tally_chain_name *known;
 
 	for (;; at = (at + 1) & mask) {
 		if (table->slots[at] == 0)
 			return &table->slots[at];
-		state = &table->states[table->slots[at] - 1];
-		if (state->name_len == len &&
-		    memcmp(state->name, name, len) == 0)
+		known = &table->names[table->slots[at] - 1];
+		if (known->len == len && memcmp(known->at, name, len) == 0)
 			return &table->slots[at];
 	}
 }
@@ -38,15 +37,15 @@ static int
 grow(struct tally_chain_table *table)
 {
 	uint32_t capacity = table->capacity == 0 ? 16 : 2 * table->capacity;
-	struct tally_chain_state *states;
+	struct tally_chain_name *names;
 	uint32_t *slots, i;
 
 	if (capacity > UINT32_MAX / 4)
 		return TALLY_E_MEMORY;
-	states = tally_sys_realloc(table->states, capacity * sizeof(*states));
-	if (states == NULL)
+	names = tally_sys_realloc(table->names, capacity * sizeof(*names));
+	if (names == NULL)
 		return TALLY_E_MEMORY;
-	table->states = states;
+	table->names = names;
 	slots = tally_sys_alloc((size_t)2 * capacity * sizeof(*slots));
 	if (slots == NULL)
 		return TALLY_E_MEMORY;
@@ -54,7 +53,7 @@ grow(struct tally_chain_table *table)
 	table->slots = slots;
 	table->capacity = capacity;
 	for (i = 0; i < table->len; i++)
-		*slot_of(table, states[i].name, states[i].name_len) = i + 1;
+		*slot_of(table, names[i].at, names[i].len) = i + 1;
 	return 0;
 }
 
@@ -62,7 +61,7 @@ int
 tally_chain_find(struct tally_chain_table *table, const char *name, size_t len,
     uint32_t *out)
 {
-	struct tally_chain_state *state;
+	struct tally_chain_name *made;
 	uint32_t *slot;
 	int r;
 
@@ -73,18 +72,24 @@ tally_chain_find(struct tally_chain_table *table, const char *name, size_t len,
 	}
 	slot = slot_of(table, name, len);
 	if (*slot == 0) {
-		state = &table->states[table->len];
-		memset(state, 0, sizeof(*state));
-		state->name = tally_sys_alloc(len + 1);
-		if (state->name == NULL)
+		made = &table->names[table->len];
+		made->at = tally_sys_alloc(len + 1);
+		if (made->at == NULL)
 			return TALLY_E_MEMORY;
 		if (len > 0)
-			memcpy(state->name, name, len);
-		state->name_len = len;
+			memcpy(made->at, name, len);
+		made->len = len;
 		*slot = ++table->len;
 	}
 	*out = *slot - 1;
 	return 0;
+}
+
+bool
+tally_chain_is_known(const struct tally_chain_table *table, const char *name,
+    size_t len)
+{
+	return table->len > 0 && *slot_of(table, name, len) != 0;
 }
 
 void
@@ -93,7 +98,8 @@ tally_chain_wipe(struct tally_chain_table *table)
 	uint32_t i;
 
 	for (i = 0; i < table->len; i++)
-		tally_sys_free(table->states[i].name);
-	tally_sys_free(table->states);
+		tally_sys_free(table->names[i].at);
+	tally_sys_free(table->names);
 	tally_sys_free(table->slots);
+	memset(table, 0, sizeof(*table));
 }

@@ -1,29 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The chains of a source, by name, and where each of them stands. */
+/*
+ * The chains of a source, by name.  What is known of each is kept by whoever
+ * asks, in an array by their numbers: names are all that is the same.
+ */
 #ifndef TALLY_FOREIGN_CHAIN_H
 #define TALLY_FOREIGN_CHAIN_H
 
-#include "core/digest.h"
-#include "foreign/links.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-struct tally_chain_state {
-	char *name; /* with a NUL */
-	size_t name_len;
-	uint64_t count; /* records, chained or not */
-	bool begun;     /* there was a chained record */
-	bool started;   /* there was a start */
-	bool has_order;
-	uint64_t order;
-	uint64_t first; /* own hash of the first start, as an item has it */
-	int era;
-	uint64_t legacy; /* leading records without a hash */
-	struct tally_place legacy_place;
-	struct tally_digest hash; /* of the last chained record */
-	struct tally_item item;   /* of it; it waits for its child */
+#include <tally/error.h>
+
+struct tally_chain_name {
+	char *at; /* with a NUL */
+	size_t len;
 };
 
 struct tally_chain_table {
-	struct tally_chain_state *states;
+	struct tally_chain_name *names;
 	uint32_t len, capacity;
 	uint32_t *slots; /* number + 1; twice as many as capacity */
 };
@@ -32,6 +27,11 @@ struct tally_chain_table {
 TALLY_MUST_CHECK int
 tally_chain_find(struct tally_chain_table *table, const char *name, size_t len,
     uint32_t *out);
+
+/* Is there one of this name? */
+bool
+tally_chain_is_known(const struct tally_chain_table *table, const char *name,
+    size_t len);
 
 void
 tally_chain_wipe(struct tally_chain_table *table);

@@ -42,7 +42,7 @@ static const char *
 chain_name(const struct doctor *d, uint32_t chain)
 {
 	return d->walk.profile->chain != TALLY_NO_FIELD
-	    ? d->walk.chains.states[chain].name
+	    ? d->walk.chains.names[chain].at
 	    : NULL;
 }
 

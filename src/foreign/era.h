@@ -11,23 +11,30 @@
 
 #include <tally/log.h>
 
-#include "core/canon.h"
 #include "core/hash.h"
+#include "foreign/out.h"
 
-struct tally_era {
-	char chain[TALLY_CHAIN_MAX + 1];
-	size_t chain_len;
-	uint64_t count; /* records of the source so far */
-	/* What is sealed: a window that slides over the parts. */
-	struct tally_hash *memory;
-	size_t begin, capacity; /* of the window, in memory */
-	size_t sealed_len;      /* records in the window */
-	uint64_t window;        /* number of its first record */
-	bool at_end;            /* no part follows the window */
-	/* The part that is being made; none if first is 0. */
+/* The part that is being made. */
+struct tally_part {
 	uint64_t first;
-	size_t part_len;
+	size_t len;
 	struct tally_canon_out records, findings;
+};
+
+/* There may be millions of them: 72 bytes, and the name. */
+struct tally_era {
+	char *chain; /* with a NUL */
+	uint16_t chain_len;
+	bool at_end;    /* no part follows the window */
+	uint64_t count; /* records of the source so far */
+	/* What is sealed: a window that slides over the parts.  Its memory may
+	 * be taken away between two looks: it is read again from base. */
+	struct tally_hash *memory;
+	uint32_t begin, capacity; /* of the window, in memory */
+	uint32_t sealed_len;      /* records in the window */
+	uint64_t window;          /* number of its first record */
+	uint64_t base; /* a part begins with it, not behind the window */
+	struct tally_part *part; /* NULL: none */
 };
 
 struct tally_eras {
@@ -36,11 +43,20 @@ struct tally_eras {
 	bool salted;
 	uint64_t appended;
 	size_t bytes; /* of all parts that are being made */
+	size_t held;  /* bytes of all windows in memory */
 	struct tally_error *error;
 };
 
+/* Gives it a name, a copy.  0 or TALLY_E_MEMORY. */
+TALLY_MUST_CHECK int
+tally_era_init(struct tally_era *era, const char *chain, size_t chain_len);
+
 void
-tally_era_wipe(struct tally_era *era);
+tally_era_wipe(struct tally_eras *eras, struct tally_era *era);
+
+/* Gives the memory of the window back; the next look reads it again. */
+void
+tally_era_drop(struct tally_eras *eras, struct tally_era *era);
 
 /*
  * Reads parts until the window holds so many records, or there are no more.
@@ -60,8 +76,8 @@ static inline void
 tally_era_slide(struct tally_era *era, size_t records)
 {
 	era->window += records;
-	era->begin += records;
-	era->sealed_len -= records;
+	era->begin += (uint32_t)records;
+	era->sealed_len -= (uint32_t)records;
 }
 
 /* One record more for the part that is being made; hash is what the record

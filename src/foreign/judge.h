@@ -4,6 +4,7 @@
 #define TALLY_FOREIGN_JUDGE_H
 
 #include "core/digest.h"
+#include "foreign/out.h"
 #include "foreign/profile.h"
 
 /* One record: its line, read into the room's nodes; a node for each field, 0
@@ -92,10 +93,6 @@ tally_judging_init(struct tally_judging *judging,
 
 void
 tally_judging_wipe(struct tally_judging *judging);
-
-/* Twice the bytes.  0, TALLY_E_LIMIT or TALLY_E_MEMORY. */
-TALLY_MUST_CHECK int
-tally_out_grow(struct tally_canon_out *out);
 
 /*
  * Builds an input in judging->out.  0; TALLY_E_EVENT or TALLY_E_LIMIT if it

@@ -6,8 +6,6 @@
 #include "log/sys.h"
 
 #define NODES_FIRST 4096
-#define OUT_FIRST ((size_t)1 << 16)
-#define OUT_MAX ((size_t)1 << 28)
 
 struct tally_canon_text
 tally_row_text(const struct tally_row *row, int field)
@@ -161,20 +159,4 @@ tally_room_wipe(struct tally_canon_room *room)
 {
 	tally_sys_free(room->nodes);
 	tally_sys_free(room->order);
-}
-
-int
-tally_out_grow(struct tally_canon_out *out)
-{
-	size_t capacity = out->capacity == 0 ? OUT_FIRST : 2 * out->capacity;
-	char *at;
-
-	if (capacity > OUT_MAX)
-		return TALLY_E_LIMIT;
-	at = tally_sys_realloc(out->at, capacity);
-	if (at == NULL)
-		return TALLY_E_MEMORY;
-	out->at = at;
-	out->capacity = capacity;
-	return 0;
 }

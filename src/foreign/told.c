@@ -93,7 +93,7 @@ tally_walk_finding(const struct tally_walk *w, const struct tally_found *found,
 	out->detail = detail;
 	if (w->profile->chain != TALLY_NO_FIELD &&
 	    found->place.chain < w->chains.len)
-		out->chain = w->chains.states[found->place.chain].name;
+		out->chain = w->chains.names[found->place.chain].at;
 	if (found->reason == TALLY_REASON_LEGACY)
 		out->seq_end = found->place.seq + found->other;
 }

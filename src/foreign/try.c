@@ -10,6 +10,7 @@
 #include "log/sys.h"
 
 /* Room for a digest in any encoding, with its prefix. */
+#define ALL_FIRST ((size_t)1 << 16)
 #define DIGEST_TEXT 400
 
 struct trying {
@@ -147,10 +148,9 @@ build_steps(struct trying *t, const struct tally_input *input,
 		}
 		told->len = t->judging.out.len;
 		told->bytes = ""; /* until all stays where it is */
-		while (r == 0 && all->capacity - all->len < told->len)
-			r = tally_out_grow(all);
 		if (r == 0)
-			tally_canon_put(all, t->judging.out.at, told->len);
+			r = tally_out_put(all, t->judging.out.at, told->len,
+			    ALL_FIRST);
 	}
 	for (i = 0; i < input->steps_len && r == 0; i++) {
 		if (t->steps[i].len > 0)
@@ -289,6 +289,9 @@ search_hints(struct trying *t)
 			continue;
 		r = tally_vary(&t->judging, &rule->input, &t->row, &t->basis,
 		    &t->stored, count_hint, t, &count);
+		if (r == 0 && count == 0)
+			r = tally_vary_order(&t->judging, &rule->input, &t->row,
+			    &t->basis, &t->stored, count_hint, t);
 	}
 	return r == 0 ? 0 : fail_memory(t);
 }
@@ -314,9 +317,9 @@ try_all(struct trying *t)
 	r = search_hints(t);
 	if (r == 0 && t->hints == 0)
 		t->options->hint(t->options->arg,
-		    "no other spelling of one or two steps fits: a field is"
-		    " missing or too much, the order is another, or a value is"
-		    " not what it was");
+		    "no other spelling of one or two steps fits, none left"
+		    " out, none in another place: a field is missing, or a"
+		    " value is not what it was");
 	return r;
 }
 

@@ -19,10 +19,14 @@ found(struct tally_walk *w, enum tally_finding_kind kind,
 	return tally_links_found(&w->links, &finding);
 }
 
+/* What grows with a source is its chains. */
 static int
 fail_memory(struct tally_walk *w)
 {
-	return tally_fail(w->error, TALLY_E_MEMORY, "out of memory");
+	return tally_fail(w->error, TALLY_E_MEMORY,
+	    "out of memory at record %llu: what is kept of %lu chains needs"
+	    " more than there is",
+	    (unsigned long long)w->records, (unsigned long)w->chains.len);
 }
 
 /* ---- links ------------------------------------------------------------ */
@@ -162,7 +166,7 @@ told(struct tally_walk *w, struct tally_chain_state *chain,
 		if (era < chain->era)
 			return found(w, TALLY_CONTENT_ALTERED,
 			    TALLY_REASON_OLD_ERA, place, era, 0);
-		chain->era = era;
+		chain->era = (uint16_t)era;
 		return 0;
 	case TALLY_HOLDS_BY_TRAP:
 		trap = &w->profile->traps[era];
@@ -252,6 +256,27 @@ judge_chained(struct tally_walk *w, struct tally_chain_state *chain,
 	return r;
 }
 
+/* The state of the chain of this number, which may be new; or NULL. */
+static struct tally_chain_state *
+state_of(struct tally_walk *w, uint32_t number)
+{
+	uint32_t capacity = 2 * w->states_capacity + 16;
+	void *grown;
+
+	if (number >= w->states_capacity) {
+		grown = tally_sys_realloc(w->states,
+		    capacity * sizeof(*w->states));
+		if (grown == NULL)
+			return NULL;
+		w->states = grown;
+		w->states_capacity = capacity;
+	}
+	/* Numbers come one by one. */
+	if (number == w->states_len)
+		memset(&w->states[w->states_len++], 0, sizeof(*w->states));
+	return &w->states[number];
+}
+
 static int
 judge_record(struct tally_walk *w, uint64_t offset)
 {
@@ -264,15 +289,19 @@ judge_record(struct tally_walk *w, uint64_t offset)
 		0 ||
 	    tally_chain_find(&w->chains, name.at, name.len, &place.chain) != 0)
 		return fail_memory(w);
-	chain = &w->chains.states[place.chain];
+	chain = state_of(w, place.chain);
+	if (chain == NULL)
+		return fail_memory(w);
 	place.seq = ++chain->count;
 	if (!tally_row_is_null(&w->row, profile->hash))
 		return judge_chained(w, chain, &place);
 	if (chain->begun)
 		return found(w, TALLY_UNSEALED, TALLY_REASON_UNSEALED, &place,
 		    -1, 0);
-	if (chain->legacy++ == 0)
-		chain->legacy_place = place;
+	if (chain->legacy++ == 0) {
+		chain->legacy_index = place.index;
+		chain->legacy_offset = place.offset;
+	}
 	return 0;
 }
 
@@ -344,16 +373,20 @@ static int
 finish_chains(struct tally_walk *w)
 {
 	struct tally_chain_state *chain;
+	struct tally_place place;
 	uint32_t i;
 	int r = 0;
 
-	for (i = 0; i < w->chains.len && r == 0; i++) {
-		chain = &w->chains.states[i];
+	for (i = 0; i < w->states_len && r == 0; i++) {
+		chain = &w->states[i];
 		if (chain->begun)
 			r = tally_links_add(&w->links, &chain->item);
+		/* They are the first ones of their chain. */
+		place = (struct tally_place){ chain->legacy_index,
+			chain->legacy_offset, 1, i };
 		if (chain->legacy > 0 && r == 0)
-			r = found(w, TALLY_LEGACY, TALLY_REASON_LEGACY,
-			    &chain->legacy_place, -1, chain->legacy);
+			r = found(w, TALLY_LEGACY, TALLY_REASON_LEGACY, &place,
+			    -1, chain->legacy);
 	}
 	return r == 0 ? tally_links_judge(&w->links) : r;
 }
@@ -396,11 +429,21 @@ tally_walk(struct tally_walk *w, const struct tally_profile *profile,
 }
 
 void
+tally_walk_judged(struct tally_walk *w)
+{
+	tally_links_wipe(&w->links);
+	memset(&w->links, 0, sizeof(w->links));
+	tally_sys_free(w->states);
+	w->states = NULL;
+	w->states_len = w->states_capacity = 0;
+}
+
+void
 tally_walk_close(struct tally_walk *w)
 {
+	tally_walk_judged(w);
 	tally_judging_wipe(&w->judging);
 	tally_reader_wipe(&w->reader);
-	tally_links_wipe(&w->links);
 	tally_chain_wipe(&w->chains);
 	tally_room_wipe(&w->room);
 	tally_sys_free(w->hash.at);

@@ -12,10 +12,27 @@
 #ifndef TALLY_FOREIGN_WALK_H
 #define TALLY_FOREIGN_WALK_H
 
+#include "core/digest.h"
 #include "foreign/chain.h"
 #include "foreign/graph.h"
 #include "foreign/judge.h"
 #include "foreign/reader.h"
+
+/* Where a chain stands. */
+struct tally_chain_state {
+	uint64_t count; /* records, chained or not */
+	uint64_t order;
+	uint64_t first;  /* own hash of the first start, as an item has it */
+	uint64_t legacy; /* leading records without a hash */
+	uint64_t legacy_index, legacy_offset; /* of the first one */
+	struct tally_item item; /* of the last chained record; it waits for its
+				   child */
+	struct tally_digest hash; /* of that */
+	uint16_t era;
+	bool begun;   /* there was a chained record */
+	bool started; /* there was a start */
+	bool has_order;
+};
 
 /* Called for each record, before it is judged; 0, or an error that ends the
  * walk. */
@@ -33,6 +50,8 @@ struct tally_walk {
 	struct tally_judging judging;
 	struct tally_canon_room room;
 	struct tally_chain_table chains;
+	struct tally_chain_state *states; /* by their numbers */
+	uint32_t states_len, states_capacity;
 	struct tally_links links;
 	struct tally_reader reader;
 	struct tally_row row;
@@ -55,6 +74,11 @@ tally_walk(struct tally_walk *w, const struct tally_profile *profile,
 
 void
 tally_walk_close(struct tally_walk *w);
+
+/* All is told and concluded: gives back all memory but that of the chains'
+ * names. */
+void
+tally_walk_judged(struct tally_walk *w);
 
 /* The sentence for what was found; room for size bytes. */
 void

@@ -25,7 +25,6 @@
 #include "log/sys.h"
 
 #define OUT_FIRST ((size_t)1 << 14)
-#define OUT_MAX ((size_t)1 << 28)
 #define UUID_BYTES 16
 
 struct writer {
@@ -71,22 +70,11 @@ fail_system(struct writer *w, int r, const char *what)
 static int
 grow(struct writer *w, struct tally_canon_out *out, size_t need)
 {
-	size_t capacity = out->capacity == 0 ? OUT_FIRST : out->capacity;
-	char *at;
+	int r = tally_out_reserve(out, need, OUT_FIRST);
 
-	while (capacity - out->len < need)
-		capacity *= 2;
-	if (capacity > OUT_MAX)
-		return tally_fail(w->error, TALLY_E_LIMIT,
-		    "the events are too long");
-	if (capacity == out->capacity)
-		return 0;
-	at = tally_sys_realloc(out->at, capacity);
-	if (at == NULL)
-		return no_memory(w);
-	out->at = at;
-	out->capacity = capacity;
-	return 0;
+	if (r == TALLY_E_LIMIT)
+		return tally_fail(w->error, r, "the events are too long");
+	return r == 0 ? 0 : no_memory(w);
 }
 
 static int

@@ -185,3 +185,25 @@ tally_log_root(struct tally_log *log, uint64_t size, uint64_t *out_size,
 	}
 	return result;
 }
+
+static int
+leaf_of(void *arg, struct tally_hasher *hasher,
+    const struct tally_tree_source *source, uint64_t size)
+{
+	struct rooting *rooting = arg;
+
+	(void)hasher;
+	return source->node(source->arg, 0, size - 1, &rooting->root);
+}
+
+int
+tally_log_leaf(struct tally_log *log, uint64_t index, struct tally_hash *out,
+    struct tally_error *error)
+{
+	struct rooting rooting;
+	int result = tally_leaves_ask(log, index + 1, leaf_of, &rooting, error);
+
+	if (result == 0)
+		*out = rooting.root;
+	return result;
+}

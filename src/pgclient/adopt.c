@@ -73,7 +73,11 @@ do_it(struct adopting *a, const char *sql, int nparams,
 
 /* ---- what there is ---------------------------------------------------- */
 
-/* When what was found was sealed, and how much it was. */
+/*
+ * When what was found was sealed, and how much it was.  Nobody but tally_admin
+ * appends to that chain; what is there is told all the same only if it is what
+ * we tell, and no event of another kind makes the question fail.
+ */
 static int
 look_told(struct adopting *a)
 {
@@ -82,10 +86,13 @@ look_told(struct adopting *a)
 	    " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), (SELECT"
 	    " coalesce(sum(f.value::bigint), 0) FROM"
 	    " pg_catalog.json_each_text(e.event::json #>"
-	    " '{adopted,findings}') f)"
+	    " '{adopted,findings}') f WHERE f.value ~ '^[0-9]{1,18}$')"
 	    " FROM tally.chain c JOIN tally.record r ON r.chain_id = c.id"
 	    " JOIN tally.event e ON e.id = r.event_id"
-	    " WHERE c.name = $1 ORDER BY r.seq LIMIT 1";
+	    " WHERE c.name = $1 AND pg_catalog.json_typeof(e.event::json #>"
+	    " '{adopted,findings}') = 'object' AND e.event::json #>>"
+	    " '{adopted,profile,digest}' ~ '^[0-9a-f]{64}$'"
+	    " ORDER BY r.seq LIMIT 1";
 	const char *params[] = { a->out->chain };
 	PGresult *result;
 	int r = tally_pg_conn_query(&a->conn, sql, 1, params, &result,

@@ -420,6 +420,46 @@ trigger_fault(const struct tally_pg_verifier *v, const PGresult *rows, int i)
 	return NULL;
 }
 
+/* The rows of one table, from *row on, which is moved behind them. */
+static void
+judge_table_triggers(struct tally_pg_verifier *v,
+    const struct tally_pg_subject *subject, const PGresult *rows, int *row,
+    bool is_root)
+{
+	const char *oid = PQgetvalue(rows, *row, 0);
+	const char *table = PQgetvalue(rows, *row, 1);
+	bool captures = false;
+	/* A partition may lack it: only event triggers make it there. */
+	bool refuses = !is_root;
+
+	if (PQgetvalue(rows, *row, 2)[0] != 'p')
+		tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
+		    "table \"%s\" is unlogged now", table);
+	for (; *row < PQntuples(rows) &&
+	     strcmp(PQgetvalue(rows, *row, 0), oid) == 0;
+	     ++*row) {
+		const char *function = PQgetvalue(rows, *row, 4);
+		const char *fault = NULL;
+
+		captures |= strncmp(function, "capture", 7) == 0;
+		refuses |= strcmp(function, "refuse_truncate") == 0;
+		if (!PQgetisnull(rows, *row, 3))
+			fault = trigger_fault(v, rows, *row);
+		if (fault != NULL)
+			tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
+			    "trigger \"%s\" of table \"%s\" %s",
+			    PQgetvalue(rows, *row, 3), table, fault);
+	}
+	if (!captures)
+		tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
+		    "trigger \"!tally_capture\" of table \"%s\" is gone",
+		    table);
+	if (!refuses)
+		tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
+		    "trigger \"!tally_truncate\" of table \"%s\" is gone",
+		    table);
+}
+
 static int
 judge_triggers(struct tally_pg_verifier *v, const struct tally_pg_use *use,
     const struct tally_pg_subject *subject, struct tally_error *error)
@@ -427,35 +467,19 @@ judge_triggers(struct tally_pg_verifier *v, const struct tally_pg_use *use,
 	char oid[16];
 	const char *params[] = { oid };
 	PGresult *rows;
+	int row = 0;
 	int result;
 
 	snprintf(oid, sizeof(oid), "%u", (unsigned)use->root);
 	result = tally_pg_conn_query(&v->pool.first, triggers_sql, 1, params,
 	    &rows, error);
-	for (int i = 0; result == 0 && i < PQntuples(rows); i++) {
-		const char *table = PQgetvalue(rows, i, 1);
-		const char *fault;
-
-		if (PQgetvalue(rows, i, 2)[0] != 'p' &&
-		    (i == 0 || strcmp(PQgetvalue(rows, i - 1, 1), table) != 0))
-			tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
-			    "table \"%s\" is unlogged now", table);
-		if (PQgetisnull(rows, i, 3)) {
-			tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
-			    "trigger \"!tally_capture\" of table \"%s\" is"
-			    " gone",
-			    table);
-			continue;
-		}
-		fault = trigger_fault(v, rows, i);
-		if (fault != NULL)
-			tally_pg_tell(v, TALLY_CONTENT_ALTERED, subject,
-			    "trigger \"%s\" of table \"%s\" %s",
-			    PQgetvalue(rows, i, 3), table, fault);
-	}
-	if (result == 0)
-		PQclear(rows);
-	return result;
+	if (result != 0)
+		return result;
+	while (row < PQntuples(rows))
+		judge_table_triggers(v, subject, rows, &row,
+		    strcmp(PQgetvalue(rows, row, 0), oid) == 0);
+	PQclear(rows);
+	return 0;
 }
 
 /* ---- tally.attachment ------------------------------------------------- */

@@ -85,10 +85,17 @@ int
 tally_pg_conn_open(struct tally_pg_conn *conn, const char *conninfo,
     struct tally_error *error)
 {
-	/* A URI or a string of settings stands in dbname. */
-	const char *const names[] = { "dbname", "fallback_application_name",
-		"client_encoding", NULL };
-	const char *const values[] = { conninfo, "tally", "UTF8", NULL };
+	/*
+	 * A URI or a string of settings stands in dbname.  What is before it is
+	 * for those who say nothing about it: a server that does not answer, or
+	 * has gone without a word, is an error after some time (O8).
+	 */
+	const char *const names[] = { "connect_timeout", "keepalives_idle",
+		"keepalives_interval", "keepalives_count", "tcp_user_timeout",
+		"dbname", "fallback_application_name", "client_encoding",
+		NULL };
+	const char *const values[] = { "10", "30", "10", "3", "60000", conninfo,
+		"tally", "UTF8", NULL };
 	int result = 0;
 	size_t i;
 

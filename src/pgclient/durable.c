@@ -40,31 +40,48 @@ struct target {
 	unsigned standbys; /* that have to confirm */
 };
 
-/* "ANY 2 (a, b)", "FIRST 1 (a)", "2 (a, b)", "a, b": all 1 but for a number. */
-static unsigned
-count_standbys(const char *names)
+static bool
+is_space(char c)
 {
-	static const char *const words[] = { "any", "first" };
-	const char *p = names;
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
-	while (*p == ' ')
+static const char *
+skip_space(const char *p)
+{
+	while (is_space(*p))
 		p++;
+	return p;
+}
+
+/* Behind the word, as one that stands by itself; or p. */
+static const char *
+skip_word(const char *p, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < len; i++)
+		if ((p[i] | 0x20) != word[i])
+			return p;
+	/* Else it is the beginning of a name. */
+	return is_space(p[len]) ? skip_space(p + len) : p;
+}
+
+unsigned
+tally_pg_durable_standbys(const char *names)
+{
+	const char *begin = skip_space(names);
+	const char *p = skip_word(skip_word(begin, "any"), "first");
+	const char *end = p;
+
 	if (*p == '\0')
 		return 0;
-	for (size_t i = 0; i < 2; i++) {
-		size_t len = strlen(words[i]);
-		size_t at = 0;
-
-		while (at < len && (p[at] | 0x20) == words[i][at])
-			at++;
-		if (at == len && p[at] == ' ')
-			p += len;
-	}
-	while (*p == ' ')
-		p++;
-	if (*p >= '0' && *p <= '9' && strchr(p, '(') != NULL)
-		return (unsigned)strtoul(p, NULL, 10);
-	return 1;
+	while (*end >= '0' && *end <= '9')
+		end++;
+	/* A number that no list follows is a name. */
+	if (end == p || *skip_space(end) != '(')
+		return 1;
+	return (unsigned)strtoul(p, NULL, 10);
 }
 
 /* At 24 of an ordinary page nothing stands on it; at 32 the end of a record
@@ -106,7 +123,7 @@ begin(struct tally_pg_verifier *v, struct target *out,
 	set_lsn(out, PQgetvalue(row, 0, 1),
 	    strtoull(PQgetvalue(row, 0, 2), NULL, 10),
 	    strtoull(PQgetvalue(row, 0, 4), NULL, 10));
-	out->standbys = count_standbys(PQgetvalue(row, 0, 3));
+	out->standbys = tally_pg_durable_standbys(PQgetvalue(row, 0, 3));
 	PQclear(row);
 	return 0;
 }

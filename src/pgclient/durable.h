@@ -25,4 +25,12 @@ tally_pg_durable_wait(struct tally_pg_verifier *v, struct tally_error *error);
 uint64_t
 tally_pg_durable_end(uint64_t lsn, uint64_t block, uint64_t segment);
 
+/*
+ * How many standbys have to confirm, by synchronous_standby_names, whose
+ * grammar is the server's ("ANY 2 (a, b)", "FIRST 1 (a)", "2 (a, b)", "a, b");
+ * which of them may, says pg_stat_replication.
+ */
+unsigned
+tally_pg_durable_standbys(const char *names);
+
 #endif

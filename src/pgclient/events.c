@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pgclient/events.h"
+#include <stdlib.h>
+
 #include "core/fail.h"
+#include "pgclient/events.h"
 #include "pgclient/match.h"
 #include "pgclient/rows.h"
+#include "pgclient/wanted.h"
 
 int
 tally_pg_events_open(struct tally_pg_verifier *v,
@@ -17,12 +20,25 @@ tally_pg_events_open(struct tally_pg_verifier *v,
 	return result != 0 ? result : tally_pg_match_open(v, error);
 }
 
+static int
+want(struct tally_pg_source *source, const struct tally_pg_record *record,
+    struct tally_error *error)
+{
+	if (source->wanted == NULL)
+		source->wanted = calloc(1, sizeof(*source->wanted));
+	if (source->wanted == NULL)
+		return tally_pg_no_memory(error);
+	tally_pg_wanted_add(source->wanted, record->key, record->key_len);
+	return 0;
+}
+
 int
 tally_pg_events_put(struct tally_pg_verifier *v,
     const struct tally_pg_record *record, struct tally_error *error)
 {
 	struct tally_pg_item item;
 	struct tally_pg_source *source;
+	int result;
 
 	tally_pg_match_prepare(v, record, &item);
 	if (record->key == NULL || item.use == NULL ||
@@ -31,7 +47,10 @@ tally_pg_events_put(struct tally_pg_verifier *v,
 	source = item.use->source;
 	(void)pthread_mutex_lock(&v->lock);
 	source->is_sorted = source->nroots > 0;
+	result = want(source, record, error);
 	(void)pthread_mutex_unlock(&v->lock);
+	if (result != 0)
+		return result;
 	return tally_pg_match_put(v, &item, record->key, NULL, error);
 }
 
@@ -46,6 +65,11 @@ tally_pg_events_find(struct tally_pg_verifier *v,
 	if (result == 0)
 		result = tally_pg_rows_read(v, rows, true, error);
 	tally_pg_rows_close(rows);
+	for (struct tally_pg_source *source = v->sources->all; source != NULL;
+	     source = source->next) {
+		tally_pg_wanted_free(source->wanted);
+		source->wanted = NULL;
+	}
 	if (result == 0)
 		result = tally_pg_match_judge(v, error);
 	if (result == 0)

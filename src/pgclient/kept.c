@@ -11,6 +11,7 @@
 #include "core/fail.h"
 #include "pgclient/kept.h"
 #include "pgclient/match.h"
+#include "pgclient/pairs.h"
 #include "pgclient/render.h"
 #include "pgclient/tracked.h"
 
@@ -76,7 +77,31 @@ subject_of(struct tally_pg_verifier *v, const struct tally_pg_record *record)
 	return subject;
 }
 
-/* The event of a deletion says which row it deletes. */
+/* The last epoch under whose label the event deletes a row, with its key. */
+static struct tally_pg_use *
+find_deletion_use(struct tally_pg_kept *kept, const char *event, size_t len)
+{
+	struct tally_pg_verifier *v = kept->v;
+	struct tally_pg_use *found = NULL;
+
+	for (struct tally_pg_source *source = v->sources->all; source != NULL;
+	     source = source->next)
+		for (struct tally_pg_use *use = source->uses; use != NULL;
+		     use = use->next)
+			if (tally_pg_deletion_key(event, len, use->epoch,
+				&v->hasher, &kept->key))
+				found = use;
+	/* The key is that of the last one that was tried. */
+	if (found != NULL)
+		(void)tally_pg_deletion_key(event, len, found->epoch,
+		    &v->hasher, &kept->key);
+	return found;
+}
+
+/*
+ * The event of a deletion says which row it deletes; if the record says
+ * another, it is the record that was changed.
+ */
 static int
 pass_deletion(struct tally_pg_kept *kept, const struct tally_pg_record *record,
     struct tally_pg_item *item, const char *event, size_t len,
@@ -86,16 +111,23 @@ pass_deletion(struct tally_pg_kept *kept, const struct tally_pg_record *record,
 	struct tally_pg_subject subject = subject_of(v, record);
 	bool tell = (item->flags & TALLY_PG_IS_ACCUSED) == 0;
 
-	if (!tally_pg_deletion_key(event, len, item->use->epoch, &v->hasher,
+	if (item->use == NULL || item->use->epoch == NULL ||
+	    !tally_pg_deletion_key(event, len, item->use->epoch, &v->hasher,
 		&kept->key)) {
+		struct tally_pg_use *named = item->use;
+
+		item->use = find_deletion_use(kept, event, len);
+		/* Nothing to compare: it is one of an unknown epoch's. */
+		if (item->use == NULL)
+			return 0;
+		if (named != NULL && named->epoch == NULL)
+			named->records--;
 		if (tell)
 			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
 			    "its event deletes a row of another table than it"
 			    " names");
-		return 0;
-	}
-	if (tell &&
-	    (record->key_len != kept->key.len ||
+	} else if (tell &&
+	    (record->key == NULL || record->key_len != kept->key.len ||
 		memcmp(record->key, kept->key.at, kept->key.len) != 0))
 		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
 		    "its event deletes the row with key \"%s\"", kept->key.at);
@@ -111,9 +143,8 @@ pass_on(struct tally_pg_kept *kept, const struct tally_pg_record *record,
     const char *event, size_t len, struct tally_error *error)
 {
 	struct tally_pg_verifier *v = kept->v;
-	struct tally_pg_subject subject = subject_of(v, record);
+	const char *fault = NULL;
 	struct tally_pg_item item;
-	bool tell;
 
 	/* No record of a row: there is nothing to be matched. */
 	if (record->epoch == 0 && record->key == NULL)
@@ -124,24 +155,21 @@ pass_on(struct tally_pg_kept *kept, const struct tally_pg_record *record,
 		    event, len);
 		return 0;
 	}
-	if (record->key == NULL && tally_pg_use_is_lost(item.use))
-		return 0;
-	tell = event != NULL && (item.flags & TALLY_PG_IS_ACCUSED) == 0;
 	item.flags |= event != NULL ? TALLY_PG_IS_KEPT : TALLY_PG_IS_ACCUSED;
-	if (record->key == NULL || record->epoch == 0) {
-		if (tell)
-			tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject, "%s",
-			    record->key == NULL
-				? "it names the attach event of a row, but no"
-				  " key"
-				: "it has a key, but names no attach event");
-		return 0;
-	}
-	/* Records of unknown epochs are told by their number. */
-	if (item.use == NULL || item.use->epoch == NULL || item.chain == NULL)
-		return 0;
-	if (event != NULL && tally_pg_is_deletion(event, len))
+	if (event != NULL && item.chain != NULL &&
+	    tally_pg_is_deletion(event, len))
 		return pass_deletion(kept, record, &item, event, len, error);
+	if (record->key == NULL && !tally_pg_use_is_lost(item.use))
+		fault = "it names the attach event of a row, but no key";
+	else if (record->key != NULL && record->epoch == 0)
+		fault = "it has a key, but names no attach event";
+	if (fault != NULL)
+		return tally_pg_pairs_add_record(v, &item, record->key,
+		    TALLY_CONTENT_ALTERED, fault, error);
+	if (record->key == NULL || item.use == NULL ||
+	    item.use->epoch == NULL || item.chain == NULL)
+		return tally_pg_pairs_add_record(v, &item, record->key,
+		    TALLY_NOT_JUDGED, NULL, error);
 	return tally_pg_match_put(v, &item, record->key, NULL, error);
 }
 

@@ -9,58 +9,72 @@
  *				been sealed again, as it was
  *	any other		nothing: the row was changed, or deleted
  *
+ * Behind it comes also what was sealed in a later epoch, in whatever chain:
+ * attached anew under another name, a table's rows go on elsewhere.
+ *
  * A record that was named already, or whose event is lost, may have been a
  * deletion; so it is taken for one, and no finding follows from another.
  */
 #include <string.h>
 
 #include "core/fail.h"
+#include "pgclient/escape.h"
 #include "pgclient/key.h"
+#include "pgclient/pairs.h"
 #include "pgclient/render.h"
 #include "pgclient/retired.h"
 
 /* ---- does a record hold for a row? ------------------------------------ */
 
-/* Under an era there is one kind of event. */
-static bool
-holds_old(struct tally_pg_verifier *v, const struct tally_pg_member *record,
-    const struct tally_pg_member *row)
+bool
+tally_pg_key_holds_old(struct tally_pg_verifier *v,
+    const struct tally_pg_item *record, const struct tally_pg_member *row)
 {
-	struct tally_hash hash;
-
-	if ((record->item.flags & TALLY_PG_HAS_SALT) == 0)
-		return tally_hash_equal(&record->item.digest, &row->item.old);
-	if (row->event == NULL)
-		return false;
-	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_BACKFILL,
-	    record->item.salt, row->event, row->item.event_len);
-	return tally_hash_equal(&record->item.digest, &hash);
-}
-
-static bool
-holds(struct tally_pg_verifier *v, const struct tally_pg_member *record,
-    const struct tally_pg_member *row)
-{
-	const struct tally_hash *digest = &record->item.digest;
 	struct tally_hash hash;
 
 	/* What was not made of the row is zero, and no digest is. */
+	if (tally_hash_is_zero(&record->digest) || !row->item.form->has_eras)
+		return false;
+	if ((record->flags & TALLY_PG_HAS_SALT) == 0)
+		return tally_hash_equal(&record->digest, &row->item.old);
+	if (row->event == NULL)
+		return false;
+	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_BACKFILL,
+	    record->salt, row->event, row->item.event_len);
+	return tally_hash_equal(&record->digest, &hash);
+}
+
+bool
+tally_pg_key_holds(struct tally_pg_verifier *v,
+    const struct tally_pg_item *record, const struct tally_pg_member *row)
+{
+	const struct tally_hash *digest = &record->digest;
+	struct tally_hash hash;
+
 	if (tally_hash_is_zero(digest))
 		return false;
-	if (record->item.use->base != NULL)
-		return holds_old(v, record, row);
-	if ((record->item.flags & TALLY_PG_HAS_SALT) == 0)
+	if ((record->flags & TALLY_PG_HAS_SALT) == 0)
 		return tally_hash_equal(digest, &row->item.digest) ||
 		    tally_hash_equal(digest, &row->item.update);
 	if (row->event == NULL)
 		return false;
-	hash = tally_hash_commitment(&v->hasher, record->item.salt, row->event,
+	hash = tally_hash_commitment(&v->hasher, record->salt, row->event,
 	    row->item.event_len);
 	if (tally_hash_equal(digest, &hash))
 		return true;
-	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_UPDATE,
-	    record->item.salt, row->event, row->item.event_len);
+	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_UPDATE, record->salt,
+	    row->event, row->item.event_len);
 	return tally_hash_equal(digest, &hash);
+}
+
+/* Does it hold in the way of its use, and of no other? */
+static bool
+holds(struct tally_pg_verifier *v, const struct tally_pg_member *record,
+    const struct tally_pg_member *row)
+{
+	if (record->item.use->base != NULL)
+		return tally_pg_key_holds_old(v, &record->item, row);
+	return tally_pg_key_holds(v, &record->item, row);
 }
 
 static bool
@@ -99,25 +113,68 @@ find_row(struct tally_pg_key *group, const struct tally_pg_member *record)
 	return NULL;
 }
 
+/* Does nothing before it stand for what is there now? */
+static bool
+closes(const struct tally_pg_member *record)
+{
+	return member_has(record, TALLY_PG_IS_ACCUSED) ||
+	    !record->item.use->epoch->append_only;
+}
+
+/* The records of one key, in whatever chain. */
+struct ends {
+	struct tally_pg_member *last; /* that of the last epoch */
+	int64_t closed;               /* the last epoch of one that closes */
+};
+
 /* Which of a chain's records of one key stand for what is there now. */
 static void
-judge_line(struct tally_pg_key *group, size_t begin, size_t end)
+judge_line(struct tally_pg_key *group, size_t begin, size_t end,
+    const struct ends *ends)
 {
 	struct tally_pg_member *later = NULL;
 
 	for (size_t i = end; i-- > begin;) {
 		struct tally_pg_member *this = &group->records[i];
-		bool append_only = this->item.use->epoch->append_only;
+		const struct tally_pg_use *use = this->item.use;
+		bool append_only = use->epoch->append_only;
 
 		if (member_has(this, TALLY_PG_IS_ACCUSED) ||
+		    use->attach_seq < ends->closed ||
 		    (member_has(this, TALLY_PG_IS_DELETION) && !append_only))
 			return;
 		this->stands = true;
 		this->later = later;
+		if (ends->last->item.use->attach_seq > use->attach_seq)
+			this->later = ends->last;
 		this->row = find_row(group, this);
 		if (!append_only)
 			return;
 		later = this;
+	}
+}
+
+static void
+judge_lines(struct tally_pg_key *group)
+{
+	struct ends ends = { &group->records[0], 0 };
+	size_t begin, end;
+
+	for (begin = 0; begin < group->nrecords; begin++) {
+		struct tally_pg_member *this = &group->records[begin];
+		int64_t attached = this->item.use->attach_seq;
+
+		if (attached > ends.last->item.use->attach_seq)
+			ends.last = this;
+		if (closes(this) && attached > ends.closed)
+			ends.closed = attached;
+	}
+	for (begin = 0; begin < group->nrecords; begin = end) {
+		for (end = begin + 1; end < group->nrecords; end++)
+			if (!tally_pg_key_is_same_line(&group->records[begin],
+				&group->records[end]))
+				break;
+		judge_line(group, begin, end, &ends);
 	}
 }
 
@@ -135,14 +192,18 @@ mark_row(struct tally_pg_key *group, const struct tally_pg_member *row,
 	}
 }
 
-/* A row of the record's key that nothing proves and no finding is about. */
+/*
+ * A row of the record's key that no finding is about, and that another record
+ * proves, or none.
+ */
 static struct tally_pg_member *
-find_other_row(struct tally_pg_key *group, const struct tally_pg_member *record)
+find_other_row(struct tally_pg_key *group, const struct tally_pg_member *record,
+    bool is_proven)
 {
 	for (size_t i = 0; i < group->nrows; i++) {
 		struct tally_pg_member *row = &group->rows[i];
 
-		if (!row->is_proven && !row->is_named &&
+		if (row->is_proven == is_proven && !row->is_named &&
 		    has_same_key(row, record))
 			return row;
 	}
@@ -163,49 +224,108 @@ subject_of(const struct tally_pg_member *record)
 	return subject;
 }
 
-/* A record stands, but holds for no row; other is a row of its key, or NULL. */
-static void
-tell_unproven(struct tally_pg_key *group, const struct tally_pg_member *this,
-    const struct tally_pg_member *other)
-{
-	struct tally_pg_verifier *v = group->v;
-	struct tally_pg_subject subject = subject_of(this);
-	struct tally_pg_form *form = this->item.use->form;
-	struct tally_pg_source *source = this->item.use->source;
-	bool left_out = other != NULL &&
-	    (other->item.age == TALLY_PG_AGE_LEFT_OUT ||
-		other->item.age == TALLY_PG_AGE_NARROWED);
+/* A record that stands, and holds for no row; rows of its key, or NULL. */
+struct missed {
+	const struct tally_pg_member *this;
+	const struct tally_pg_member *other;  /* that nothing proves */
+	const struct tally_pg_member *proven; /* that another record proves */
+};
 
-	/* It may be among what the server would not give (O4). */
-	if (source->blind != NULL)
-		return;
-	/* Its row went with a partition; should it be there, it is judged. */
-	if (other == NULL && !member_has(this, TALLY_PG_IS_DELETION) &&
-	    tally_pg_retired_has(v, this->item.chain->seen.id, this->item.seq))
-		return;
-	if (member_has(this, TALLY_PG_IS_DELETION))
-		tally_pg_tell(v, TALLY_INSERTED, &subject,
-		    "it deletes a row of a table that is append-only");
-	else if (!form->is_rendered)
-		form->unjudged += !member_has(this, TALLY_PG_IS_KEPT);
-	else if (this->later != NULL && this->later->item.use->form != form)
-		tally_pg_tell(v, TALLY_NOT_JUDGED, &subject,
-		    "its row was sealed again in another form, as record %lld",
-		    (long long)this->later->item.seq);
-	else if (source->live == NULL && other == NULL)
+static void
+tell_detached(struct tally_pg_verifier *v, const struct missed *missed)
+{
+	struct tally_pg_subject subject = subject_of(missed->this);
+	struct tally_pg_source *source = missed->this->item.use->source;
+
+	if (missed->other == NULL)
 		source->gone++;
-	else if (source->live == NULL)
+	else
 		tally_pg_tell(v, TALLY_NOT_JUDGED, &subject,
 		    "the row is another than was sealed; its table was"
 		    " detached by tally:log/%lld",
 		    (long long)source->last->detach_seq);
-	else if (other != NULL)
+}
+
+/* Is the other row a matter of this record? */
+static bool
+is_own_matter(const struct missed *missed)
+{
+	return missed->other == NULL ||
+	    !tally_pg_escape_is_of_later(&missed->other->item,
+		missed->this->item.use);
+}
+
+/* *out_own: as above, if a later epoch lets the row be changed. */
+static int
+tell_missed(struct tally_pg_verifier *v, const struct missed *missed,
+    bool *out_own, struct tally_error *error)
+{
+	const struct tally_pg_member *this = missed->this;
+	const struct tally_pg_member *row = missed->other != NULL
+	    ? missed->other
+	    : missed->proven;
+	const struct tally_pg_use *escape = tally_pg_escape_find(this->item.use,
+	    row != NULL ? &row->item : NULL);
+	struct tally_pg_subject subject = subject_of(this);
+
+	*out_own = true;
+	if (this->item.use->source->live == NULL) {
+		tell_detached(v, missed);
+	} else if (escape != NULL) {
+		tally_pg_tell(v, TALLY_NOT_JUDGED, &subject,
+		    "its row is %s; since tally:log/%lld it could be changed"
+		    " without a record of this key",
+		    row != NULL ? "another than was sealed" : "not there",
+		    (long long)escape->attach_seq);
+		*out_own = is_own_matter(missed);
+	} else if (missed->other != NULL) {
+		return tally_pg_pairs_add_altered(v, this, missed->other,
+		    error);
+	} else if (missed->proven != NULL && this->later != NULL) {
+		/* The row of its key is another, and was sealed as such. */
 		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
-		    "the row is another than was sealed%s",
-		    left_out ? ": only_when leaves it out" : "");
-	else
-		tally_pg_tell(v, TALLY_MISSING, &subject,
-		    "its row is not there");
+		    "the row is another than was sealed, and was sealed again"
+		    " as record %lld of chain \"%s\"",
+		    (long long)this->later->item.seq,
+		    this->later->item.chain->seen.name);
+	} else {
+		return tally_pg_pairs_add_record(v, &this->item, this->key,
+		    TALLY_MISSING, "its row is not there", error);
+	}
+	return 0;
+}
+
+/* Likewise; the other row is named by it if it is a matter of this record. */
+static int
+tell_unproven(struct tally_pg_key *group, const struct missed *missed,
+    bool *out_own, struct tally_error *error)
+{
+	struct tally_pg_verifier *v = group->v;
+	const struct tally_pg_member *this = missed->this;
+	struct tally_pg_subject subject = subject_of(this);
+	struct tally_pg_form *form = this->item.use->form;
+	bool is_deletion = member_has(this, TALLY_PG_IS_DELETION);
+
+	*out_own = true;
+	/* It may be among what the server would not give (O4). */
+	if (this->item.use->source->blind != NULL)
+		return 0;
+	/* Its row went with a partition; should it be there, it is judged. */
+	if (missed->other == NULL && !is_deletion &&
+	    tally_pg_retired_has(v, this->item.chain->seen.id, this->item.seq))
+		return 0;
+	if (is_deletion) {
+		tally_pg_tell(v, TALLY_INSERTED, &subject,
+		    "it deletes a row of a table that is append-only");
+		return 0;
+	}
+	if (form->is_rendered ||
+	    (missed->other == NULL && missed->proven == NULL &&
+		tally_pg_escape_has_key(form)))
+		return tell_missed(v, missed, out_own, error);
+	form->unjudged += !member_has(this, TALLY_PG_IS_KEPT);
+	*out_own = is_own_matter(missed);
+	return 0;
 }
 
 /* Its row is there as it was sealed; but in this chain? */
@@ -226,19 +346,27 @@ judge_place(struct tally_pg_key *group, const struct tally_pg_member *this)
 		    "its row belongs to chain \"%s\"", chain->seen.name);
 }
 
-/* A record that was named already: its row is not missed. */
-static void
-excuse_row(struct tally_pg_key *group, const struct tally_pg_member *record)
+/*
+ * A record that was named already stands for nothing, but some row may be its
+ * own, and that is not missed: the one that it holds for, or one of its key,
+ * or, if its key is what was changed, one that is left over elsewhere.
+ */
+static int
+excuse_row(struct tally_pg_key *group, const struct tally_pg_member *record,
+    struct tally_error *error)
 {
 	struct tally_pg_member *row = find_row(group, record);
 
 	if (row != NULL) {
 		mark_row(group, row, true);
-		return;
+		return 0;
 	}
-	row = find_other_row(group, record);
-	if (row != NULL)
-		mark_row(group, row, false);
+	row = find_other_row(group, record, false);
+	if (row == NULL)
+		return tally_pg_pairs_add_record(group->v, &record->item,
+		    record->key, TALLY_NOT_JUDGED, NULL, error);
+	mark_row(group, row, false);
+	return 0;
 }
 
 /*
@@ -275,81 +403,54 @@ judge_age(struct tally_pg_key *group, const struct tally_pg_member *this)
 	mark_row(group, this->row, false);
 }
 
-static void
-tell_records(struct tally_pg_key *group)
+static int
+tell_record(struct tally_pg_key *group, const struct tally_pg_member *this,
+    struct tally_error *error)
 {
+	struct missed missed = { .this = this };
+	bool own = true;
+	int result;
+
+	if (this->row != NULL) {
+		judge_place(group, this);
+		judge_age(group, this);
+		return 0;
+	}
+	missed.other = find_other_row(group, this, false);
+	missed.proven = find_other_row(group, this, true);
+	result = tell_unproven(group, &missed, &own, error);
+	if (missed.other != NULL && own)
+		mark_row(group, missed.other, false);
+	return result;
+}
+
+static int
+tell_records(struct tally_pg_key *group, struct tally_error *error)
+{
+	int result = 0;
+
 	for (size_t i = 0; i < group->nrecords; i++)
 		if (group->records[i].row != NULL &&
 		    !is_too_young(&group->records[i]))
 			mark_row(group, group->records[i].row, true);
-	for (size_t i = 0; i < group->nrecords; i++) {
-		struct tally_pg_member *this = &group->records[i];
-		struct tally_pg_member *other;
-
-		if (!this->stands)
-			continue;
-		if (this->row != NULL) {
-			judge_place(group, this);
-			judge_age(group, this);
-			continue;
-		}
-		other = find_other_row(group, this);
-		tell_unproven(group, this, other);
-		if (other != NULL)
-			mark_row(group, other, false);
-	}
-	for (size_t i = 0; i < group->nrecords; i++)
+	for (size_t i = 0; result == 0 && i < group->nrecords; i++)
+		if (group->records[i].stands)
+			result = tell_record(group, &group->records[i], error);
+	for (size_t i = 0; result == 0 && i < group->nrecords; i++)
 		if (member_has(&group->records[i], TALLY_PG_IS_ACCUSED))
-			excuse_row(group, &group->records[i]);
+			result = excuse_row(group, &group->records[i], error);
+	return result;
 }
 
-/* A row that no record proves, under none of its keys. */
-void
-tally_pg_key_tell_row(struct tally_pg_verifier *v,
-    const struct tally_pg_member *row)
+/* Of a row's forms the last one is told: by its chain, and by its number. */
+static uint64_t
+lonely_order(const struct tally_pg_member *row)
 {
-	struct tally_pg_source *source = row->item.form->source;
-	struct tally_pg_subject subject = {
-		.chain = row->item.chain == NULL ? NULL
-						 : row->item.chain->seen.name,
-		.source = row->item.form->epoch->label,
-		.key = row->key,
-		.key_len = row->item.key_len,
-	};
+	uint64_t chain = row->item.chain == NULL
+	    ? 0
+	    : (uint64_t)row->item.chain->seen.id;
 
-	if (source->blind != NULL ||
-	    (v->chains.only != NULL && row->item.chain != v->chains.only))
-		return;
-	if (row->item.age == TALLY_PG_AGE_REWRITTEN &&
-	    !tally_pg_rewritten_take(v, row->item.relation))
-		return;
-	switch (row->item.age) {
-	case TALLY_PG_AGE_LEGACY:
-		source->legacy += v->chains.only == NULL;
-		break;
-	case TALLY_PG_AGE_NARROWED:
-		atomic_fetch_add(&row->item.use->narrowed, 1);
-		break;
-	case TALLY_PG_AGE_UNKNOWN:
-		source->unknown_age++;
-		break;
-	case TALLY_PG_AGE_BETWEEN:
-		tally_pg_tell(v, TALLY_UNSEALED, &subject,
-		    "no record seals the row; it was written after"
-		    " tally:log/%lld had detached the table, and before it was"
-		    " attached again",
-		    (long long)row->item.use->detach_seq);
-		break;
-	case TALLY_PG_AGE_REWRITTEN:
-	case TALLY_PG_AGE_SEALED:
-		tally_pg_tell(v, TALLY_UNSEALED, &subject,
-		    "no record seals the row, which was written after"
-		    " tally:log/%lld had attached the table",
-		    (long long)row->item.use->attach_seq);
-		break;
-	default:
-		break;
-	}
+	return chain << 20 | (uint64_t)row->item.form->number;
 }
 
 /* Rows that no record proves: each once for each of its keys. */
@@ -359,7 +460,7 @@ pass_rows(struct tally_pg_key *group, struct tally_error *error)
 	for (size_t i = group->nrows; i-- > 0;) {
 		struct tally_pg_member *row = &group->rows[i];
 		struct tally_sort_key at = { row->item.relation, row->item.tid,
-			0 };
+			lonely_order(row) };
 		int result;
 
 		if (row->is_proven || row->is_named || row->is_done)
@@ -369,13 +470,11 @@ pass_rows(struct tally_pg_key *group, struct tally_error *error)
 			    group->rows[j].item.form->key_class ==
 				row->item.form->key_class)
 				group->rows[j].is_done = true;
-		if (row->item.nclasses <= 1) {
-			tally_pg_key_tell_row(group->v, row);
-			continue;
-		}
-		row->item.event_len = 0;
-		result = tally_pg_item_put(group->lonely, &at, &row->item,
-		    row->key, NULL, error);
+		if (row->item.nclasses <= 1)
+			result = tally_pg_pairs_add_row(group->v, row, error);
+		else
+			result = tally_pg_item_put(group->lonely, &at,
+			    &row->item, row->key, row->event, error);
 		if (result != 0)
 			return result;
 	}
@@ -436,21 +535,16 @@ export_group(struct tally_pg_key *group, struct tally_error *error)
 int
 tally_pg_key_judge(struct tally_pg_key *group, struct tally_error *error)
 {
-	size_t begin, end;
-	int result;
+	int result = 0;
 
 	if (group->events != NULL)
 		return export_group(group, error);
-
-	for (begin = 0; begin < group->nrecords; begin = end) {
-		for (end = begin + 1; end < group->nrecords; end++)
-			if (!tally_pg_key_is_same_line(&group->records[begin],
-				&group->records[end]))
-				break;
-		judge_line(group, begin, end);
+	if (group->nrecords > 0) {
+		judge_lines(group);
+		result = tell_records(group, error);
 	}
-	tell_records(group);
-	result = pass_rows(group, error);
+	if (result == 0)
+		result = pass_rows(group, error);
 	group->nrows = group->nrecords = 0;
 	tally_pg_arena_wipe(&group->arena);
 	return result;

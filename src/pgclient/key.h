@@ -48,10 +48,16 @@ member_has(const struct tally_pg_member *member, uint32_t flag)
 TALLY_MUST_CHECK int
 tally_pg_key_judge(struct tally_pg_key *group, struct tally_error *error);
 
-/* A row that no record proves, under none of its keys. */
-void
-tally_pg_key_tell_row(struct tally_pg_verifier *v,
-    const struct tally_pg_member *row);
+/*
+ * Does the record's digest hold for the row, as for one that came or was
+ * changed; or as for an old one?
+ */
+bool
+tally_pg_key_holds(struct tally_pg_verifier *v,
+    const struct tally_pg_item *record, const struct tally_pg_member *row);
+bool
+tally_pg_key_holds_old(struct tally_pg_verifier *v,
+    const struct tally_pg_item *record, const struct tally_pg_member *row);
 
 /* Are both records of one chain and one key? */
 bool

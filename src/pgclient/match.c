@@ -4,6 +4,7 @@
 
 #include "core/fail.h"
 #include "pgclient/key.h"
+#include "pgclient/pairs.h"
 
 struct tally_pg_match {
 	struct tally_sort *sort;
@@ -240,7 +241,7 @@ walk_lonely(struct tally_pg_verifier *v, struct tally_error *error)
 		if (!get(&arena, item, &row))
 			result = tally_pg_no_memory(error);
 		else if (++count == row.item.nclasses)
-			tally_pg_key_tell_row(v, &row);
+			result = tally_pg_pairs_add_row(v, &row, error);
 		tally_pg_arena_wipe(&arena);
 	}
 	return result == TALLY_END ? 0 : result;

@@ -109,6 +109,30 @@ tally_pg_pool_join(struct tally_pg_pool *pool, unsigned jobs,
 	return pool->count > 0 ? 0 : result;
 }
 
+static int
+begin_anew(struct tally_pg_worker *worker, struct tally_error *error)
+{
+	int result;
+
+	if (!worker->lost)
+		return 0;
+	result = tally_pg_conn_run(&worker->conn, "ROLLBACK", error);
+	if (result == 0)
+		result = begin(worker, error);
+	worker->lost = result != 0;
+	return result;
+}
+
+int
+tally_pg_worker_run(struct tally_pg_worker *worker, const char *sql,
+    struct tally_error *error)
+{
+	int result = begin_anew(worker, error);
+
+	return result != 0 ? result
+			   : tally_pg_conn_run(&worker->conn, sql, error);
+}
+
 int
 tally_pg_worker_copy(struct tally_pg_worker *worker, struct tally_error *error)
 {
@@ -116,15 +140,10 @@ tally_pg_worker_copy(struct tally_pg_worker *worker, struct tally_error *error)
 
 	if (worker->sql.failed)
 		return tally_fail(error, TALLY_E_MEMORY, "out of memory");
-	if (worker->lost) {
-		result = tally_pg_conn_run(&worker->conn, "ROLLBACK", error);
-		if (result == 0)
-			result = begin(worker, error);
-		if (result != 0)
-			return result;
-		worker->lost = false;
-	}
-	return tally_pg_conn_copy(&worker->conn, worker->sql.at, error);
+	result = begin_anew(worker, error);
+	return result != 0
+	    ? result
+	    : tally_pg_conn_copy(&worker->conn, worker->sql.at, error);
 }
 
 /* ---- running ---------------------------------------------------------- */

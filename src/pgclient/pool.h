@@ -74,6 +74,11 @@ TALLY_MUST_CHECK int
 tally_pg_pool_run(struct tally_pg_pool *pool, tally_pg_task task, void *arg,
     size_t ntasks, struct tally_error *error);
 
+/* A command before it, likewise. */
+TALLY_MUST_CHECK int
+tally_pg_worker_run(struct tally_pg_worker *worker, const char *sql,
+    struct tally_error *error);
+
 /* The query of a task, begun: in a transaction that has not failed. */
 TALLY_MUST_CHECK int
 tally_pg_worker_copy(struct tally_pg_worker *worker, struct tally_error *error);

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The rows of attached tables, rendered in the forms of their source.
- *
- * A form is rendered on the tables that it was sealed of.  Only if none of
- * them is there any more, every table of the source is tried: it may have been
- * dropped and restored.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,346 +8,18 @@
 #include <string.h>
 
 #include "core/fail.h"
-#include "pgclient/attached.h"
-#include "pgclient/condition.h"
 #include "pgclient/match.h"
-#include "pgclient/render.h"
 #include "pgclient/retired.h"
-#include "pgclient/rows.h"
-#include "pgclient/shape.h"
-
-/* What stands before the columns: ctid and xmin. */
-#define FIELDS_BEFORE 2
-
-/* A form on a table. */
-struct view {
-	struct tally_pg_form *form;
-	struct tally_pg_renderer renderer;
-};
-
-/* An epoch's only_when on a table. */
-struct cover {
-	const struct tally_pg_use *use;
-	int field;
-};
-
-/* A table of a source: itself, or a partition. */
-struct table {
-	struct tally_pg_source *source;
-	uint32_t relation;
-	uint64_t blocks;
-	int nviews;
-	struct view *views;
-	int nclasses;
-	int ncovers;
-	struct cover *covers;
-	int nfields;
-	struct tally_pg_text sql; /* up to where ranges are named */
-	struct table *next;
-};
-
-struct tally_pg_rows {
-	struct table *tables;
-	struct table **last;
-};
-
-/* ---- preparing -------------------------------------------------------- */
-
-static void
-make_blind(struct tally_pg_verifier *v, struct tally_pg_source *source,
-    const char *why)
-{
-	(void)pthread_mutex_lock(&v->lock);
-	if (source->blind == NULL)
-		source->blind = tally_pg_arena_string(&v->arena, why);
-	if (source->blind == NULL)
-		source->blind = "its rows could not be read";
-	(void)pthread_mutex_unlock(&v->lock);
-}
-
-static bool
-is_root_of(const struct tally_pg_source *source,
-    const struct tally_pg_form *form, uint32_t root)
-{
-	bool has_root = false;
-
-	for (const struct tally_pg_use *use = source->uses; use != NULL;
-	     use = use->next) {
-		if (use->form != form || use->root == 0)
-			continue;
-		if (use->root == root)
-			return true;
-		has_root = true;
-	}
-	return !has_root;
-}
-
-/* The columns of a table, and which of them are asked for. */
-struct columns {
-	struct tally_pg_live_column *root;
-	int nroot;
-	struct tally_pg_live_column *live;
-	int nlive;
-	int *field; /* of each live one: its number in a row, or 0 */
-	int nfields;
-};
-
-/* The fields of the epoch's columns; NULL: no memory, or why it is not so. */
-static int *
-find_fields(struct tally_pg_verifier *v, struct columns *columns,
-    const struct tally_pg_epoch *epoch, const char **out_why)
-{
-	int *fields = tally_pg_arena_get(&v->arena,
-	    (size_t)epoch->ncolumns * sizeof(*fields));
-
-	for (int i = 0; fields != NULL && i < epoch->ncolumns; i++) {
-		const struct tally_pg_live_column *found = tally_pg_column_find(
-		    v, epoch, i, columns->root, columns->nroot, columns->live,
-		    columns->nlive, out_why);
-		int *field;
-
-		if (found != NULL)
-			*out_why = tally_pg_shape_fault(v, epoch, i, found);
-		if (found == NULL || *out_why != NULL)
-			return NULL;
-		field = &columns->field[found - columns->live];
-		if (*field == 0)
-			*field = columns->nfields++;
-		fields[i] = *field;
-	}
-	return fields;
-}
-
-static int
-add_view(struct tally_pg_verifier *v, struct table *table,
-    struct columns *columns, struct tally_pg_form *form)
-{
-	struct view *view = &table->views[table->nviews];
-	const char *why = NULL;
-	int *fields = find_fields(v, columns, form->epoch, &why);
-	int i;
-
-	if (fields == NULL) {
-		form->why = why;
-		return why == NULL ? TALLY_E_MEMORY : 0;
-	}
-	form->is_rendered = true;
-	for (i = 0; i < table->nviews; i++)
-		if (table->views[i].form->key_class == form->key_class)
-			break;
-	table->nclasses += i == table->nviews;
-	view->form = form;
-	table->nviews++;
-	return tally_pg_renderer_init(&view->renderer, &v->arena, form->epoch,
-	    fields);
-}
-
-/* (SELECT (condition) IS TRUE FROM (SELECT r.c AS "name", ...) AS e) */
-static int
-add_cover(struct tally_pg_verifier *v, struct table *table,
-    struct columns *columns, const struct tally_pg_use *use,
-    struct tally_pg_text *list, struct tally_error *error)
-{
-	const struct tally_pg_epoch *epoch = use->epoch;
-	const char *why = NULL;
-	int *fields = find_fields(v, columns, epoch, &why);
-	int result;
-
-	if (fields == NULL)
-		return why == NULL ? tally_pg_no_memory(error) : 0;
-	result = tally_pg_condition_judge(v, epoch->only_when, &why, error);
-	if (result != 0)
-		return result;
-	if (why != NULL) {
-		char text[256];
-
-		snprintf(text, sizeof(text),
-		    "only_when cannot be evaluated from outside: %s", why);
-		make_blind(v, table->source, text);
-		return 0;
-	}
-	tally_pg_text_format(list, ", (SELECT (%s) IS TRUE FROM (SELECT",
-	    epoch->only_when);
-	for (int i = 0; i < epoch->ncolumns; i++) {
-		tally_pg_text_format(list, "%s r.c%d AS ", i == 0 ? "" : ",",
-		    fields[i]);
-		tally_pg_text_name(list, epoch->columns[i].name);
-	}
-	tally_pg_text_put(list, ") AS e)");
-	table->covers[table->ncovers].use = use;
-	/* Fields are numbered when all columns are known. */
-	table->covers[table->ncovers].field = table->ncovers;
-	table->ncovers++;
-	return 0;
-}
-
-/* COPY (SELECT ... FROM (SELECT ctid, xmin, "a" AS c2, ... FROM ONLY t ... */
-static void
-put_sql(struct table *table, const struct columns *columns, const char *name,
-    const struct tally_pg_text *covers)
-{
-	struct tally_pg_text *sql = &table->sql;
-
-	tally_pg_text_put(sql, "COPY (SELECT r.c0, r.c1");
-	for (int i = FIELDS_BEFORE; i < columns->nfields; i++)
-		tally_pg_text_format(sql, ", r.c%d", i);
-	if (covers->len > 0)
-		tally_pg_text_put(sql, covers->at);
-	tally_pg_text_put(sql, " FROM (SELECT t.ctid AS c0, t.xmin AS c1");
-	for (int i = 0; i < columns->nlive; i++) {
-		if (columns->field[i] == 0)
-			continue;
-		tally_pg_text_put(sql, ", t.");
-		tally_pg_text_name(sql, columns->live[i].name);
-		tally_pg_text_format(sql, " AS c%d", columns->field[i]);
-	}
-	tally_pg_text_format(sql, " FROM ONLY %s AS t", name);
-	for (int i = 0; i < table->ncovers; i++)
-		table->covers[i].field += columns->nfields;
-	table->nfields = columns->nfields + table->ncovers;
-}
-
-static int
-prepare(struct tally_pg_verifier *v, struct table *table, uint32_t root,
-    const char *name, struct tally_error *error)
-{
-	struct tally_pg_source *source = table->source;
-	struct columns columns = { .nfields = FIELDS_BEFORE };
-	struct tally_pg_text covers = { 0 };
-	size_t nuses = 0;
-	int result;
-
-	for (struct tally_pg_use *use = source->uses; use != NULL;
-	     use = use->next)
-		nuses++;
-	table->views = tally_pg_arena_get(&v->arena,
-	    (size_t)source->nforms * sizeof(*table->views));
-	table->covers = tally_pg_arena_get(&v->arena,
-	    nuses * sizeof(*table->covers));
-	result = tally_pg_columns_read(v, root, &columns.root, &columns.nroot,
-	    error);
-	if (result == 0)
-		result = tally_pg_columns_read(v, table->relation,
-		    &columns.live, &columns.nlive, error);
-	if (result != 0)
-		return result;
-	columns.field = tally_pg_arena_get(&v->arena,
-	    (size_t)(columns.nlive + 1) * sizeof(int));
-	if (table->views == NULL || table->covers == NULL ||
-	    columns.field == NULL)
-		return tally_pg_no_memory(error);
-	for (struct tally_pg_form *form = source->forms; form != NULL;
-	     form = form->next)
-		if (is_root_of(source, form, root) &&
-		    add_view(v, table, &columns, form) != 0)
-			return tally_pg_no_memory(error);
-	for (struct tally_pg_use *use = source->uses;
-	     result == 0 && use != NULL; use = use->next)
-		if (use->epoch->only_when != NULL && use->form->is_rendered &&
-		    is_root_of(source, use->form, root))
-			result = add_cover(v, table, &columns, use, &covers,
-			    error);
-	put_sql(table, &columns, name, &covers);
-	if (result == 0 && (covers.failed || table->sql.failed))
-		result = tally_pg_no_memory(error);
-	tally_pg_text_wipe(&covers);
-	return result;
-}
-
-/* The table and its partitions that hold rows. */
-static const char leaves_sql[] =
-    "WITH RECURSIVE tree AS (SELECT $1::pg_catalog.oid AS oid UNION"
-    " SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i"
-    " ON i.inhparent = tree.oid)"
-    " SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' ||"
-    " pg_catalog.quote_ident(c.relname),"
-    " pg_catalog.pg_relation_size(c.oid, 'main'),"
-    " pg_catalog.has_table_privilege(c.oid, 'SELECT')"
-    " AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
-    " FROM tree JOIN pg_catalog.pg_class c ON c.oid = tree.oid"
-    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE c.relkind = 'r' ORDER BY 1";
-
-static int
-add_table(struct tally_pg_verifier *v, struct tally_pg_rows *rows,
-    struct tally_pg_source *source, uint32_t root, const PGresult *leaf, int i,
-    struct tally_error *error)
-{
-	struct table *table = tally_pg_arena_get(&v->arena, sizeof(*table));
-	const char *name = PQgetvalue(leaf, i, 1);
-	char why[512];
-
-	if (table == NULL)
-		return tally_pg_no_memory(error);
-	if (PQgetvalue(leaf, i, 3)[0] != 't') {
-		snprintf(why, sizeof(why),
-		    "no right to read its rows: GRANT SELECT ON %.300s", name);
-		make_blind(v, source, why);
-		return 0;
-	}
-	table->source = source;
-	table->relation = (uint32_t)strtoul(PQgetvalue(leaf, i, 0), NULL, 10);
-	table->blocks = strtoull(PQgetvalue(leaf, i, 2), NULL, 10) /
-	    v->server.block_size;
-	*rows->last = table;
-	rows->last = &table->next;
-	return prepare(v, table, root, name, error);
-}
-
-static int
-add_root(struct tally_pg_verifier *v, struct tally_pg_rows *rows,
-    struct tally_pg_source *source, uint32_t root, struct tally_error *error)
-{
-	char oid[16];
-	const char *params[] = { oid };
-	PGresult *leaves;
-	int result;
-
-	snprintf(oid, sizeof(oid), "%u", (unsigned)root);
-	result = tally_pg_conn_query(&v->pool.first, leaves_sql, 1, params,
-	    &leaves, error);
-	for (int i = 0; result == 0 && i < PQntuples(leaves); i++)
-		result = add_table(v, rows, source, root, leaves, i, error);
-	PQclear(leaves);
-	return result;
-}
-
-int
-tally_pg_rows_open(struct tally_pg_verifier *v, struct tally_pg_rows **out,
-    struct tally_error *error)
-{
-	struct tally_pg_rows *rows = calloc(1, sizeof(*rows));
-	int result = 0;
-
-	if (rows == NULL)
-		return tally_pg_no_memory(error);
-	rows->last = &rows->tables;
-	*out = rows;
-	for (struct tally_pg_source *source = v->sources->all;
-	     result == 0 && source != NULL; source = source->next)
-		for (int i = 0; result == 0 && i < source->nroots; i++)
-			result = add_root(v, rows, source, source->roots[i],
-			    error);
-	return result;
-}
-
-void
-tally_pg_rows_close(struct tally_pg_rows *rows)
-{
-	if (rows == NULL)
-		return;
-	for (struct table *table = rows->tables; table != NULL;
-	     table = table->next)
-		tally_pg_text_wipe(&table->sql);
-	free(rows);
-}
+#include "pgclient/tables.h"
+#include "pgclient/wanted.h"
 
 /* ---- a row ------------------------------------------------------------ */
 
 /* A task: some blocks of a table. */
 struct part {
-	struct table *table;
+	struct tally_pg_table *table;
 	struct tally_pg_range range;
+	bool by_key; /* and those rows alone that are wanted */
 };
 
 struct walk {
@@ -364,7 +32,7 @@ struct walk {
 struct reading {
 	struct tally_pg_verifier *v;
 	struct tally_pg_worker *worker;
-	const struct table *table;
+	const struct tally_pg_table *table;
 	bool put;
 	struct tally_pg_rendered row;
 	struct tally_pg_chain *chain; /* of the last row */
@@ -373,7 +41,7 @@ struct reading {
 };
 
 static bool
-is_left_out(const struct table *table, const struct tally_pg_use *use,
+is_left_out(const struct tally_pg_table *table, const struct tally_pg_use *use,
     const struct tally_pg_field *fields)
 {
 	for (int i = 0; i < table->ncovers; i++)
@@ -388,7 +56,7 @@ is_left_out(const struct table *table, const struct tally_pg_use *use,
  * only_when for a while can write rows that nobody sees.
  */
 static bool
-was_covered(const struct table *table, const struct tally_pg_use *use,
+was_covered(const struct tally_pg_table *table, const struct tally_pg_use *use,
     const struct tally_pg_field *fields)
 {
 	for (const struct tally_pg_use *before = table->source->uses;
@@ -402,7 +70,7 @@ static enum tally_pg_age
 judge_age(const struct reading *reading, const struct tally_pg_field *fields,
     struct tally_pg_use **out_use)
 {
-	const struct table *table = reading->table;
+	const struct tally_pg_table *table = reading->table;
 	char xmin[16] = "";
 	enum tally_pg_age age;
 	uint32_t xid;
@@ -417,7 +85,8 @@ judge_age(const struct reading *reading, const struct tally_pg_field *fields,
 		return TALLY_PG_AGE_LEFT_OUT;
 	if (age == TALLY_PG_AGE_SEALED && is_left_out(table, *out_use, fields))
 		return was_covered(table, *out_use, fields)
-		    ? TALLY_PG_AGE_NARROWED : TALLY_PG_AGE_LEFT_OUT;
+		    ? TALLY_PG_AGE_NARROWED
+		    : TALLY_PG_AGE_LEFT_OUT;
 	return tally_pg_rewritten_age(reading->v, table->relation, xid,
 	    *out_use, age);
 }
@@ -445,7 +114,7 @@ add_up(struct reading *reading, const struct tally_pg_item *item)
 }
 
 static int
-take_view(struct reading *reading, const struct view *view,
+take_view(struct reading *reading, const struct tally_pg_view *view,
     const struct tally_pg_field *fields, struct tally_pg_item *item,
     struct tally_error *error)
 {
@@ -487,7 +156,7 @@ static int
 take_row(struct reading *reading, const struct tally_pg_field *fields,
     struct tally_error *error)
 {
-	const struct table *table = reading->table;
+	const struct tally_pg_table *table = reading->table;
 	struct tally_pg_item item;
 	int result = 0;
 
@@ -531,6 +200,36 @@ read_rows(struct reading *reading, struct tally_error *error)
 	return result == TALLY_END ? 0 : result;
 }
 
+/* Only the rows that are wanted, if they can be asked for by key. */
+static bool
+put_keys(const struct tally_pg_table *table, struct tally_pg_text *sql)
+{
+	const struct tally_pg_wanted *wanted = table->source->wanted;
+
+	return wanted != NULL && table->key_column != NULL &&
+	    tally_pg_wanted_put(wanted, table->key_column, table->key_type,
+		sql);
+}
+
+/*
+ * An index may be used: what it hides has no event in the copy, and what it
+ * shows is held against the record.
+ */
+static int
+read_by_key(struct reading *reading, struct tally_error *error)
+{
+	struct tally_pg_worker *worker = reading->worker;
+	int result = tally_pg_worker_run(worker, "SET enable_indexscan = on",
+	    error);
+
+	if (result == 0)
+		result = read_rows(reading, error);
+	if (result == 0)
+		result = tally_pg_worker_run(worker,
+		    "SET enable_indexscan = off", error);
+	return result;
+}
+
 static int
 read_part(struct tally_pg_worker *worker, void *arg, size_t number,
     struct tally_error *error)
@@ -547,9 +246,13 @@ read_part(struct tally_pg_worker *worker, void *arg, size_t number,
 
 	tally_pg_text_reset(sql);
 	tally_pg_text_add(sql, part->table->sql.at, part->table->sql.len);
-	tally_pg_range_put(sql, "t", &part->range);
+	if (part->by_key)
+		(void)put_keys(part->table, sql);
+	else
+		tally_pg_range_put(sql, "t", &part->range);
 	tally_pg_text_put(sql, ") AS r) TO STDOUT");
-	result = read_rows(&reading, error);
+	result = part->by_key ? read_by_key(&reading, error)
+			      : read_rows(&reading, error);
 	tally_pg_rendered_wipe(&reading.row);
 	(void)pthread_mutex_lock(&walk->v->lock);
 	tally_sum_join(&source->rows, &reading.rows);
@@ -558,11 +261,44 @@ read_part(struct tally_pg_worker *worker, void *arg, size_t number,
 	/* What the server would not give is no reason to give up (O4). */
 	if ((result == TALLY_E_IO || result == TALLY_E_ACCESS) &&
 	    tally_pg_conn_is_well(&worker->conn)) {
-		make_blind(walk->v, source, error->message);
+		tally_pg_table_make_blind(walk->v, source, error->message);
 		worker->lost = true;
 		return 0;
 	}
 	return result;
+}
+
+/* The table's parts, from *count on; parts NULL: only counted. */
+static void
+add_parts(struct walk *walk, struct tally_pg_table *table, size_t *count)
+{
+	struct tally_pg_text sql = { 0 };
+	bool by_key = put_keys(table, &sql);
+	size_t n = by_key ? 1 : tally_pg_range_count(walk->v, table->blocks);
+
+	tally_pg_text_wipe(&sql);
+	for (size_t i = 0; walk->parts != NULL && i < n; i++) {
+		struct part *part = &walk->parts[*count + i];
+
+		part->table = table;
+		part->by_key = by_key;
+		if (!by_key)
+			part->range = tally_pg_range_get(walk->v, table->blocks,
+			    i);
+	}
+	*count += n;
+}
+
+static size_t
+add_tables(struct walk *walk, const struct tally_pg_rows *rows)
+{
+	size_t count = 0;
+
+	for (struct tally_pg_table *table = rows->tables; table != NULL;
+	     table = table->next)
+		if (table->source->is_sorted == walk->put && table->nviews > 0)
+			add_parts(walk, table, &count);
+	return count;
 }
 
 int
@@ -570,31 +306,16 @@ tally_pg_rows_read(struct tally_pg_verifier *v, struct tally_pg_rows *rows,
     bool put, struct tally_error *error)
 {
 	struct walk walk = { .v = v, .put = put };
-	size_t count = 0;
-	int result;
+	size_t count = add_tables(&walk, rows);
+	int result = 0;
 
-	for (struct table *table = rows->tables; table != NULL;
-	     table = table->next)
-		if (table->source->is_sorted == put && table->nviews > 0)
-			count += tally_pg_range_count(v, table->blocks);
 	walk.parts = calloc(count + 1, sizeof(*walk.parts));
 	if (walk.parts == NULL)
 		return tally_pg_no_memory(error);
-	count = 0;
-	for (struct table *table = rows->tables; table != NULL;
-	     table = table->next) {
-		if (table->source->is_sorted != put || table->nviews == 0)
-			continue;
-		for (size_t i = 0; i < tally_pg_range_count(v, table->blocks);
-		     i++) {
-			walk.parts[count].table = table;
-			walk.parts[count++].range = tally_pg_range_get(v,
-			    table->blocks, i);
-		}
-	}
-	result = count == 0
-	    ? 0
-	    : tally_pg_pool_run(&v->pool, read_part, &walk, count, error);
+	(void)add_tables(&walk, rows);
+	if (count > 0)
+		result = tally_pg_pool_run(&v->pool, read_part, &walk, count,
+		    error);
 	free(walk.parts);
 	return result;
 }

@@ -12,6 +12,7 @@
 #include "pgclient/retired.h"
 #include "pgclient/sources.h"
 #include "pgclient/tracked.h"
+#include "pgclient/wanted.h"
 
 /* Epochs that records name; of more only the number of records is kept. */
 #define EPOCHS_MAX 4096
@@ -47,9 +48,10 @@ tally_pg_sources_close(struct tally_pg_verifier *v)
 	tally_pg_retired_close(v);
 	if (v->sources == NULL)
 		return;
-	for (struct tally_pg_source *s = v->sources->all; s != NULL;
-	     s = s->next)
+	for (struct tally_pg_source *s = v->sources->all; s; s = s->next) {
+		tally_pg_wanted_free(s->wanted);
 		free(s->roots);
+	}
 	free(v->sources->tallies);
 	free(v->sources->uses);
 	free(v->sources->forms);

@@ -17,6 +17,7 @@
 
 struct tally_pg_source;
 struct tally_pg_tracked;
+struct tally_pg_wanted;
 
 struct tally_pg_form {
 	int number;
@@ -46,8 +47,8 @@ struct tally_pg_use {
 	int64_t attach_seq; /* in tally:log */
 	int64_t detach_seq; /* 0: it is in force */
 	uint64_t detach_xid, detach_since;
-	uint64_t total;   /* of records that name it, in the scope */
-	uint64_t records; /* of these, not told one by one */
+	uint64_t total; /* of records that name it, in the scope */
+	atomic_uint_fast64_t records;  /* of these, not told one by one */
 	atomic_uint_fast64_t narrowed; /* rows of its time, left out */
 	bool is_named;                 /* by a record of tally:log */
 	struct tally_sum sum;          /* of its records */
@@ -81,8 +82,9 @@ struct tally_pg_source {
 	bool is_sorted;            /* its rows are compared one by one */
 	const char *_Atomic blind; /* why rows could not be read, or NULL */
 	struct tally_pg_use *live; /* in force, or NULL */
-	struct tally_sum rows;     /* that are to have a record */
-	struct tally_sum old_rows; /* that need none, as old as they are */
+	struct tally_pg_wanted *wanted; /* rows, by key; NULL: all */
+	struct tally_sum rows;          /* that are to have a record */
+	struct tally_sum old_rows;      /* that need none, as old as they are */
 	/* Told once for the source, with their number: */
 	uint64_t legacy;
 	uint64_t unknown_age;

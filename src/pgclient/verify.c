@@ -28,6 +28,7 @@
 #include "pgclient/links.h"
 #include "pgclient/match.h"
 #include "pgclient/outside.h"
+#include "pgclient/pairs.h"
 #include "pgclient/retired.h"
 #include "pgclient/rows.h"
 #include "pgclient/session.h"
@@ -79,6 +80,21 @@ shape_fault(const struct tally_pg_record *record,
 	return NULL;
 }
 
+/* Why a record that names no event is none of a row's, or NULL. */
+static const char *
+link_fault(const struct tally_pg_record *record,
+    const struct tally_pg_item *item)
+{
+	if (item->use != NULL && item->use->tracked != NULL)
+		return "it is of a tracked table, but names no event";
+	if (record->epoch == 0)
+		return "it names neither the attach event of a row nor an"
+		       " event";
+	if (record->key == NULL)
+		return "it names the attach event of a row, but no key";
+	return NULL;
+}
+
 /* A record that names no event. */
 static int
 take_again(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
@@ -88,7 +104,7 @@ take_again(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
 		.key = record->key,
 		.key_len = record->key_len };
 	struct tally_pg_item item;
-	const char *fault = NULL;
+	const char *fault;
 	bool claimed;
 
 	(void)worker;
@@ -99,33 +115,20 @@ take_again(struct tally_pg_verifier *v, struct tally_pg_worker *worker,
 		if (result != 0 || claimed)
 			return result;
 	}
-	if (item.chain != NULL)
-		subject.chain = item.chain->seen.name;
-	if (item.use != NULL && item.use->tracked != NULL)
-		fault = "it is of a tracked table, but names no event";
-	else if (record->key == NULL && tally_pg_use_is_lost(item.use))
-		return 0;
-	else if (record->epoch == 0)
-		fault = "it names neither the attach event of a row nor an"
-			" event";
-	else if (record->key == NULL)
-		fault = "it names the attach event of a row, but no key";
-	else if (item.use == NULL || item.use->epoch == NULL ||
-	    item.chain == NULL)
-		return 0;
-	if (item.use != NULL && item.use->tracked != NULL) {
-		subject.source = item.use->tracked->epoch->label;
-	} else if (fault == NULL) {
-		subject.source = item.use->epoch->label;
-		fault = shape_fault(record, item.use->epoch);
-	}
-	if (fault != NULL && (item.flags & TALLY_PG_IS_ACCUSED) == 0)
-		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject, "%s", fault);
-	if (record->epoch == 0 || record->key == NULL ||
-	    item.use->epoch == NULL)
-		return 0;
+	fault = link_fault(record, &item);
 	if (fault != NULL)
+		return tally_pg_pairs_add_record(v, &item, record->key,
+		    TALLY_CONTENT_ALTERED, fault, error);
+	if (item.use == NULL || item.use->epoch == NULL || item.chain == NULL)
+		return tally_pg_pairs_add_record(v, &item, record->key,
+		    TALLY_NOT_JUDGED, NULL, error);
+	fault = shape_fault(record, item.use->epoch);
+	if (fault != NULL && (item.flags & TALLY_PG_IS_ACCUSED) == 0) {
+		subject.chain = item.chain->seen.name;
+		subject.source = item.use->epoch->label;
+		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject, "%s", fault);
 		item.flags |= TALLY_PG_IS_ACCUSED;
+	}
 	return tally_pg_match_put(v, &item, record->key, NULL, error);
 }
 
@@ -326,11 +329,14 @@ match_rows(struct tally_pg_verifier *v, struct tally_pg_rows *rows,
 	int result = tally_pg_match_open(v, error);
 
 	if (result == 0)
+		result = tally_pg_pairs_open(v, error);
+	if (result == 0)
 		result = tally_pg_kept_judge(v, error);
 	if (result != 0)
 		return result;
 	/* Records of no row and no event are to be found in any case. */
-	if (!sorted && !tally_pg_kept_has_strays(v))
+	if (!sorted && !tally_pg_kept_has_strays(v) &&
+	    !tally_pg_sources_has_unknown(v))
 		filter = tally_pg_arena_format(&v->arena,
 		    "%s AND (r.epoch IS NULL OR r.key IS NULL)", filter);
 	if (filter == NULL)
@@ -340,7 +346,11 @@ match_rows(struct tally_pg_verifier *v, struct tally_pg_rows *rows,
 		tally_pg_kept_finish(v);
 	if (result == 0 && sorted)
 		result = tally_pg_rows_read(v, rows, true, error);
-	return result != 0 ? result : tally_pg_match_judge(v, error);
+	if (result == 0)
+		result = tally_pg_match_judge(v, error);
+	if (result == 0)
+		tally_pg_pairs_resolve(v);
+	return result;
 }
 
 static int
@@ -453,7 +463,8 @@ tally_pg_verify(const char *conninfo,
 	if (v == NULL)
 		return tally_pg_no_memory(error);
 	v->options = options != NULL ? options : &none;
-	if (v->options->has_root || v->options->resume != NULL) {
+	if (v->options->has_root || v->options->resume != NULL ||
+	    v->options->keep != NULL) {
 		free(v);
 		return tally_fail(error, TALLY_E_USAGE,
 		    "a database has no root, and cannot be resumed");
@@ -468,6 +479,7 @@ tally_pg_verify(const char *conninfo,
 		conclude(v, out_verdict);
 	tally_pg_kept_close(v);
 	tally_pg_match_close(v);
+	tally_pg_pairs_close(v);
 	tally_pg_sources_close(v);
 	tally_pg_entries_close(v);
 	tally_pg_links_close(v);

@@ -70,7 +70,7 @@ struct publishing {
 static int
 open_public(struct publishing *p, struct tally_error *error)
 {
-	int result = tally_sys_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
+	int result = tally_public_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
 
 	if (result == 0)
 		result = tally_sys_sync_all(p->log->dir);
@@ -125,10 +125,11 @@ read_published(struct publishing *p, bool by_all, char text[NOTE_MAX],
 	tally_sys_close(fd);
 	if (n <= 0 || tally_note_parse(text, (size_t)n, &note) != 0 ||
 	    tally_checkpoint_parse(note.text.at, note.text.len, out) != 0 ||
-	    strcmp(out->origin, p->log->identity.origin) != 0 ||
-	    !(by_all ? tally_signers_signed(signers, &note)
-		     : tally_signers_know(signers, &note)))
+	    strcmp(out->origin, p->log->identity.origin) != 0)
 		return TALLY_END;
+	if (!(by_all ? tally_signers_signed(signers, &note)
+		     : tally_signers_know(signers, &note)))
+		return tally_sign_works() ? TALLY_END : TALLY_E_BUG;
 	*out_len = (size_t)n;
 	return TALLY_OK;
 }
@@ -162,14 +163,16 @@ read_register(struct publishing *p, struct tally_error *error)
 	struct tally_checkpoint published = { .size = 0 };
 	char text[NOTE_MAX];
 	size_t len;
-	bool is_public = read_published(p, false, text, &len, &published) ==
-	    0;
+	int found = read_published(p, false, text, &len, &published);
+	bool is_public = found == 0;
 	int result = p->reg->read(p->reg, p->log->identity.origin, &p->last,
 	    error);
 	bool is_known = result == 0;
 
 	if (result < 0)
 		return result;
+	if (found < 0)
+		return tally_fail(error, found, "libcrypto failed");
 	if (is_public && (!is_known || published.size > p->last.size))
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the register \"%s\" is behind \"public/checkpoint\", size"
@@ -416,7 +419,7 @@ publish_once(struct publishing *p, struct tally_error *error)
 	}
 	if (result == 0)
 		result = tally_headtree_seal(p->log, p->heads, p->last.size,
-		    &size, &sealed, error);
+		    p->options->beat, &size, &sealed, error);
 	if (result == 0)
 		result = walk_twice(p, size, error);
 	if (result == TALLY_PARTIAL)
@@ -486,6 +489,12 @@ tally_publisher_open(struct tally_log *log,
 	publisher->options = *options;
 	*out_publisher = publisher;
 	return TALLY_OK;
+}
+
+void
+tally_publisher_beat(struct tally_publisher *publisher, bool beat)
+{
+	publisher->options.beat = beat;
 }
 
 int

@@ -172,6 +172,18 @@ tally_witness_state_put(struct tally_witness_state *state,
 	return write_file(state->dir, entry, NOTE, note, len, error);
 }
 
+int
+tally_witness_state_settle(struct tally_witness_state *state,
+    struct tally_error *error)
+{
+	int result = tally_sys_sync_all(state->dir);
+
+	if (result != 0)
+		return tally_fail_os(error, result,
+		    "cannot sync the witness's directory");
+	return TALLY_OK;
+}
+
 /* ---- the directory ---------------------------------------------------- */
 
 int
@@ -281,6 +293,21 @@ know(struct tally_witness_state *state, const struct tally_vkey *key,
 	return write_file(state->dir, &entry, KEYS, text, len, error);
 }
 
+/* The parent's entry for the directory, which another process may have made
+ * and not have lived to sync. */
+static int
+sync_parent(struct tally_witness_state *state, struct tally_error *error)
+{
+	int parent = tally_sys_open_dir(state->dir, "..");
+	int result = parent < 0 ? parent : tally_sys_sync_all(parent);
+
+	tally_sys_close(parent);
+	if (result != 0)
+		return tally_fail_os(error, result,
+		    "cannot sync the witness's directory");
+	return TALLY_OK;
+}
+
 int
 tally_witness_know(const char *dir, const char *vkey, struct tally_error *error)
 {
@@ -296,6 +323,8 @@ tally_witness_know(const char *dir, const char *vkey, struct tally_error *error)
 		key.type != TALLY_VKEY_ED25519))
 		result = tally_fail(error, TALLY_E_USAGE,
 		    "\"%s\" is not the public key of a log", vkey);
+	if (result == 0)
+		result = sync_parent(&state, error);
 	if (result == 0)
 		result = tally_witness_state_lock(&state, error);
 	if (result == 0) {

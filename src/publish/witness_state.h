@@ -72,6 +72,14 @@ tally_witness_state_put(struct tally_witness_state *state,
     const struct tally_witness_entry *entry, const char *note, size_t len,
     struct tally_error *error);
 
+/*
+ * What was read is on stable storage when it returns: a server that was killed
+ * may have put it there and not have lived to sync its name.
+ */
+TALLY_MUST_CHECK int
+tally_witness_state_settle(struct tally_witness_state *state,
+    struct tally_error *error);
+
 /* Did one of the log's keys sign it, and none of them wrongly? */
 bool
 tally_witness_is_signed(const struct tally_witness_entry *entry,

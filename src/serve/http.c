@@ -188,6 +188,40 @@ forget(void *arg, struct MHD_Connection *connection, void **state,
 
 /* ---- begin and end ---------------------------------------------------- */
 
+static struct MHD_Daemon *
+start(struct http *http, int fd)
+{
+	bool alone = http->options->without_threads;
+	const struct MHD_OptionItem threads[] = {
+		{ MHD_OPTION_THREAD_POOL_SIZE, THREADS, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	return MHD_start_daemon(alone ? MHD_USE_EPOLL
+				      : MHD_USE_INTERNAL_POLLING_THREAD,
+	    0, NULL, NULL, handle, http, MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_ARRAY, alone ? &threads[1] : &threads[0],
+	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+	    forget, NULL, MHD_OPTION_END);
+}
+
+int
+http_fd(const struct http *http)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon,
+	    MHD_DAEMON_INFO_EPOLL_FD);
+
+	return info == NULL ? -1 : info->epoll_fd;
+}
+
+void
+http_run(struct http *http)
+{
+	(void)MHD_run(http->daemon);
+}
+
 int
 http_start(const struct http_options *options, struct http **out,
     char out_address[HTTP_ADDRESS_SIZE], char out_why[HTTP_WHY_SIZE])
@@ -204,13 +238,7 @@ http_start(const struct http_options *options, struct http **out,
 		return -1;
 	}
 	http->options = options;
-	http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0,
-	    NULL, NULL, handle, http, MHD_OPTION_LISTEN_SOCKET, fd,
-	    MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
-	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
-	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-	    forget, NULL, MHD_OPTION_END);
+	http->daemon = start(http, fd);
 	if (http->daemon == NULL) {
 		(void)snprintf(out_why, HTTP_WHY_SIZE,
 		    "libmicrohttpd cannot start a server");

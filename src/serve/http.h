@@ -10,6 +10,7 @@
 #ifndef TALLY_SERVE_HTTP_H
 #define TALLY_SERVE_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct http_request {
@@ -29,6 +30,7 @@ struct http_reply {
 struct http_options {
 	const char *listen; /* HOST:PORT of loopback, or unix:PATH */
 	size_t body_max;    /* bytes; a longer body is status 413 */
+	bool without_threads; /* the caller calls http_run */
 	/* Called from several threads at once; reply is zeroed. */
 	void (*answer)(void *arg, const struct http_request *request,
 	    struct http_reply *out);
@@ -48,6 +50,14 @@ struct http;
 int
 http_start(const struct http_options *options, struct http **out,
     char out_address[HTTP_ADDRESS_SIZE], char out_why[HTTP_WHY_SIZE]);
+
+/* Without threads: what becomes readable when http_run has something to do; it
+ * is called now and then as well, for what is too slow. */
+int
+http_fd(const struct http *http);
+
+void
+http_run(struct http *http);
 
 /* Ends; NULL is left alone. */
 void

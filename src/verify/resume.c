@@ -172,22 +172,23 @@ put_report(struct tally_bytes *out, const struct tally_report *report)
 
 /* What a state is only good for. */
 static struct tally_hash
-scope_of(struct tally_judge *judge)
+scope_of(struct tally_judge *judge, bool without_root)
 {
+	static const struct tally_hash none;
 	const struct tally_verify_options *options = judge->options;
 	struct tally_hasher *hasher = &judge->scanner->hasher;
 	struct tally_bytes bytes = { 0 };
 	struct tally_hash hash = { { 0 } };
+	bool has_root = options->has_root && !without_root;
 	size_t i;
 
 	tally_bytes_put_text(&bytes, judge->snapshot->identity.id,
 	    strlen(judge->snapshot->identity.id));
 	tally_bytes_put_text(&bytes, judge->plan->only, judge->plan->only_len);
 	tally_bytes_put_u64(&bytes,
-	    (uint64_t)options->has_root |
-		(uint64_t)options->heads_complete << 1);
-	tally_bytes_put_u64(&bytes, options->has_root ? options->root_size : 0);
-	tally_bytes_put_hash(&bytes, &options->root);
+	    (uint64_t)has_root | (uint64_t)options->heads_complete << 1);
+	tally_bytes_put_u64(&bytes, has_root ? options->root_size : 0);
+	tally_bytes_put_hash(&bytes, has_root ? &options->root : &none);
 	for (i = 0; i < options->heads_len; i++) {
 		tally_bytes_put_text(&bytes, options->heads[i].chain,
 		    options->heads[i].chain_len);
@@ -197,7 +198,9 @@ scope_of(struct tally_judge *judge)
 	for (i = 0; i < options->vkeys_len; i++)
 		tally_bytes_put_text(&bytes, options->vkeys[i],
 		    strlen(options->vkeys[i]));
-	if (!bytes.failed)
+	if (bytes.failed)
+		judge->no_memory = true;
+	else
 		hash = tally_hash_bytes(hasher, bytes.at, bytes.len);
 	tally_bytes_wipe(&bytes);
 	return hash;
@@ -205,14 +208,14 @@ scope_of(struct tally_judge *judge)
 
 int
 tally_resume_save(struct tally_judge *judge, const char *path,
-    const struct tally_position *position)
+    const struct tally_position *position, bool without_root)
 {
 	struct tally_bytes out = { 0 };
 	struct tally_hash hash;
-	int r;
+	int r, written = 0;
 
 	tally_bytes_put(&out, magic, MAGIC_LEN);
-	hash = scope_of(judge);
+	hash = scope_of(judge, without_root);
 	tally_bytes_put_hash(&out, &hash);
 	tally_bytes_put_u64(&out, position->extent);
 	tally_bytes_put_u64(&out, position->offset);
@@ -229,12 +232,18 @@ tally_resume_save(struct tally_judge *judge, const char *path,
 		hash = tally_hash_bytes(&judge->scanner->hasher, out.at,
 		    out.len);
 	tally_bytes_put_hash(&out, &hash);
-	r = out.failed ? TALLY_E_MEMORY : tally_resume_write(path, &out);
-	if (r < 0 && !out.failed) {
+	/* A state that nobody can take up is none. */
+	if (tally_hasher_failed(&judge->scanner->hasher))
+		r = TALLY_E_BUG;
+	else if (out.failed || judge->no_memory)
+		r = TALLY_E_MEMORY;
+	else
+		r = written = tally_resume_write(path, &out);
+	if (written < 0) {
 		tally_fail(judge->error, TALLY_E_IO, "cannot write \"%s\": %s",
-		    path, strerror(-r));
+		    path, strerror(-written));
 		if (judge->error != NULL)
-			judge->error->os_errno = -r;
+			judge->error->os_errno = -written;
 		r = TALLY_E_IO;
 	}
 	tally_bytes_wipe(&out);
@@ -465,7 +474,7 @@ get_all(struct tally_bytes_reader *in, struct tally_judge *judge,
 {
 	const struct tally_snapshot *snapshot = judge->snapshot;
 	struct tally_hash scope = tally_bytes_get_hash(in);
-	struct tally_hash own = scope_of(judge);
+	struct tally_hash own = scope_of(judge, false);
 	uint32_t i;
 	int r;
 
@@ -521,6 +530,10 @@ tally_resume_load(struct tally_judge *judge, const char *path,
 			in.failed = memcmp(hash.b, bytes.at + len,
 					sizeof(hash.b)) != 0;
 			r = get_all(&in, judge, out_position);
+			if (tally_hasher_failed(&judge->scanner->hasher))
+				r = TALLY_E_BUG;
+			else if (judge->no_memory)
+				r = TALLY_E_MEMORY;
 		}
 	}
 	tally_bytes_wipe(&bytes);

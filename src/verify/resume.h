@@ -27,12 +27,22 @@ TALLY_MUST_CHECK int
 tally_resume_load(struct tally_judge *judge, const char *path,
     struct tally_position *out_position);
 
-/* Replaces the file, atomically and durably. */
+/* Replaces the file, atomically and durably.  without_root: for verifications
+ * that have none. */
 TALLY_MUST_CHECK int
 tally_resume_save(struct tally_judge *judge, const char *path,
-    const struct tally_position *position);
+    const struct tally_position *position, bool without_root);
 
-/* resume_file.c: all bytes of the file.  0 or a negative errno. */
+/* resume_file.c: the candidate for a file that is kept: path, ".next".  Needs
+ * free, like all of tally_sys_alloc; NULL: out of memory. */
+TALLY_MUST_CHECK char *
+tally_resume_candidate(const char *path);
+
+/* Takes the place of path, if it is there.  0 or a negative errno. */
+TALLY_MUST_CHECK int
+tally_resume_promote(const char *candidate, const char *path);
+
+/* All bytes of the file.  0 or a negative errno. */
 TALLY_MUST_CHECK int
 tally_resume_write(const char *path, const struct tally_bytes *bytes);
 

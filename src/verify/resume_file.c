@@ -62,6 +62,33 @@ tally_resume_write(const char *path, const struct tally_bytes *bytes)
 	return r;
 }
 
+char *
+tally_resume_candidate(const char *path)
+{
+	size_t room = strlen(path) + sizeof(".next");
+	char *candidate = tally_sys_alloc(room);
+
+	if (candidate != NULL)
+		(void)snprintf(candidate, room, "%s.next", path);
+	return candidate;
+}
+
+int
+tally_resume_promote(const char *candidate, const char *path)
+{
+	const char *from, *to;
+	int r, dir = open_parent(path, &to);
+
+	if (dir < 0)
+		return dir;
+	from = strrchr(candidate, '/');
+	r = tally_sys_rename(dir, from == NULL ? candidate : from + 1, to);
+	if (r == 0)
+		r = tally_sys_sync_all(dir);
+	tally_sys_close(dir);
+	return r == -ENOENT ? 0 : r;
+}
+
 void
 tally_resume_remove(const char *path)
 {

@@ -32,6 +32,7 @@ struct verification {
 	unsigned jobs;
 	int64_t start_us;
 	bool resumed;
+	char *candidate; /* for what is kept, until the verdict */
 };
 
 /* Checks the options and makes the plan. */
@@ -45,6 +46,14 @@ plan(struct verification *v)
 	if (options->ids && options->resume != NULL)
 		return tally_fail(v->error, TALLY_E_USAGE,
 		    "ids cannot be compared by a verification that resumes");
+	if (options->ids && options->keep != NULL)
+		return tally_fail(v->error, TALLY_E_USAGE,
+		    "ids cannot be compared by a verification that is kept");
+	if (options->keep != NULL) {
+		v->candidate = tally_resume_candidate(options->keep);
+		if (v->candidate == NULL)
+			return TALLY_E_MEMORY;
+	}
 	v->jobs = options->jobs != 0 ? options->jobs : tally_sys_processors();
 	if (v->jobs > JOBS_MAX)
 		v->jobs = JOBS_MAX;
@@ -88,7 +97,7 @@ prepare(struct verification *v)
 	fit(v);
 	v->report.snapshot = &v->snapshot;
 	v->report.options = &v->options;
-	v->report.keep = v->options.resume != NULL;
+	v->report.keep = v->options.resume != NULL || v->options.keep != NULL;
 	v->scanner.big = &v->big;
 	judge->snapshot = &v->snapshot;
 	judge->options = &v->options;
@@ -196,6 +205,15 @@ fill_verdict(struct verification *v, const char *dir, struct tally_verdict *out)
 	out->seconds = (double)(tally_sys_monotonic_us() - v->start_us) / 1e6;
 }
 
+/* Whoever lacked something has judged by what it did not have. */
+static int
+lacking(struct verification *v)
+{
+	if (tally_hasher_failed(&v->scanner.hasher))
+		return tally_fail(v->error, TALLY_E_BUG, "libcrypto failed");
+	return v->judge.no_memory ? TALLY_E_MEMORY : 0;
+}
+
 /* Behind the last chunk. */
 static int
 finish(struct verification *v)
@@ -207,17 +225,73 @@ finish(struct verification *v)
 		tally_judge_enter(judge, (uint32_t)v->snapshot.extents_len - 1);
 	tally_steps_finish(judge);
 	pthread_mutex_lock(&v->big.lock);
-	r = tally_judge_second(judge);
+	r = lacking(v);
+	if (r == 0)
+		r = tally_judge_second(judge);
 	if (r == 0 && judge->ids != NULL)
 		r = tally_ids_finish(judge);
 	pthread_mutex_unlock(&v->big.lock);
+	if (r == 0)
+		r = lacking(v);
 	if (r == 0) {
 		tally_sealed_finish(judge);
 		tally_outside_finish(judge);
 	}
-	if (r == 0 && tally_hasher_failed(&v->scanner.hasher))
-		r = tally_fail(v->error, TALLY_E_BUG, "libcrypto failed");
+	return r == 0 ? lacking(v) : r;
+}
+
+/*
+ * With something to keep, up to the last segment first: what is known there is
+ * what is kept, once all is intact.
+ */
+static int
+run_to_last(struct verification *v, struct tally_position *position)
+{
+	size_t all = v->snapshot.extents_len;
+	bool has_erased;
+	int r;
+
+	if (v->options.keep == NULL)
+		return 0;
+	/* What an earlier verification left behind is not of this one. */
+	if (!v->resumed)
+		tally_resume_remove(v->candidate);
+	if (position->extent + 1 >= all)
+		return 0;
+	v->snapshot.extents_len = all - 1;
+	r = tally_pool_run(&v->judge, v->jobs, v->start_us, position);
+	v->snapshot.extents_len = all;
+	v->judge.scanner = &v->scanner;
+	if (r != 0)
+		return r;
+	/* Lines erased before here are held against their orders by this
+	 * verification; the next one need not walk through all for them. */
+	has_erased = v->judge.has_erased;
+	v->judge.has_erased = false;
+	r = tally_resume_save(&v->judge, v->candidate, position, true);
+	v->judge.has_erased = has_erased;
 	return r;
+}
+
+/* What is kept is of a log that was intact, or is what it was. */
+static int
+settle(struct verification *v, bool is_intact)
+{
+	const char *keep = v->options.keep, *resume = v->options.resume;
+	int r = 0;
+
+	if (keep != NULL && is_intact && v->snapshot.extents_len < 2)
+		tally_resume_remove(keep);
+	else if (keep != NULL && is_intact)
+		r = tally_resume_promote(v->candidate, keep);
+	else if (keep != NULL)
+		tally_resume_remove(v->candidate);
+	if (r != 0)
+		return tally_fail(v->error, TALLY_E_IO,
+		    "cannot write \"%s\": %s", keep, strerror(-r));
+	if (resume != NULL && (keep == NULL || strcmp(resume, keep) != 0))
+		tally_resume_remove(resume);
+	return 0;
 }
 
 static int
@@ -232,11 +306,13 @@ run(struct verification *v)
 			return r;
 		v->resumed = r == 0;
 	}
-	r = tally_pool_run(&v->judge, v->jobs, v->start_us, &position);
+	r = run_to_last(v, &position);
+	if (r == 0)
+		r = tally_pool_run(&v->judge, v->jobs, v->start_us, &position);
 	v->judge.scanner = &v->scanner;
 	if (r == TALLY_PARTIAL && v->options.resume != NULL) {
 		saved = tally_resume_save(&v->judge, v->options.resume,
-		    &position);
+		    &position, false);
 		if (saved != 0)
 			return saved;
 	}
@@ -251,6 +327,7 @@ wipe(struct verification *v)
 	tally_hasher_close(&v->scanner.hasher);
 	tally_snapshot_wipe(&v->snapshot);
 	tally_bytes_wipe(&v->report.kept);
+	tally_sys_free(v->candidate);
 	tally_sys_free(v->big.text);
 	tally_sys_free(v->big.room.names);
 	pthread_mutex_destroy(&v->big.lock);
@@ -270,6 +347,8 @@ tally_verify(const char *dir, const struct tally_verify_options *options,
 	if (options != NULL)
 		v->options = *options;
 	v->error = error;
+	if (error != NULL)
+		error->code = 0;
 	v->start_us = tally_sys_monotonic_us();
 	v->snapshot.log_dir = -1;
 	v->judge.source.fd = -1;
@@ -286,11 +365,15 @@ tally_verify(const char *dir, const struct tally_verify_options *options,
 		r = run(v);
 	if (r == 0) {
 		fill_verdict(v, dir, out_verdict);
-		if (v->options.resume != NULL)
-			tally_resume_remove(v->options.resume);
+		r = lacking(v);
+		if (r == 0)
+			r = settle(v, out_verdict->verdict == TALLY_INTACT);
 	}
 	if (r == TALLY_E_MEMORY)
 		tally_fail(error, r, "out of memory");
+	/* A worker whose hasher failed has nobody to tell why. */
+	if (r == TALLY_E_BUG && error != NULL && error->code != r)
+		tally_fail(error, r, "libcrypto failed");
 	wipe(v);
 	return r;
 }

@@ -4,8 +4,8 @@
  *
  * 1. What is wrong is told when it is new, and again after the interval until
  *    somebody acknowledged it; never more often for the same break.
- * 2. Told is told when a way took it: what no way took is tried again in the
- *    next cycle.
+ * 2. Told is told when a way took it: each way is tried again until it did, and
+ *    none waits for another.
  * 3. A break of a log ends when somebody acknowledged it and a whole
  *    verification after that did not see it; anything else when it is over.
  * 4. So many breaks of a log are named one by one; the rest is one alert.
@@ -24,6 +24,7 @@
 
 #define FILE_NAME "alerts.json"
 #define ACK_NAME "ack"
+#define TOLD "told"     /* when, by the way's name */
 #define BREAKS_MAX 100u /* of one log, named one by one */
 
 static json_int_t
@@ -142,7 +143,8 @@ raise_more(struct watch_alerts *alerts, const struct watch_break *what)
 		.kind = WATCH_MORE,
 		.is_break = true,
 		.sink = what->sink,
-		.evidence = evidence };
+		.evidence = evidence,
+		.seen_us = what->seen_us };
 
 	(void)snprintf(evidence, sizeof(evidence),
 	    "there are more breaks than the %u that are named; one is %s in"
@@ -164,10 +166,10 @@ watch_alerts_raise(struct watch_alerts *alerts, const struct watch_break *what)
 	}
 	alerts->dirty = true;
 	if (alert == NULL) {
-		alert = json_pack("{s:I,s:b,s:I,s:I,s:i,s:b}", "id",
+		alert = json_pack("{s:I,s:b,s:I,s:I,s:i,s:b,s:{}}", "id",
 		    alerts->next++, "break", what->is_break, "first_us",
-		    (json_int_t)watch_now_us(), "seq", (json_int_t)what->seq,
-		    "sent_us", 0, "acknowledged", 0);
+		    (json_int_t)what->seen_us, "seq", (json_int_t)what->seq,
+		    "sent_us", 0, "acknowledged", 0, TOLD);
 		set_text(alert, "target", what->target);
 		set_text(alert, "kind", what->kind);
 		set_text(alert, "chain", what->chain);
@@ -176,7 +178,7 @@ watch_alerts_raise(struct watch_alerts *alerts, const struct watch_break *what)
 	}
 	set_text(alert, "evidence", what->evidence);
 	(void)json_object_set_new(alert, "seen_us",
-	    json_integer((json_int_t)watch_now_us()));
+	    json_integer((json_int_t)what->seen_us));
 }
 
 void
@@ -196,6 +198,26 @@ watch_alerts_settle(struct watch_alerts *alerts, const char *target,
 			(void)json_array_remove(alerts->list, i);
 			alerts->dirty = true;
 		}
+	}
+}
+
+/* Breaks stay: a log does not mend by being forgotten. */
+void
+watch_alerts_forget(struct watch_alerts *alerts, const json_t *logs)
+{
+	for (size_t i = json_array_size(alerts->list); i-- > 0;) {
+		const json_t *alert = json_array_get(alerts->list, i), *log;
+		bool is_known = json_is_true(json_object_get(alert, "break"));
+		size_t n;
+
+		json_array_foreach(logs, n, log) {
+			is_known |= strcmp(text(log, "name"),
+					text(alert, "target")) == 0;
+		}
+		if (is_known)
+			continue;
+		(void)json_array_remove(alerts->list, i);
+		alerts->dirty = true;
 	}
 }
 
@@ -263,41 +285,76 @@ remove_acknowledgements(const struct watch_alerts *alerts)
 		(void)closedir(dir);
 }
 
-static void
-send_one(struct watch_alerts *alerts, json_t *alert, const json_t *ways)
+void
+watch_alerts_acknowledge(struct watch_alerts *alerts)
 {
-	size_t taken = 0, i;
-	const json_t *way;
+	json_t *alert;
+	size_t i;
 
-	for (i = 0; i < json_array_size(ways); i++) {
-		way = json_array_get(ways, i);
-		taken += watch_send(way, alert) == 0;
+	json_array_foreach(alerts->list, i, alert)
+		take_acknowledgement(alerts, alert);
+}
+
+/* ---- telling ---------------------------------------------------------- */
+
+/* A clock that was put back repeats rather than is silent. */
+static bool
+is_due(const json_t *alert, const char *way, int64_t repeat_us, int64_t now)
+{
+	const json_t *told = json_object_get(alert, TOLD);
+	/* An alert from before there were ways apart. */
+	json_int_t at = told == NULL ? number(alert, "sent_us")
+				     : number(told, way);
+
+	return !json_is_true(json_object_get(alert, "acknowledged")) &&
+	    (at == 0 || at > now || now - at >= repeat_us);
+}
+
+json_t *
+watch_alerts_due(const struct watch_alerts *alerts, const char *way,
+    int64_t repeat_us, json_int_t after)
+{
+	json_t *due = json_array(), *rest = json_array(), *alert;
+	int64_t now = watch_now_us();
+	size_t i;
+
+	json_array_foreach(alerts->list, i, alert) {
+		if (is_due(alert, way, repeat_us, now))
+			(void)json_array_append(
+			    number(alert, "id") > after ? due : rest, alert);
 	}
-	if (taken == 0 && i > 0)
-		return;
-	(void)json_object_set_new(alert, "sent_us",
-	    json_integer((json_int_t)watch_now_us()));
-	alerts->dirty = true;
+	(void)json_array_extend(due, rest);
+	json_decref(rest);
+	return due;
+}
+
+void
+watch_alerts_told(struct watch_alerts *alerts, json_int_t id, const char *way)
+{
+	json_int_t now = (json_int_t)watch_now_us();
+	json_t *alert, *told;
+	size_t i;
+
+	json_array_foreach(alerts->list, i, alert) {
+		if (number(alert, "id") != id)
+			continue;
+		told = json_object_get(alert, TOLD);
+		if (told == NULL) {
+			told = json_object();
+			(void)json_object_set_new(alert, TOLD, told);
+		}
+		(void)json_object_set_new(told, way, json_integer(now));
+		(void)json_object_set_new(alert, "sent_us", json_integer(now));
+		alerts->dirty = true;
+	}
 }
 
 int
-watch_alerts_send(struct watch_alerts *alerts, const json_t *ways,
-    int64_t repeat_us, char why[WATCH_WHY_SIZE])
+watch_alerts_save(struct watch_alerts *alerts, char why[WATCH_WHY_SIZE])
 {
-	int64_t now = watch_now_us();
-	json_t *alert, *file;
-	size_t i;
+	json_t *file;
 	int failed;
 
-	json_array_foreach(alerts->list, i, alert) {
-		json_int_t sent = number(alert, "sent_us");
-
-		take_acknowledgement(alerts, alert);
-		/* A clock that was put back repeats rather than is silent. */
-		if (!json_is_true(json_object_get(alert, "acknowledged")) &&
-		    (sent == 0 || sent > now || now - sent >= repeat_us))
-			send_one(alerts, alert, ways);
-	}
 	if (!alerts->dirty)
 		return 0;
 	file = json_pack("{s:I,s:O}", "next", alerts->next, "alerts",

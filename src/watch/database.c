@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <tally/carry.h>
 #include <tally/pg.h>
@@ -26,6 +27,11 @@ struct carrying {
 	struct cycle *cycle;
 	struct tally_carrier *carrier;
 	struct heads heads;
+	/* When it last went on, and how far it was. */
+	int64_t begun_us, moved_us;
+	uint64_t bytes, records;
+	bool is_stuck;
+	bool is_whole; /* throttled */
 };
 
 static int
@@ -83,15 +89,56 @@ on_finding(void *arg, const struct tally_finding *finding)
 	watch_cycle_finding(carrying->cycle, finding);
 }
 
-/* It may take long: systemd is told that it goes on. */
+/* No more bytes than may be read by now, of a whole verification. */
+static void
+throttle(const struct carrying *carrying, int64_t now)
+{
+	const struct watch_target *target = carrying->cycle->target;
+	const struct timespec pause = { 0, 50000000 };
+	double rate = json_number_value(json_object_get(target->config,
+	    "pg_mib_s"));
+
+	while (carrying->is_whole && rate > 0 && !watch_stopping() &&
+	    (double)carrying->bytes >
+		rate * 1.048576 * (double)(now - carrying->begun_us)) {
+		watch_target_alive(carrying->cycle->target);
+		(void)nanosleep(&pause, NULL);
+		now = watch_monotonic_us();
+	}
+}
+
+/*
+ * It may take long, as long as it goes on.  Whoever gets no further, behind a
+ * lock or a server that is stopped, cancels and says so, well before the
+ * daemon takes the process for one that hangs.
+ */
 static int
 on_progress(void *arg, const struct tally_progress *progress)
 {
-	const struct carrying *carrying = arg;
+	struct carrying *carrying = arg;
+	struct watch_target *target = carrying->cycle->target;
+	int64_t now = watch_monotonic_us();
 
-	(void)progress;
-	watch_notify("WATCHDOG=1");
-	return *carrying->cycle->stop;
+	if (carrying->moved_us == 0 || carrying->bytes != progress->bytes ||
+	    carrying->records != progress->records) {
+		carrying->bytes = progress->bytes;
+		carrying->records = progress->records;
+		carrying->moved_us = now;
+		watch_target_alive(target);
+	}
+	carrying->is_stuck = now - carrying->moved_us >=
+	    target->times->hang_us / 2;
+	throttle(carrying, now);
+	return carrying->is_stuck || watch_stopping();
+}
+
+static int
+say_stuck(const struct carrying *carrying, struct tally_error *error)
+{
+	(void)snprintf(error->message, sizeof(error->message),
+	    "the database did not go on for %lld seconds",
+	    (long long)(carrying->cycle->target->times->hang_us / 2000000));
+	return TALLY_E_BUSY;
 }
 
 /* ---- carrying --------------------------------------------------------- */
@@ -135,8 +182,10 @@ watch_database_carry(struct cycle *cycle)
 	struct tally_pg_place place;
 	int result = tally_pg_locate(cycle->target->conninfo, &place, &error);
 
-	for (int i = 0; result == 0 && i < TRIES && !*cycle->stop; i++) {
+	for (int i = 0; result == 0 && i < TRIES && !watch_stopping(); i++) {
 		result = carry_once(&carrying, &place, &error);
+		if (carrying.is_stuck)
+			result = say_stuck(&carrying, &error);
 		if (result != TALLY_E_CONFLICT)
 			break;
 		result = 0;
@@ -151,7 +200,9 @@ watch_database_carry(struct cycle *cycle)
 bool
 watch_database_verify(struct cycle *cycle)
 {
-	struct carrying carrying = { .cycle = cycle };
+	struct carrying carrying = { .cycle = cycle,
+		.begun_us = watch_monotonic_us(),
+		.is_whole = true };
 	struct tally_verify_options how = { .jobs = 1,
 		.finding = on_finding,
 		.progress = on_progress,
@@ -175,6 +226,8 @@ watch_database_verify(struct cycle *cycle)
 		    &verdict, &error);
 	tally_carrier_close(carrying.carrier);
 	free_heads(&carrying.heads);
+	if (carrying.is_stuck)
+		result = say_stuck(&carrying, &error);
 	if (result == TALLY_PARTIAL)
 		return false;
 	if (result == 0 && verdict.verdict == TALLY_UNVERIFIABLE) {

@@ -25,27 +25,27 @@ static void
 take_finding(void *arg, const struct tally_finding *finding)
 {
 	struct examining *e = arg;
-	const struct watch_break what = { .target = e->target->name,
+	const struct watch_break what = {
 		.kind = tally_finding_name(finding->kind),
 		.is_break = true,
 		.chain = finding->chain,
 		.seq = finding->seq,
 		.sink = e->sink,
-		.evidence = finding->detail };
+		.evidence = finding->detail
+	};
 
 	e->is_broken = true;
-	watch_alerts_raise(e->target->alerts, &what);
+	watch_report_break(e->target->report, &what);
 }
 
 static void
 raise_trouble(struct examining *e, const char *kind, const char *evidence)
 {
-	const struct watch_break what = { .target = e->target->name,
-		.kind = kind,
-		.sink = e->sink,
-		.evidence = evidence };
+	const struct watch_break what = {
+		.kind = kind, .sink = e->sink, .evidence = evidence
+	};
 
-	watch_alerts_raise(e->target->alerts, &what);
+	watch_report_break(e->target->report, &what);
 }
 
 static void
@@ -84,19 +84,19 @@ examine(struct examining *e, size_t i, uint64_t *newest)
 }
 
 void
-watch_outside_cycle(struct watch_target *target,
-    const struct watch_times *times, const atomic_bool *stop)
+watch_outside_cycle(struct watch_target *target)
 {
+	const struct watch_times *times = target->times;
 	struct examining e = { .target = target };
 	int64_t begin_us = watch_now_us();
 	uint64_t newest = 0;
 	size_t count = tally_outside_count(target->outside);
 	char text[DETAIL_MAX], time[TALLY_TIME_TEXT_SIZE];
 
-	for (size_t i = 0; i < count && !*stop; i++)
+	for (size_t i = 0; i < count && !watch_stopping(); i++)
 		examine(&e, i, &newest);
 	e.sink = NULL;
-	if (*stop)
+	if (watch_stopping())
 		return;
 	if (newest > target->seen_size || target->published_us == 0 ||
 	    target->published_us > begin_us) {
@@ -113,9 +113,10 @@ watch_outside_cycle(struct watch_target *target,
 	}
 	if (!e.is_broken && !e.is_partial && newest > 0)
 		target->whole_us = begin_us;
-	watch_alerts_settle(target->alerts, target->name, begin_us,
-	    !e.is_broken && !e.is_partial);
-	watch_target_save(target);
 	target->cycles++;
 	target->cycle_us = watch_now_us();
+	watch_report_settled(target->report, begin_us,
+	    !e.is_broken && !e.is_partial);
+	watch_target_report(target);
+	watch_target_save(target);
 }

@@ -1,183 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon: configuration, signals, the loop. */
+/*
+ * The daemon: configuration, signals, the loop.  It has no threads, and nothing
+ * that it calls waits for anybody; what may take long is a process's affair.
+ */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "serve/http.h"
+#include <tally/record.h>
+
+#include "watch/daemon.h"
 #include "watch/file.h"
-#include "watch/watch.h"
 
-#define TARGETS_MAX 256
-#define SECOND_US 1000000
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
-
-struct daemon {
-	int lock; /* of the state's directory */
-	bool outside;
-	json_t *config;
-	const char *state_dir;
-	struct watch_alerts alerts;
-	struct watch_target *targets;
-	size_t count;
-	struct watch_times times;
-	int64_t interval_us, repeat_us;
-	struct http_options http_options;
-	struct http *http;
-	pthread_mutex_t mutex; /* over metrics */
-	char *metrics;
-};
-
-/* Set by the thread that takes the signals. */
-static atomic_bool stopping;
-static atomic_bool reloading;
-static atomic_bool failed; /* what was reloaded does not hold */
-
-/* ---- the configuration ------------------------------------------------ */
-
-static int64_t
-duration(const json_t *config, const char *name, int64_t otherwise_s)
-{
-	const json_t *value = json_object_get(config, name);
-	double seconds = json_number_value(value);
-
-	if (!json_is_number(value) || seconds <= 0 || seconds > 1e9)
-		return otherwise_s * SECOND_US;
-	return (int64_t)(seconds * SECOND_US);
-}
-
-static int
-load_config(const char *path, json_t **out, const char **out_state,
-    char why[WATCH_WHY_SIZE])
-{
-	json_error_t error;
-	json_t *config = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-	const char *state = json_string_value(json_object_get(config, "state"));
-
-	if (config == NULL)
-		(void)snprintf(why, WATCH_WHY_SIZE, "\"%s\", line %d: %s", path,
-		    error.line, error.text);
-	else if (state == NULL)
-		(void)snprintf(why, WATCH_WHY_SIZE,
-		    "\"%s\" has no string \"state\", the daemon's directory",
-		    path);
-	if (state == NULL) {
-		json_decref(config);
-		return -1;
-	}
-	*out = config;
-	*out_state = state;
-	return 0;
-}
-
-static bool
-is_command(const json_t *words)
-{
-	size_t count = json_array_size(words);
-
-	for (size_t i = 0; i < count; i++) {
-		if (!json_is_string(json_array_get(words, i)))
-			return false;
-	}
-	return count > 0 && count <= WATCH_WORDS_MAX;
-}
-
-/* A way that can take nothing must not be found out by the first alert. */
-static int
-check_member(const json_t *way, const char *type, const char *name,
-    char why[WATCH_WHY_SIZE])
-{
-	const json_t *value = json_object_get(way, name);
-	bool is_words = strcmp(name, "command") == 0;
-
-	if (is_words ? is_command(value) : json_is_string(value))
-		return 0;
-	(void)snprintf(why, WATCH_WHY_SIZE,
-	    "an alert of type \"%s\" needs \"%s\"%s", type, name,
-	    value == NULL  ? ""
-		: is_words ? ", an array of 1 to 16 strings"
-			   : ", a string");
-	return -1;
-}
-
-static int
-check_ways(const json_t *ways, char why[WATCH_WHY_SIZE])
-{
-	if (ways != NULL && !json_is_array(ways)) {
-		(void)snprintf(why, WATCH_WHY_SIZE, "\"alerts\" is no array");
-		return -1;
-	}
-	for (size_t i = 0; i < json_array_size(ways); i++) {
-		const json_t *way = json_array_get(ways, i);
-		const char *type = json_string_value(json_object_get(way,
-		    "type"));
-		const char *needs = NULL, *too = NULL;
-
-		if (type != NULL && strcmp(type, "exec") == 0)
-			needs = "command";
-		else if (type != NULL && strcmp(type, "webhook") == 0)
-			needs = "url";
-		else if (type != NULL && strcmp(type, "sendmail") == 0)
-			needs = "to";
-		else if (type != NULL && strcmp(type, "table") == 0) {
-			needs = "pg";
-			too = "table";
-		} else if (type == NULL || strcmp(type, "syslog") != 0) {
-			(void)snprintf(why, WATCH_WHY_SIZE,
-			    "an alert's \"type\" is none of exec, webhook,"
-			    " sendmail, syslog, table");
-			return -1;
-		}
-		if ((too != NULL && check_member(way, type, too, why) != 0) ||
-		    (needs != NULL && check_member(way, type, needs, why) != 0))
-			return -1;
-	}
-	return 0;
-}
-
-static int
-open_targets(struct daemon *daemon, char why[WATCH_WHY_SIZE])
-{
-	const json_t *logs = json_object_get(daemon->config, "logs");
-	size_t count = json_array_size(logs);
-
-	if (count == 0 || count > TARGETS_MAX) {
-		(void)snprintf(why, WATCH_WHY_SIZE,
-		    "there are no \"logs\" to watch, or more than %d",
-		    TARGETS_MAX);
-		return -1;
-	}
-	daemon->targets = calloc(count, sizeof(*daemon->targets));
-	if (daemon->targets == NULL) {
-		(void)snprintf(why, WATCH_WHY_SIZE, "out of memory");
-		return -1;
-	}
-	for (size_t i = 0; i < count; i++) {
-		daemon->count++;
-		if (watch_target_open(&daemon->targets[i],
-			json_array_get(logs, i), daemon->state_dir,
-			daemon->outside, &daemon->alerts, why) != 0)
-			return -1;
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(daemon->targets[i].name,
-				daemon->targets[j].name) == 0) {
-				(void)snprintf(why, WATCH_WHY_SIZE,
-				    "two logs are called \"%s\"",
-				    daemon->targets[i].name);
-				return -1;
-			}
-		}
-	}
-	return 0;
-}
+#define TICK_MS 100
+#define SECOND_US 1000000
+#define SAVE_US 200000
+/* So long processes have to stop by themselves. */
+#define STOP_US 1000000
+/* And so long those of a daemon that was killed may take to follow it. */
+#define FOLLOW_US 2000000
 
 /* ---- metrics ---------------------------------------------------------- */
 
@@ -185,212 +36,350 @@ static void
 answer(void *arg, const struct http_request *request, struct http_reply *out)
 {
 	struct daemon *daemon = arg;
+	json_t *statuses[WATCH_TARGETS_MAX] = { NULL };
 
 	if (strcmp(request->path, "/metrics") != 0) {
 		out->status = 404;
 		return;
 	}
-	(void)pthread_mutex_lock(&daemon->mutex);
-	if (daemon->metrics != NULL)
-		out->body = strdup(daemon->metrics);
-	(void)pthread_mutex_unlock(&daemon->mutex);
+	for (size_t i = 0; i < daemon->count; i++)
+		statuses[i] = daemon->logs[i].status;
+	out->body = watch_metrics(&daemon->alerts, daemon->config.logs,
+	    statuses);
 	out->status = out->body == NULL ? 503 : 200;
 	out->body_len = out->body == NULL ? 0 : strlen(out->body);
 	out->type = METRICS_TYPE;
 }
 
-/* Metrics are of the last cycle: no request waits for one. */
 static void
-renew_metrics(struct daemon *daemon)
+stop_metrics(struct metrics *metrics)
 {
-	char *text = watch_metrics(daemon->targets, daemon->count);
-
-	(void)pthread_mutex_lock(&daemon->mutex);
-	free(daemon->metrics);
-	daemon->metrics = text;
-	(void)pthread_mutex_unlock(&daemon->mutex);
+	if (metrics != NULL)
+		http_stop(metrics->http);
+	free(metrics);
 }
 
+/* NULL without an address. */
 static int
-serve_metrics(struct daemon *daemon, char why[WATCH_WHY_SIZE])
+serve_metrics(struct daemon *daemon, const char *listen, struct metrics **out,
+    char why[WATCH_WHY_SIZE])
 {
-	const char *listen = json_string_value(json_object_get(daemon->config,
-	    "metrics"));
 	char address[HTTP_ADDRESS_SIZE];
 
+	*out = listen == NULL ? NULL : calloc(1, sizeof(**out));
 	if (listen == NULL)
 		return 0;
-	daemon->http_options.listen = listen;
-	daemon->http_options.body_max = 0;
-	daemon->http_options.answer = answer;
-	daemon->http_options.arg = daemon;
-	if (http_start(&daemon->http_options, &daemon->http, address, why) != 0)
+	if (*out == NULL) {
+		(void)snprintf(why, WATCH_WHY_SIZE, "out of memory");
+		return -1;
+	}
+	(*out)->options = (struct http_options){ .listen = listen,
+		.without_threads = true,
+		.answer = answer,
+		.arg = daemon };
+	if (http_start(&(*out)->options, &(*out)->http, address, why) != 0)
 		return -1;
 	printf("metrics on http://%s/metrics\n", address);
 	return fflush(stdout) == 0 ? 0 : -1;
 }
 
-/* ---- begin and end ---------------------------------------------------- */
-
-static void
-close_daemon(struct daemon *daemon)
-{
-	http_stop(daemon->http);
-	for (size_t i = 0; i < daemon->count; i++)
-		watch_target_close(&daemon->targets[i]);
-	free(daemon->targets);
-	if (daemon->alerts.list != NULL)
-		watch_alerts_close(&daemon->alerts);
-	free(daemon->metrics);
-	if (daemon->lock >= 0)
-		(void)close(daemon->lock);
-	json_decref(daemon->config);
-	(void)pthread_mutex_destroy(&daemon->mutex);
-}
+/* ---- the state -------------------------------------------------------- */
 
 /* Two daemons with one state would each forget what the other told. */
 static int
-lock_state(struct daemon *daemon, char why[WATCH_WHY_SIZE])
+lock_state(const char *dir, char why[WATCH_WHY_SIZE])
 {
-	daemon->lock = open(daemon->state_dir,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (daemon->lock >= 0 && flock(daemon->lock, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+	const struct timespec pause = { 0, 50000000 };
+	int64_t until = watch_monotonic_us() + FOLLOW_US;
+	int fd;
+
+	if (mkdir(dir, 0750) != 0 && errno != EEXIST) {
+		(void)snprintf(why, WATCH_WHY_SIZE, "cannot make \"%s\": %s",
+		    dir, strerror(errno));
+		return -1;
+	}
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (fd >= 0) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return fd;
+		if (errno != EWOULDBLOCK || watch_monotonic_us() >= until)
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
 	(void)snprintf(why, WATCH_WHY_SIZE,
 	    errno == EWOULDBLOCK ? "another daemon has the state \"%s\""
 				 : "cannot lock the state \"%s\"",
-	    daemon->state_dir);
+	    dir);
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
+}
+
+static void
+save(struct daemon *daemon)
+{
+	int64_t now = watch_monotonic_us();
+	char why[WATCH_WHY_SIZE];
+
+	if (now - daemon->acknowledged_us >= SECOND_US) {
+		watch_alerts_acknowledge(&daemon->alerts);
+		daemon->acknowledged_us = now;
+	}
+	if (now < daemon->saved_us)
+		return;
+	daemon->saved_us = now + SAVE_US;
+	if (watch_alerts_save(&daemon->alerts, why) == 0)
+		return;
+	watch_say("%s", why);
+	daemon->saved_us = now + daemon->config.times.interval_us;
+}
+
+/* ---- waiting ---------------------------------------------------------- */
+
+static int
+block_signals(void)
+{
+	sigset_t signals;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigaddset(&signals, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void
+take_signals(struct daemon *daemon)
+{
+	struct signalfd_siginfo signal;
+
+	while (read(daemon->signals, &signal, sizeof(signal)) ==
+	    sizeof(signal)) {
+		if (signal.ssi_signo == SIGHUP)
+			daemon->is_reloading = true;
+		else if (signal.ssi_signo != SIGCHLD)
+			daemon->is_stopping = true;
+	}
+}
+
+/* Until something is to be done, or a tick is over. */
+static void
+wait_for(struct daemon *daemon)
+{
+	struct pollfd polled[2 + WATCH_TARGETS_MAX + WATCH_WAYS_MAX];
+	nfds_t count = 0;
+
+	polled[count++] = (struct pollfd){ daemon->signals, POLLIN, 0 };
+	if (daemon->metrics != NULL)
+		polled[count++] = (struct pollfd){
+			http_fd(daemon->metrics->http), POLLIN, 0
+		};
+	for (size_t i = 0; i < daemon->count; i++) {
+		if (daemon->logs[i].process.pid != 0)
+			polled[count++] = (struct pollfd){
+				daemon->logs[i].process.fd, POLLIN, 0
+			};
+	}
+	for (size_t i = 0; i < daemon->ways_count; i++) {
+		if (daemon->ways[i].process.pid != 0)
+			polled[count++] = (struct pollfd){
+				daemon->ways[i].process.fd, POLLIN, 0
+			};
+	}
+	(void)poll(polled, count, TICK_MS);
+	take_signals(daemon);
+	if (daemon->metrics != NULL)
+		http_run(daemon->metrics->http);
+}
+
+/* ---- stopping --------------------------------------------------------- */
+
+static bool
+signal_all(const struct daemon *daemon, int number)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < daemon->count + daemon->ways_count; i++) {
+		const struct watch_process *process = i < daemon->count
+		    ? &daemon->logs[i].process
+		    : &daemon->ways[i - daemon->count].process;
+
+		if (process->pid == 0)
+			continue;
+		any = true;
+		if (number != 0)
+			(void)kill(process->pid, number);
+	}
+	return any;
+}
+
+/* All processes end, by themselves or by force, and what they had to say is
+ * heard. */
+static void
+stop_processes(struct daemon *daemon)
+{
+	bool was_stopping = daemon->is_stopping, is_killed = false;
+	int64_t until = watch_monotonic_us() + STOP_US;
+
+	daemon->is_stopping = true;
+	(void)signal_all(daemon, SIGTERM);
+	while (signal_all(daemon, 0)) {
+		if (!is_killed && watch_monotonic_us() >= until) {
+			(void)signal_all(daemon, SIGKILL);
+			is_killed = true;
+		}
+		wait_for(daemon);
+		watch_logs_tick(daemon);
+		watch_ways_tick(daemon);
+	}
+	watch_logs_free(daemon);
+	daemon->is_stopping = was_stopping;
+	daemon->saved_us = 0;
+	save(daemon);
+}
+
+/* ---- the configuration ------------------------------------------------ */
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
+static int
+start_all(struct daemon *daemon, char why[WATCH_WHY_SIZE])
+{
+	watch_alerts_forget(&daemon->alerts, daemon->config.logs);
+	watch_ways_start(daemon);
+	if (watch_logs_start(daemon) == 0)
+		return 0;
+	(void)snprintf(why, WATCH_WHY_SIZE, "out of memory");
 	return -1;
 }
 
 static int
-open_daemon(struct daemon *daemon, const char *path, bool outside,
-    char why[WATCH_WHY_SIZE])
+open_daemon(struct daemon *daemon, bool outside, char why[WATCH_WHY_SIZE])
 {
-	const json_t *config;
-
-	memset(daemon, 0, sizeof(*daemon));
-	daemon->outside = outside;
-	daemon->lock = -1;
-	(void)pthread_mutex_init(&daemon->mutex, NULL);
-	if (load_config(path, &daemon->config, &daemon->state_dir, why) != 0)
+	if (watch_config_load(&daemon->config, daemon->config_path, outside,
+		why) != 0)
 		return -1;
-	config = daemon->config;
-	daemon->interval_us = duration(config, "interval_s", 60);
-	daemon->repeat_us = duration(config, "repeat_s", 3600);
-	daemon->times.whole_us = duration(config, "whole_s", 86400);
-	daemon->times.slice_us = duration(config, "slice_s", 10);
-	daemon->times.grace_us = duration(config, "grace_s", 600);
-	daemon->times.silence_us = duration(config, "silence_s", 3600);
-	if (mkdir(daemon->state_dir, 0750) != 0 && errno != EEXIST) {
-		(void)snprintf(why, WATCH_WHY_SIZE, "cannot make \"%s\": %s",
-		    daemon->state_dir, strerror(errno));
+	daemon->lock = lock_state(daemon->config.state_dir, why);
+	if (daemon->lock < 0 ||
+	    watch_alerts_open(&daemon->alerts, daemon->config.state_dir, why) !=
+		0 ||
+	    serve_metrics(daemon, daemon->config.listen, &daemon->metrics,
+		why) != 0)
 		return -1;
-	}
-	if (lock_state(daemon, why) != 0 ||
-	    check_ways(json_object_get(config, "alerts"), why) != 0 ||
-	    watch_alerts_open(&daemon->alerts, daemon->state_dir, why) != 0 ||
-	    open_targets(daemon, why) != 0)
-		return -1;
-	return serve_metrics(daemon, why);
-}
-
-/* ---- signals ---------------------------------------------------------- */
-
-static void *
-take_signals(void *arg)
-{
-	sigset_t *signals = arg;
-	int number;
-
-	while (!stopping && sigwait(signals, &number) == 0) {
-		if (number == SIGHUP)
-			reloading = true;
-		else if (number == SIGUSR1)
-			break;
-		else
-			stopping = true;
-	}
-	return NULL;
+	return start_all(daemon, why);
 }
 
 static void
-block_signals(sigset_t *out)
+close_daemon(struct daemon *daemon)
 {
-	(void)sigemptyset(out);
-	(void)sigaddset(out, SIGINT);
-	(void)sigaddset(out, SIGTERM);
-	(void)sigaddset(out, SIGHUP);
-	(void)sigaddset(out, SIGUSR1);
-	(void)pthread_sigmask(SIG_BLOCK, out, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
+	stop_metrics(daemon->metrics);
+	if (daemon->alerts.list != NULL)
+		watch_alerts_close(&daemon->alerts);
+	if (daemon->lock >= 0)
+		(void)close(daemon->lock);
+	if (daemon->signals >= 0)
+		(void)close(daemon->signals);
+	watch_config_wipe(&daemon->config);
+	free(daemon);
 }
 
-/* Until the next cycle, or a signal; a clock that was put back ends it, too. */
-static void
-wait_for(int64_t begin_us, int64_t interval_us)
+/* What a new configuration needs, beside what is there. */
+static int
+prepare(struct daemon *daemon, struct daemon *next, char why[WATCH_WHY_SIZE])
 {
-	const struct timespec pause = { 0, 50000000 };
-	int64_t waited_us = watch_now_us() - begin_us;
-
-	while (!stopping && !reloading && waited_us >= 0 &&
-	    waited_us < interval_us) {
-		(void)nanosleep(&pause, NULL);
-		waited_us = watch_now_us() - begin_us;
+	if (watch_config_load(&next->config, daemon->config_path,
+		daemon->config.outside, why) != 0)
+		return -1;
+	if (!is_same_text(next->config.state_dir, daemon->config.state_dir)) {
+		next->lock = lock_state(next->config.state_dir, why);
+		if (next->lock < 0 ||
+		    watch_alerts_open(&next->alerts, next->config.state_dir,
+			why) != 0)
+			return -1;
 	}
+	if (is_same_text(next->config.listen, daemon->config.listen))
+		return 0;
+	return serve_metrics(daemon, next->config.listen, &next->metrics, why);
+}
+
+/* Now nothing can fail any more. */
+static void
+take_over(struct daemon *daemon, struct daemon *next)
+{
+	stop_processes(daemon);
+	if (!is_same_text(next->config.listen, daemon->config.listen)) {
+		stop_metrics(daemon->metrics);
+		daemon->metrics = next->metrics;
+	} else if (daemon->metrics != NULL) {
+		daemon->metrics->options.listen = next->config.listen;
+	}
+	if (next->lock >= 0) {
+		watch_alerts_close(&daemon->alerts);
+		(void)close(daemon->lock);
+		daemon->alerts = next->alerts;
+		daemon->lock = next->lock;
+	}
+	watch_config_wipe(&daemon->config);
+	daemon->config = next->config;
+}
+
+/* A configuration that does not hold leaves the old one in force, and is
+ * told. */
+static void
+reload(struct daemon *daemon)
+{
+	struct watch_break what = { .target = WATCH_ITSELF,
+		.kind = WATCH_FAILED,
+		.seen_us = watch_now_us() };
+	char why[WATCH_WHY_SIZE], evidence[WATCH_WHY_SIZE + 64];
+	struct daemon next = { .lock = -1, .signals = -1 };
+
+	daemon->is_reloading = false;
+	watch_notify_reloading();
+	if (prepare(daemon, &next, why) == 0) {
+		take_over(daemon, &next);
+		if (start_all(daemon, why) != 0)
+			watch_say("%s", why);
+	} else {
+		(void)snprintf(evidence, sizeof(evidence),
+		    "%s; the old configuration stays", why);
+		watch_say("%s", evidence);
+		what.evidence = evidence;
+		watch_alerts_raise(&daemon->alerts, &what);
+		stop_metrics(next.metrics);
+		if (next.alerts.list != NULL)
+			watch_alerts_close(&next.alerts);
+		if (next.lock >= 0)
+			(void)close(next.lock);
+		watch_config_wipe(&next.config);
+	}
+	watch_notify("READY=1");
 }
 
 /* ---- the loop --------------------------------------------------------- */
 
 static void
-cycle(struct daemon *daemon)
+notify(struct daemon *daemon)
 {
-	char why[WATCH_WHY_SIZE];
+	int64_t now = watch_monotonic_us();
 	size_t broken = 0;
 	char status[128];
 
-	for (size_t i = 0; i < daemon->count && !stopping; i++) {
-		(daemon->outside ? watch_outside_cycle
-				 : watch_target_cycle)(&daemon->targets[i],
-		    &daemon->times, &stopping);
-		broken += strcmp(watch_target_state(&daemon->targets[i]),
-			      "broken") == 0;
-		watch_notify("WATCHDOG=1");
-	}
-	if (watch_alerts_send(&daemon->alerts,
-		json_object_get(daemon->config, "alerts"), daemon->repeat_us,
-		why) != 0)
-		watch_say("%s", why);
-	renew_metrics(daemon);
-	(void)snprintf(status, sizeof(status), "STATUS=%zu logs, %zu broken",
-	    daemon->count, broken);
+	if (now - daemon->notified_us < SECOND_US)
+		return;
+	daemon->notified_us = now;
+	for (size_t i = 0; i < daemon->count; i++)
+		broken += strcmp(watch_log_state(daemon, i), "broken") == 0;
+	(void)snprintf(status, sizeof(status),
+	    "WATCHDOG=1\nSTATUS=%zu logs, %zu broken", daemon->count, broken);
 	watch_notify(status);
-}
-
-/* A file that is no configuration leaves the old one in force. */
-static void
-reload(struct daemon *daemon, const char *path)
-{
-	char why[WATCH_WHY_SIZE];
-	json_t *config;
-	const char *state;
-
-	reloading = false;
-	watch_notify("RELOADING=1");
-	if (load_config(path, &config, &state, why) != 0) {
-		watch_say("%s; the old configuration stays", why);
-	} else {
-		bool outside = daemon->outside;
-
-		json_decref(config);
-		close_daemon(daemon);
-		if (open_daemon(daemon, path, outside, why) != 0) {
-			watch_say("%s; the daemon ends", why);
-			failed = true;
-			stopping = true;
-		}
-	}
-	watch_notify("READY=1");
 }
 
 static int
@@ -399,16 +388,37 @@ print_states(const struct daemon *daemon)
 	int broken = 0;
 
 	for (size_t i = 0; i < daemon->count; i++) {
-		const struct watch_target *target = &daemon->targets[i];
-		const char *state = watch_target_state(target);
+		const char *state = watch_log_state(daemon, i);
+		int64_t whole_us = json_integer_value(
+		    json_object_get(daemon->logs[i].status, "whole_us"));
 		char time[TALLY_TIME_TEXT_SIZE] = "never";
 
-		if (target->whole_us != 0)
-			tally_time_format(target->whole_us, time);
-		printf("%s  %s  verified %s\n", target->name, state, time);
+		if (whole_us != 0)
+			tally_time_format(whole_us, time);
+		printf("%s  %s  verified %s\n", watch_log_name(daemon, i),
+		    state, time);
 		broken |= strcmp(state, "broken") == 0;
 	}
 	return broken;
+}
+
+static void
+run(struct daemon *daemon)
+{
+	while (!daemon->is_stopping) {
+		bool may_tell = !daemon->once || watch_logs_done(daemon);
+
+		save(daemon);
+		if (may_tell)
+			watch_ways_tick(daemon);
+		if (daemon->once && may_tell && watch_ways_done(daemon))
+			break;
+		notify(daemon);
+		wait_for(daemon);
+		watch_logs_tick(daemon);
+		if (daemon->is_reloading)
+			reload(daemon);
+	}
 }
 
 int
@@ -416,46 +426,27 @@ watch_run(const char *config_path, bool once, bool outside,
     char why[WATCH_WHY_SIZE])
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
-	pthread_t thread;
-	sigset_t signals;
 	int status = 0;
 
 	if (daemon == NULL) {
 		(void)snprintf(why, WATCH_WHY_SIZE, "out of memory");
 		return 5;
 	}
-	block_signals(&signals);
-	if (open_daemon(daemon, config_path, outside, why) != 0) {
+	daemon->config_path = config_path;
+	daemon->once = once;
+	daemon->lock = -1;
+	daemon->signals = block_signals();
+	if (daemon->signals < 0 || open_daemon(daemon, outside, why) != 0) {
 		close_daemon(daemon);
-		free(daemon);
 		return 2;
 	}
-	if (pthread_create(&thread, NULL, take_signals, &signals) != 0) {
-		(void)snprintf(why, WATCH_WHY_SIZE, "cannot make a thread");
-		close_daemon(daemon);
-		free(daemon);
-		return 5;
-	}
 	watch_notify("READY=1");
-	while (!stopping) {
-		int64_t begin = watch_now_us();
-
-		cycle(daemon);
-		if (once)
-			break;
-		wait_for(begin, daemon->interval_us);
-		if (reloading)
-			reload(daemon, config_path);
-	}
+	run(daemon);
 	watch_notify("STOPPING=1");
 	if (once)
 		status = print_states(daemon);
-	else if (failed)
-		status = 2;
-	(void)pthread_kill(thread, SIGUSR1);
-	(void)pthread_join(thread, NULL);
+	stop_processes(daemon);
 	close_daemon(daemon);
-	free(daemon);
 	return status;
 }
 
@@ -464,16 +455,25 @@ watch_acknowledge(const char *config_path, const char *id,
     char why[WATCH_WHY_SIZE])
 {
 	struct watch_alerts alerts;
-	const char *state;
-	json_t *config, *alert;
+	struct watch_config config;
+	json_t *alert;
 	char *path;
 	size_t i;
 	int status = 4, fd;
 
-	if (load_config(config_path, &config, &state, why) != 0)
+	if (watch_config_read(&config, config_path, why) != 0) {
+		watch_config_wipe(&config);
 		return 2;
-	if (watch_alerts_open(&alerts, state, why) != 0) {
-		json_decref(config);
+	}
+	/* Where no daemon ever ran nothing was ever told. */
+	if (access(config.state_dir, F_OK) != 0) {
+		(void)snprintf(why, WATCH_WHY_SIZE,
+		    "there is no open alert \"%s\"", id);
+		watch_config_wipe(&config);
+		return 4;
+	}
+	if (watch_alerts_open(&alerts, config.state_dir, why) != 0) {
+		watch_config_wipe(&config);
 		return 5;
 	}
 	json_array_foreach(alerts.list, i, alert) {
@@ -498,6 +498,6 @@ watch_acknowledge(const char *config_path, const char *id,
 				: "cannot acknowledge \"%s\"",
 		    id);
 	watch_alerts_close(&alerts);
-	json_decref(config);
+	watch_config_wipe(&config);
 	return status;
 }

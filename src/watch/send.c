@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <tally/outside.h>
 #include <tally/pg.h>
 
 #include "watch/watch.h"
@@ -74,7 +75,8 @@ finish(pid_t pid)
 	const struct timespec pause = { 0, 20000000 };
 	int status = 0;
 
-	for (int waited = 0; waited < TIMEOUT_MS; waited += 20) {
+	for (int waited = 0; waited < TIMEOUT_MS && !watch_stopping();
+	     waited += 20) {
 		pid_t done = waitpid(pid, &status, WNOHANG);
 
 		if (done == pid)
@@ -256,8 +258,14 @@ int
 watch_send(const json_t *way, const json_t *alert)
 {
 	const char *type = member(way, "type");
-	char *text = json_dumps(alert, JSON_COMPACT | JSON_SORT_KEYS);
+	json_t *shown = json_copy((json_t *)(uintptr_t)alert);
+	char *text;
 	int result = -1;
+
+	/* Who was told when is the daemon's own. */
+	(void)json_object_del(shown, "told");
+	text = json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(shown);
 
 	if (text == NULL)
 		return -1;

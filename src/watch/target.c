@@ -91,76 +91,18 @@ is_name(const char *name)
 		"0123456789_-") == len;
 }
 
-/* The name of sink i in the configuration. */
-static const char *
-sink_name(const struct watch_target *target, size_t i)
+static int
+take_name(struct watch_target *target, const json_t *config,
+    char why[WATCH_WHY_SIZE])
 {
-	const char *name = member(
-	    json_array_get(json_object_get(target->config, "sinks"), i),
-	    "name");
+	const char *name = member(config, "name");
 
-	return name == NULL ? "" : name;
-}
-
-static size_t
-sinks_of(const struct watch_target *target)
-{
-	return json_array_size(json_object_get(target->config, "sinks"));
-}
-
-static void
-read_state(struct watch_target *target)
-{
-	json_t *state = json_load_file(target->state_path, 0, NULL);
-	const char *root = member(state, "seen_root");
-	const char *whole = member(state, "whole_root");
-
-	/* Without a state that is whole, everything is verified anew. */
-	if (root != NULL &&
-	    tally_hash_parse(root, strlen(root), &target->seen_root) == 0) {
-		target->seen_size = (uint64_t)
-		    json_integer_value(json_object_get(state, "seen_size"));
-		target->whole_us = json_integer_value(json_object_get(state,
-		    "whole_us"));
-		target->published_us = json_integer_value(json_object_get(state,
-		    "published_us"));
-	}
-	if (whole != NULL &&
-	    tally_hash_parse(whole, strlen(whole), &target->whole_root) == 0)
-		target->whole_size = (uint64_t)
-		    json_integer_value(json_object_get(state, "whole_size"));
-	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
-	     i++)
-		target->compared[i] = (uint64_t)json_integer_value(
-		    json_object_get(json_object_get(state, "sinks"),
-			sink_name(target, i)));
-	json_decref(state);
-}
-
-void
-watch_target_save(const struct watch_target *target)
-{
-	char root[TALLY_HASH_TEXT_SIZE], whole[TALLY_HASH_TEXT_SIZE];
-	json_t *state, *sinks = json_object();
-	int failed;
-
-	tally_hash_format(&target->seen_root, root);
-	tally_hash_format(&target->whole_root, whole);
-	state = json_pack("{s:I,s:s,s:I,s:I,s:I,s:s}", "seen_size",
-	    (json_int_t)target->seen_size, "seen_root", root, "whole_us",
-	    (json_int_t)target->whole_us, "published_us",
-	    (json_int_t)target->published_us, "whole_size",
-	    (json_int_t)target->whole_size, "whole_root", whole);
-	for (size_t i = 0; i < sinks_of(target) && target->compared != NULL;
-	     i++)
-		(void)json_object_set_new(sinks, sink_name(target, i),
-		    json_integer((json_int_t)target->compared[i]));
-	(void)json_object_set_new(state, "sinks", sinks);
-	failed = watch_write_json(target->state_path, state);
-	json_decref(state);
-	if (failed != 0)
-		watch_say("cannot write \"%s\": %s", target->state_path,
-		    strerror(failed));
+	if (!is_name(name))
+		return refuse(why, name == NULL ? "" : name,
+		    "it needs a \"name\" of letters, digits, \"_\", \"-\"");
+	memcpy(target->name, name, strlen(name) + 1);
+	target->config = config;
+	return 0;
 }
 
 static int
@@ -173,9 +115,12 @@ make_paths(struct watch_target *target, const char *state,
 		return refuse(why, target->name, strerror(errno));
 	target->state_path = watch_path(state, "state.json");
 	target->resume_path = watch_path(state, "resume");
+	target->kept_path = watch_path(state, "kept");
+	target->base_path = watch_path(state, "verified");
 	target->queue_dir = queue != NULL ? strdup(queue)
 					  : watch_path(state, "sinks");
 	if (target->state_path == NULL || target->resume_path == NULL ||
+	    target->kept_path == NULL || target->base_path == NULL ||
 	    target->queue_dir == NULL)
 		return refuse(why, target->name, "out of memory");
 	return 0;
@@ -204,23 +149,19 @@ static int
 prepare(struct watch_target *target, const json_t *config,
     const char *state_dir, char why[WATCH_WHY_SIZE])
 {
-	const char *name = member(config, "name");
 	char *state;
-	int failed;
+	int failed = take_name(target, config, why);
 
-	if (!is_name(name))
-		return refuse(why, name == NULL ? "" : name,
-		    "it needs a \"name\" of letters, digits, \"_\", \"-\"");
-	memcpy(target->name, name, strlen(name) + 1);
-	target->config = config;
-	state = watch_path(state_dir, name);
-	failed = state == NULL ? refuse(why, name, "out of memory")
+	if (failed != 0)
+		return failed;
+	state = watch_path(state_dir, target->name);
+	failed = state == NULL ? refuse(why, target->name, "out of memory")
 			       : make_paths(target, state, why);
 	free(state);
 	if (failed == 0)
 		failed = take_sinks(target, why);
 	if (failed == 0)
-		read_state(target);
+		watch_target_load(target);
 	return failed;
 }
 
@@ -251,15 +192,13 @@ open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
 
 int
 watch_target_open(struct watch_target *target, const json_t *config,
-    const char *state_dir, bool outside, struct watch_alerts *alerts,
-    char why[WATCH_WHY_SIZE])
+    const char *state_dir, bool outside, char why[WATCH_WHY_SIZE])
 {
 	const char *dir = member(config, "log"), *key = member(config, "key");
 	const char *reg = member(config, "register");
-	struct tally_error error = { 0 };
 
 	memset(target, 0, sizeof(*target));
-	target->alerts = alerts;
+	target->whole_part = 1;
 	if (prepare(target, config, state_dir, why) != 0)
 		return -1;
 	if (outside)
@@ -274,14 +213,78 @@ watch_target_open(struct watch_target *target, const json_t *config,
 	target->register_dir = strdup(reg);
 	if (target->dir == NULL || target->register_dir == NULL)
 		return refuse(why, target->name, "out of memory");
-	if (load_signer(target, key, why) != 0 || take_keys(target, why) != 0)
+	if (load_signer(target, key, why) != 0)
 		return -1;
-	/* What is wrong with the sinks' configuration is told at once; what is
-	 * wrong with the log is told by alerts. */
-	if (watch_target_connect(target, &error) != 0 &&
-	    error.code == TALLY_E_USAGE)
+	return take_keys(target, why);
+}
+
+/* ---- the configuration alone ------------------------------------------ */
+
+/* As one who only reads would open them; no queue is looked at. */
+static int
+check_sinks(struct watch_target *target, const char *origin,
+    char why[WATCH_WHY_SIZE])
+{
+	struct tally_outside_options sinks = { .config = target->sinks_text,
+		.queue_dir = "",
+		.origin = origin,
+		.vkeys = target->vkeys,
+		.vkeys_len = target->vkeys_len };
+	struct tally_outside *outside;
+	struct tally_error error = { 0 };
+
+	if (target->sinks_text == NULL)
+		return 0;
+	sinks.config_len = strlen(target->sinks_text);
+	if (tally_outside_open(&sinks, &outside, &error) != 0)
 		return refuse(why, target->name, error.message);
+	tally_outside_close(outside);
 	return 0;
+}
+
+static int
+check_keys(struct watch_target *target, bool outside, char why[WATCH_WHY_SIZE])
+{
+	const char *key = member(target->config, "key");
+
+	if (outside && member(target->config, "origin") != NULL &&
+	    key != NULL && target->sinks_text != NULL) {
+		target->vkeys[target->vkeys_len++] = key;
+		return take_keys(target, why);
+	}
+	if (outside)
+		return refuse(why, target->name,
+		    "from outside it needs \"origin\", \"key\" (the public"
+		    " one) and \"sinks\"");
+	if (key == NULL || member(target->config, "log") == NULL ||
+	    member(target->config, "register") == NULL)
+		return refuse(why, target->name,
+		    "it needs \"log\", \"key\" and \"register\"");
+	if (load_signer(target, key, why) != 0)
+		return -1;
+	return take_keys(target, why);
+}
+
+int
+watch_target_check(const json_t *log, bool outside, char why[WATCH_WHY_SIZE])
+{
+	const char *name = member(log, "name");
+	struct watch_target *target = calloc(1, sizeof(*target));
+	int failed;
+
+	if (target == NULL)
+		return refuse(why, "", "out of memory");
+	failed = take_name(target, log, why);
+	if (failed == 0)
+		failed = take_sinks(target, why);
+	if (failed == 0)
+		failed = check_keys(target, outside, why);
+	if (failed == 0)
+		failed = check_sinks(target,
+		    outside ? member(log, "origin") : name, why);
+	watch_target_close(target);
+	free(target);
+	return failed;
 }
 
 /* ---- handles ---------------------------------------------------------- */
@@ -342,16 +345,10 @@ watch_target_close(struct watch_target *target)
 	free(target->register_dir);
 	free(target->state_path);
 	free(target->resume_path);
+	free(target->kept_path);
+	free(target->base_path);
 	free(target->queue_dir);
 	free(target->sinks_text);
 	free(target->compared);
 	memset(target, 0, sizeof(*target));
-}
-
-const char *
-watch_target_state(const struct watch_target *target)
-{
-	if (watch_alerts_count(target->alerts, target->name, true) > 0)
-		return "broken";
-	return target->whole_us == 0 ? "never-verified" : "intact";
 }

@@ -6,19 +6,56 @@
 #ifndef TALLY_WATCH_WATCH_H
 #define TALLY_WATCH_WATCH_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
-#include <tally/outside.h>
-#include <tally/publish.h>
-#include <tally/verify.h>
+#include <tally/error.h>
 
 #define WATCH_NAME_MAX 64
 #define WATCH_KEYS_MAX 64 /* of one log, in all its life */
-#define WATCH_WHY_SIZE 512
+#define WATCH_WHY_SIZE 640
 #define WATCH_WORDS_MAX 16 /* of a command */
+#define WATCH_TARGETS_MAX 256
+#define WATCH_WAYS_MAX 32
+
+/* ---- the configuration (config.c) ------------------------------------- */
+
+struct watch_times {
+	int64_t interval_us; /* between cycles */
+	int64_t whole_us;    /* between whole verifications */
+	int64_t slice_us;    /* of a whole one, a cycle */
+	int64_t repeat_us;   /* until an alert is repeated */
+	int64_t grace_us;    /* for a sink that fails */
+	int64_t silence_us;  /* until heads that stop coming are told */
+	int64_t beat_us;     /* until one is made although nothing is new */
+	int64_t hang_us;     /* until a cycle without a sign is ended */
+};
+
+struct watch_config {
+	json_t *json;
+	bool outside;
+	const char *state_dir;
+	const char *listen; /* for metrics, or NULL */
+	const json_t *logs, *ways;
+	struct watch_times times;
+};
+
+/* Where the state is, and no more.  Returns 0, or -1 and why; wipe it in any
+ * case. */
+int
+watch_config_read(struct watch_config *config, const char *path,
+    char why[WATCH_WHY_SIZE]);
+
+/* The same, and checks all of it, but for what only a cycle can tell. */
+int
+watch_config_load(struct watch_config *config, const char *path, bool outside,
+    char why[WATCH_WHY_SIZE]);
+
+void
+watch_config_wipe(struct watch_config *config);
 
 /* ---- alerts (alerts.c) ------------------------------------------------ */
 
@@ -29,6 +66,9 @@
 #define WATCH_SINK_LOST "sink-lost" /* it had more once */
 #define WATCH_SINK_FORGED "sink-forged"
 #define WATCH_MORE "more-breaks" /* than are told one by one */
+
+/* The target of an alert about the daemon itself; no log is called so. */
+#define WATCH_ITSELF "*"
 
 /*
  * What is wrong, once: the same target, kind, chain, seq and sink are the same
@@ -49,6 +89,7 @@ struct watch_break {
 	uint64_t seq;      /* or 0 */
 	const char *sink;  /* or NULL */
 	const char *evidence;
+	int64_t seen_us;
 };
 
 /* Returns 0, or -1 and why. */
@@ -59,7 +100,7 @@ watch_alerts_open(struct watch_alerts *alerts, const char *state_dir,
 void
 watch_alerts_close(struct watch_alerts *alerts);
 
-/* Notes that it was seen now. */
+/* Notes that it was seen. */
 void
 watch_alerts_raise(struct watch_alerts *alerts, const struct watch_break *what);
 
@@ -70,11 +111,27 @@ void
 watch_alerts_settle(struct watch_alerts *alerts, const char *target,
     int64_t begin_us, bool whole);
 
-/* Takes what "--ack" left; sends what is due; writes the file if it changed.
- * Returns 0, or -1 and why it could not be written. */
+/* Of logs that are no longer in the configuration, what is no break ends. */
+void
+watch_alerts_forget(struct watch_alerts *alerts, const json_t *logs);
+
+/* Takes what "--ack" left. */
+void
+watch_alerts_acknowledge(struct watch_alerts *alerts);
+
+/* What is due on the way with this number, in the order in which it is to be
+ * told: those behind the id after come first.  An array of alerts. */
+json_t *
+watch_alerts_due(const struct watch_alerts *alerts, const char *way,
+    int64_t repeat_us, json_int_t after);
+
+/* The way took it, or there is no way. */
+void
+watch_alerts_told(struct watch_alerts *alerts, json_int_t id, const char *way);
+
+/* Writes the file if something changed.  Returns 0, or -1 and why. */
 int
-watch_alerts_send(struct watch_alerts *alerts, const json_t *ways,
-    int64_t repeat_us, char why[WATCH_WHY_SIZE]);
+watch_alerts_save(struct watch_alerts *alerts, char why[WATCH_WHY_SIZE]);
 
 /* How many of the target, breaks of the log or others. */
 unsigned
@@ -87,85 +144,104 @@ watch_alerts_count(const struct watch_alerts *alerts, const char *target,
 int
 watch_send(const json_t *way, const json_t *alert);
 
-/* ---- targets (target.c) ----------------------------------------------- */
+/* ---- what goes on between the daemon and its processes (report.c) ------ */
 
-struct watch_target {
-	char name[WATCH_NAME_MAX + 1];
-	const json_t *config;
-	char *dir, *register_dir, *state_path, *resume_path, *queue_dir;
-	char *sinks_text;
-	const char *conninfo; /* of the database that it carries, or NULL */
-	bool without_events;
-	struct tally_signer *signer;
-	char vkey[TALLY_VKEY_TEXT_SIZE];
-	const char *vkeys[WATCH_KEYS_MAX]; /* the signer's, then "keys" */
-	size_t vkeys_len;
-	struct tally_log *log; /* NULL: to be opened */
-	struct tally_publish_options publish_options;
-	struct tally_publisher *publisher;
-	struct tally_outside *outside;
-	struct watch_alerts *alerts;
-	/* kept in state_path */
-	uint64_t seen_size; /* verified record by record up to here */
-	struct tally_hash seen_root;
-	int64_t whole_us; /* last whole verification that was intact */
-	int64_t whole_begun_us;
-	bool whole_due; /* one is going on */
-	uint64_t whole_size; /* what went out when it began; 0: nothing */
-	struct tally_hash whole_root;
-	/* since the start */
-	uint64_t size, published_size, cycles, failures;
-	struct tally_hash published_root;
-	int64_t published_us, cycle_us;
-	uint64_t *compared; /* of each sink, up to which size */
+/* The ends of the process that reports; one line of JSON each. */
+void
+watch_report_break(int fd, const struct watch_break *what);
+void
+watch_report_settled(int fd, int64_t begin_us, bool whole);
+void
+watch_report_status(int fd, json_t *status); /* takes the reference */
+void
+watch_report_alive(int fd);
+void
+watch_report_told(int fd, json_int_t id, bool taken);
+
+/* ---- processes (process.c) -------------------------------------------- */
+
+struct watch_process {
+	pid_t pid;    /* 0: none */
+	int fd;       /* what it reports */
+	bool is_gone; /* it ended; what it reported may still be read */
+	int status;   /* as of waitpid, then */
+	int64_t sign_us, begun_us; /* monotonic */
+	char *text;                /* a line that is not whole yet */
+	size_t len, room;
 };
 
-/* outside: only its sinks are here.  Returns 0, or -1 and why. */
+/*
+ * Starts a process; the caller has no threads.  It gets SIGTERM as
+ * watch_stopping, is killed if the daemon dies, and ends with what it returns.
+ * Returns 0 or -1.
+ */
 int
-watch_target_open(struct watch_target *target, const json_t *config,
-    const char *state_dir, bool outside, struct watch_alerts *alerts,
-    char why[WATCH_WHY_SIZE]);
+watch_process_start(struct watch_process *process,
+    int (*main)(void *arg, int fd), void *arg);
 
+/* Reads what it reported: line for every one, until nothing is there. */
 void
-watch_target_close(struct watch_target *target);
+watch_process_read(struct watch_process *process,
+    void (*line)(void *arg, const json_t *message), void *arg);
 
-struct watch_times {
-	int64_t whole_us;   /* between whole verifications */
-	int64_t slice_us;   /* of a whole one, a cycle */
-	int64_t grace_us;   /* for a sink that fails */
-	int64_t silence_us; /* until heads that stop coming are told */
+/* Takes the status of those that ended. */
+void
+watch_process_reap(struct watch_process *process);
+
+/* It is over: its descriptor is closed, and its memory free. */
+void
+watch_process_wipe(struct watch_process *process);
+
+/* In a process: SIGTERM came. */
+bool
+watch_stopping(void);
+
+/* ---- logs (worker.c) -------------------------------------------------- */
+
+struct watch_work {
+	const struct watch_config *config;
+	size_t log; /* its index */
+	bool once;
 };
 
-/* One cycle; stop is looked at in between. */
-void
-watch_target_cycle(struct watch_target *target, const struct watch_times *times,
-    const atomic_bool *stop);
+/* The process of one log: cycles until it is to stop; arg is struct
+ * watch_work. */
+int
+watch_work(void *arg, int fd);
 
-/* The same for a log of which only sinks are here. */
-void
-watch_outside_cycle(struct watch_target *target,
-    const struct watch_times *times, const atomic_bool *stop);
-
-/* "intact", "broken", "never-verified". */
-const char *
-watch_target_state(const struct watch_target *target);
+/* The parts of a log's configuration that can be checked without it. */
+int
+watch_target_check(const json_t *log, bool outside, char why[WATCH_WHY_SIZE]);
 
 /* ---- the rest --------------------------------------------------------- */
 
 int64_t
 watch_now_us(void);
+int64_t
+watch_monotonic_us(void);
 
 /* "tally: <message>" on standard error. */
 void
 watch_say(const char *format, ...) TALLY_PRINTF(1, 2);
 
-/* The metrics as Prometheus reads them; free() it.  NULL: out of memory. */
+/* "intact", "broken", "never-verified". */
+const char *
+watch_state(const struct watch_alerts *alerts, const char *name,
+    const json_t *status);
+
+/* The metrics as Prometheus reads them, of the logs' names and what they
+ * reported last; free() it.  NULL: out of memory. */
 char *
-watch_metrics(struct watch_target *targets, size_t count);
+watch_metrics(const struct watch_alerts *alerts, const json_t *logs,
+    json_t *const *statuses);
 
 /* To systemd, if it listens. */
 void
 watch_notify(const char *text);
+
+/* RELOADING=1, with the time that Type=notify-reload asks for. */
+void
+watch_notify_reloading(void);
 
 /*
  * Runs until SIGTERM or SIGINT; once: one cycle; outside: by the sinks alone.

@@ -56,6 +56,35 @@ $1"
   '
 }
 
+@test "what is told of an adoption is what was found, whoever may append" {
+  cat >forged.sql <<END
+SELECT tally.append('adopted/audit_logs', '{"adopted": {"findings": {},
+  "profile": {"digest": "$(printf %064d 0)"}}}');
+END
+  # What an administrator keeps there is none of it.
+  cat >other.sql <<'END'
+SELECT tally.append('adopted/audit_logs', '{"adopted": {"findings": {"a": "x"}}}');
+SELECT tally.append('adopted/audit_logs', '[1]');
+END
+  cat >prefix.sql <<'END'
+CREATE TABLE t (id int PRIMARY KEY);
+SELECT tally.attach('t', prefix => 'adopted');
+END
+  server '
+    sql -c "CREATE EXTENSION tally" -c "DROP TRIGGER audit_log_chain ON audit_logs" \
+      -c "CREATE ROLE app LOGIN IN ROLE tally_writer"
+    psql -XAtq "$DB user=app" -f forged.sql 2>said || true
+    grep -q "ERROR:  chain \"adopted/audit_logs\" tells what was adopted" said
+    [ -z "$(sql -c "SELECT chain FROM tally.heads WHERE chain LIKE '"'adopted%'"'")" ]
+    ! sql -f prefix.sql 2>said
+    grep -q "prefix \"adopted\" is that of chains which tell what was adopted" said
+    sql -f other.sql >/dev/null
+    adopt --table audit_logs --apply 2>/dev/null >done
+    grep -q "^before    by their own hashes, but for [1-9][0-9]* findings, of which chain adopted/audit_logs tells" done
+    [ "$(sql -c "SELECT seq FROM tally.head('"'adopted/audit_logs'"')")" -eq 3 ]
+  '
+}
+
 @test "a table into a log: each row, and each that is changed since" {
   server '
     "$TALLY" init log >/dev/null

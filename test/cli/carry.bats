@@ -80,6 +80,47 @@ ALTER TABLE tally.chain ENABLE TRIGGER guard;" | sql
 status 0'
 }
 
+@test "of a large table only the rows of new records are read" {
+  cat >setup.sql <<'SQL'
+CREATE EXTENSION tally;
+CREATE TABLE n (id bigint PRIMARY KEY, v text);
+CREATE TABLE w (k varchar(40) PRIMARY KEY, v text);
+CREATE TABLE d (d date PRIMARY KEY, v text);
+SELECT tally.attach(t) FROM unnest('{n,w,d}'::regclass[]) t;
+INSERT INTO n SELECT g, g FROM generate_series(1, 5000) g;
+INSERT INTO w SELECT g, g FROM generate_series(1, 5000) g;
+INSERT INTO d SELECT DATE '2000-01-01' + g, g FROM generate_series(1, 50) g;
+ANALYZE n, w, d;
+SQL
+  cat >more.sql <<'SQL'
+INSERT INTO n VALUES (-7, 'x'), (9000, 'y');
+INSERT INTO w VALUES (E'a"b\\c', 1), ('{1,2}', 2), ('it''s', 3);
+INSERT INTO d VALUES ('1999-01-01', 4);
+SQL
+  echo "SELECT relname, idx_scan > 0 FROM pg_stat_user_tables
+    WHERE relname IN ('n', 'w') ORDER BY 1" >scans.sql
+  server '
+    sql <setup.sql
+    tally init copy >/dev/null
+    carry
+    psql -XAt <scans.sql
+    sql <more.sql
+    carry
+    copy
+    psql -XAt <scans.sql
+    forge "UPDATE tally.record SET key = \$\$no number\$\$ WHERE key = \$\$-7\$\$"
+    sql -c "INSERT INTO n VALUES (9001, \$\$z\$\$)"
+    carry'
+  expect 0 "10054 records carried, 10054 with their events
+n|f
+w|f
+6 records carried, 6 with their events
+10056
+n|t
+w|t
+1 records carried, 1 with their events"
+}
+
 @test "a second source is refused; so is one that is another place" {
   server '
     tables | sql

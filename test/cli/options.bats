@@ -19,7 +19,7 @@ load helper
   run --separate-stderr tally --help
   expect 0
   commands=$(printf '%s\n' "$output" | sed -n 's/^  \([a-z]*\)  .*/\1/p')
-  [ "$(echo $commands)" = "init append head log verify diagnose profile prove check consistency stat key checkpoint publish sink restore adopt watch witness pg" ]
+  [ "$(echo $commands)" = "init append head log stat verify prove check consistency key checkpoint sink watch witness restore pg publish diagnose profile adopt" ]
   for command in $commands; do
     run --separate-stderr tally "$command" --help
     expect 0
@@ -30,6 +30,20 @@ load helper
     [[ $output == *$'\n\noptions\n'* ]]
     [[ $output == *$'\n\nexample\n'* ]]
     [[ $output == *$'\n\nexit status\n'* ]]
+    [[ $output == *$'\n\nmanual\n  tally-'"$command"'(1)' ]]
+    [ -f "$SOURCE/doc/man/tally-$command.1.scd" ]
+    # Of a group, each of its commands has all of that, and its own help.
+    parts=$(grep -c '^usage: ' <<<"$output")
+    for section in options example 'exit status' manual; do
+      [ "$(grep -cx "$section" <<<"$output")" -eq "$parts" ]
+    done
+    for part in $(sed -n "s/^usage: tally $command \([a-z]*\) .*/\1/p" <<<"$output"); do
+      [ "$parts" -gt 1 ] || break
+      run --separate-stderr tally "$command" "$part" --help
+      expect 0
+      [[ $output == "usage: tally $command $part "* ]]
+    done
+    output=$by_option
     long=$(printf '%s\n' "$output" | awk 'length > 80')
     [ -z "$long" ]
   done
@@ -174,9 +188,45 @@ load helper
     echo "${COMPREPLY[*]}"
   }
   [ "$(complete_words ve)" = verify ]
-  [ "$(complete_words help pr)" = 'profile prove' ]
+  [ "$(complete_words help pr)" = 'prove profile' ]
   [ "$(complete_words append log --chain)" = '--chain --chain-from' ]
   [ "$(complete_words append log --durability b)" = buffered ]
   mkdir audit.log
   [ "$(complete_words head aud)" = audit.log ]
+  # Groups: their commands, and the options of each alone.
+  [ "$(complete_words pg '')" = 'verify export status sql' ]
+  [ "$(complete_words sink s)" = send ]
+  [ "$(complete_words pg verify x --ag)" = --against ]
+  [ -z "$(complete_words pg status x --ag)" ]
+  [ "$(complete_words key r)" = 'rotate retire' ]
+  export TALLY_PROFILES=$SOURCE/profiles
+  [ "$(complete_words verify chain --profile bre)" = 'breeze-v1 breeze-v2' ]
+}
+
+@test "bash completes every command, every one of a group, every option" {
+  # shellcheck disable=SC1091
+  source "$SOURCE/tools/tally-completion.bash"
+  completed() {
+    COMP_WORDS=("$TALLY" "$@")
+    COMP_CWORD=$#
+    _tally
+    printf '%s\n' "${COMPREPLY[@]}" | sort
+  }
+  commands=$(tally help | sed -n 's/^  \([a-z]*\)  .*/\1/p')
+  [ "$(wc -l <<<"$commands")" -eq 20 ]
+  diff <(completed '') <(printf '%s\nhelp\n' "$commands" | sort)
+  for command in $commands; do
+    usages=$(tally "$command" --help | sed -n 's/^usage: tally //p')
+    if [ "$(wc -l <<<"$usages")" -eq 1 ]; then
+      diff <(completed "$command" --) <(tally "$command" --help |
+        sed -n 's/^  \(--[a-z-]*\) .*/\1/p' | sort)
+      continue
+    fi
+    parts=$(cut -d ' ' -f 2 <<<"$usages" | sort)
+    diff <(completed "$command" '') <(printf '%s\n' "$parts")
+    for part in $parts; do
+      diff <(completed "$command" "$part" --) <(tally "$command" "$part" --help |
+        sed -n 's/^  \(--[a-z-]*\) .*/\1/p' | sort)
+    done
+  done
 }

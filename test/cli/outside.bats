@@ -105,6 +105,19 @@ assert seen == 2
 PY
 }
 
+# To what else lies in the log's directory nobody is let in with it.
+@test "checkpoint: whoever may enter the log's directory reads what is public" {
+  make_log log --origin example.org/audit
+  tally key generate key --name example.org/audit --no-passphrase >key.pub
+  umask 077
+  checkpoint >/dev/null
+  [ "$(find log/public -type d | xargs stat -c %a | sort -u)" = 755 ]
+  [ "$(find log/public -type f | xargs stat -c %a | sort -u)" = 644 ]
+  [ "$(stat -c %a log/log log/index log/run | cut -c 3 | sort -u)" = 0 ]
+  [ "$(find log/log log/index log/run log/tally.json -type f -perm /o+rwx |
+    wc -l)" = 0 ]
+}
+
 @test "checkpoint: what is refused" {
   make_log plain
   tally key generate key --name example.org/audit --no-passphrase >/dev/null
@@ -261,6 +274,9 @@ PY
   expect 0
   [ "${lines[0]}" = 'holds, and its root is signed' ]
   [[ ${lines[*]} == *'example.org/audit (signed)'* ]]
+  [ "${lines[-2]}" = 'proven  this record is in the log, unchanged, at this'`
+    `' place' ]
+  [ "${lines[-1]}" = 'against everybody who cannot sign with the key' ]
   run --separate-stderr tally check proof --key "$(cat key.pub)" --json
   expect 0
   [ "$(jq -r .verdict <<<"$output")" = signed ]

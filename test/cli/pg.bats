@@ -8,7 +8,7 @@ load server
 
 # Functions that scripts call.
 # shellcheck disable=SC2034
-SERVER_FUNCTIONS="tables tracked backfilled types event_triggers deed_database judge_deeds kinds"
+SERVER_FUNCTIONS="tables tracked backfilled altered types event_triggers deed_database judge_deeds kinds"
 
 # Tracked tables, and an attached one beside them.
 # shellcheck disable=SC2317
@@ -62,6 +62,53 @@ CREATE TABLE k (id int PRIMARY KEY, note text);
 INSERT INTO k SELECT g, 'old' || g FROM generate_series(1, 10) g;
 SELECT tally.attach('k', keep_event => true);
 CALL tally.backfill('k');
+SQL
+}
+
+# Tables that were altered, or attached anew otherwise: fewer columns, a condition,
+# another key, another label; a condition over fields of values.
+# shellcheck disable=SC2317
+altered() {
+  cat <<'SQL'
+SET client_min_messages = warning;
+CREATE EXTENSION tally;
+CREATE TABLE e (id int PRIMARY KEY, v text, w text);
+SELECT tally.attach('e');
+INSERT INTO e SELECT g, 'v' || g, 'w' || g FROM generate_series(1, 6) g;
+SELECT tally.alter('e', exclude => '{w}');
+UPDATE e SET w = 'other' WHERE id = 2;
+INSERT INTO e SELECT g, 'v' || g FROM generate_series(7, 9) g;
+CREATE TABLE c (id int PRIMARY KEY, v text);
+SELECT tally.attach('c', append_only => false, salted => true);
+INSERT INTO c SELECT g, 'v' || g FROM generate_series(1, 6) g;
+SELECT tally.alter('c', only_when => 'id > 3');
+UPDATE c SET v = 'other' WHERE id IN (2, 5);
+INSERT INTO c SELECT g, 'v' || g FROM generate_series(7, 9) g;
+CREATE TABLE k (id int PRIMARY KEY, n int NOT NULL UNIQUE, v text);
+SELECT tally.attach('k', append_only => false);
+INSERT INTO k SELECT g, g + 100, 'v' || g FROM generate_series(1, 6) g;
+SELECT tally.detach('k');
+ALTER TABLE k DROP CONSTRAINT k_pkey, ADD PRIMARY KEY (n);
+SELECT tally.attach('k', append_only => false);
+UPDATE k SET v = 'other' WHERE n = 102;
+DELETE FROM k WHERE n = 103;
+INSERT INTO k SELECT g, g + 100, 'v' || g FROM generate_series(7, 9) g;
+CREATE TABLE g (id int PRIMARY KEY, v text);
+SELECT tally.attach('g', append_only => false);
+INSERT INTO g SELECT g, 'v' || g FROM generate_series(1, 6) g;
+SELECT tally.detach('g');
+SELECT tally.attach('g', append_only => false, label => 'g2');
+UPDATE g SET v = 'other' WHERE id = 2;
+CREATE TABLE h (id int PRIMARY KEY, v text);
+SELECT tally.attach('h');
+INSERT INTO h SELECT g, 'v' || g FROM generate_series(1, 6) g;
+SELECT tally.detach('h');
+SELECT tally.attach('h', label => 'h2');
+INSERT INTO h SELECT g, 'v' || g FROM generate_series(7, 9) g;
+CREATE TYPE pair AS (a int, "B" text);
+CREATE TABLE f (id int PRIMARY KEY, p pair, ps pair[]);
+SELECT tally.attach('f', only_when => $$(p).a > 1 AND (ps[1])."B" <> 'x'$$);
+INSERT INTO f SELECT g, ROW(g, 'v')::pair, ARRAY[ROW(1, 'y')::pair] FROM generate_series(1, 6) g;
 SQL
 }
 
@@ -197,6 +244,17 @@ UPDATE tally.record SET prev = digest WHERE seq = 5 AND key = '15'
 UPDATE tally.record SET "time" = "time" + interval '1 s' WHERE key = '15'
 UPDATE tally.record SET salt = NULL WHERE seq = 3 AND salt IS NOT NULL
 DELETE FROM tally.record WHERE key IN ('12', '15')
+UPDATE tally.record SET key = '99' WHERE key = '15' AND event_id IS NULL
+UPDATE tally.record SET key = NULL WHERE key = '15' AND event_id IS NULL
+UPDATE tally.record SET epoch = NULL WHERE key = '15' AND event_id IS NULL
+UPDATE tally.record SET epoch = 424242 WHERE key = '15' AND event_id IS NULL
+UPDATE tally.record SET epoch = 424242 WHERE key IS NOT NULL AND event_id IS NULL
+UPDATE tally.record SET epoch = (SELECT epoch FROM tally.attachment WHERE label = 's') WHERE key = '15' AND event_id IS NULL
+UPDATE tally.record SET key = CASE key WHEN '15' THEN '12' ELSE '15' END WHERE key IN ('12', '15') AND event_id IS NULL
+UPDATE tally.record SET key = '99' WHERE key = '15'
+UPDATE tally.record SET epoch = 424242 WHERE event_id IS NOT NULL AND key IS NOT NULL
+UPDATE tally.record SET key = NULL WHERE event_id IS NOT NULL AND key IS NOT NULL
+UPDATE tally.record SET epoch = NULL WHERE event_id IS NOT NULL AND key IS NOT NULL
 UPDATE tally.record SET seq = 700 WHERE key = '30' AND event_id IS NULL
 UPDATE tally.record SET chain_id = 999 WHERE key = '33' AND event_id IS NULL
 UPDATE tally.chain SET name = 'a/77' WHERE name = 'a/1'
@@ -208,6 +266,10 @@ DELETE FROM tally.attachment WHERE label = 'a'
 UPDATE tally.attachment SET label = 'b' WHERE label = 'a'
 ALTER TABLE a DISABLE TRIGGER "!tally_capture"
 ALTER TABLE a DISABLE TRIGGER "!tally_truncate"
+DROP TRIGGER "!tally_capture" ON a
+DROP TRIGGER "!tally_truncate" ON a
+DROP TRIGGER "!tally_truncate" ON p1
+ALTER TABLE p1 DISABLE TRIGGER "!tally_truncate"
 ALTER TABLE a RENAME who TO whom
 ALTER TABLE a ALTER who TYPE varchar
 ALTER TABLE p1 DISABLE TRIGGER ALL
@@ -269,6 +331,34 @@ UPDATE tally.event SET event = replace(event, 'public.b', 'public.x') WHERE even
 UPDATE tally.event SET event = replace(event, 'old4', 'x') WHERE event LIKE '{"op":"backfill"%'
 SQL
   server 'judge_deeds backfilled'
+  expect 0 "" ""
+}
+
+@test "what a later epoch allows is told as by the verifier in the server" {
+  cat >deeds <<'SQL'
+SELECT 1
+UPDATE e SET w = 'm' WHERE id = 3
+UPDATE e SET v = 'm' WHERE id = 3
+DELETE FROM e WHERE id = 4
+DELETE FROM e WHERE id = 8
+INSERT INTO e VALUES (10, 'x')
+UPDATE c SET v = 'm' WHERE id = 1
+UPDATE c SET v = 'm' WHERE id = 6
+DELETE FROM c WHERE id IN (1, 4, 8)
+INSERT INTO c VALUES (-1, 'x'), (10, 'x')
+UPDATE k SET v = 'm' WHERE n IN (101, 102, 107)
+DELETE FROM k WHERE n IN (101, 102, 107)
+UPDATE g SET v = 'm' WHERE id IN (1, 2)
+DELETE FROM g WHERE id IN (1, 2)
+UPDATE h SET v = 'm' WHERE id IN (1, 7)
+DELETE FROM h WHERE id IN (1, 7)
+UPDATE tally.record SET epoch = (SELECT epoch FROM tally.attachment WHERE label = 'e') WHERE seq = 3 AND key = '3' AND salt IS NULL
+UPDATE tally.record SET key = '77' WHERE key = '3'
+UPDATE f SET p = ROW(9, 'm') WHERE id IN (1, 2)
+UPDATE f SET p = ROW(0, 'm') WHERE id IN (1, 2)
+INSERT INTO f VALUES (11, ROW(0, 'x'), ARRAY[ROW(1, 'y')::pair]), (12, ROW(2, 'x'), ARRAY[ROW(1, 'y')::pair])
+SQL
+  server 'judge_deeds altered'
   expect 0 "" ""
 }
 

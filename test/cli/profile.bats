@@ -97,6 +97,30 @@ END
   [[ $output == 'source    n\u000averdict   intact'$'\n'* ]]
 }
 
+@test "more chains than memory holds: that is said" {
+  (ulimit -v 100000 && tally --version) >/dev/null 2>&1 ||
+    skip "this build needs more memory for nothing"
+  cat >p.json <<'END'
+{"profile": 1, "name": "p", "digest": "sha256", "chain": "c", "hash": "h",
+ "prev": "p", "start": {"prev": null, "basis": ""},
+ "eras": [{"name": "v1", "input": [{"field": "c"}]}]}
+END
+  python3 - >chain <<'END'
+import hashlib
+for i in range(400000):
+    c = str(i)
+    print('{"c":"%s","p":null,"h":"%s"}' % (c, hashlib.sha256(c.encode()).hexdigest()))
+END
+  for command in verify diagnose; do
+    run --separate-stderr bash -c \
+      "ulimit -v 100000; '$TALLY' $command chain --profile ./p.json"
+    expect 5 ''
+    [[ $stderr =~ ^'tally: out of memory at record '([0-9]+)': what is kept of '([0-9]+)' chains needs more than there is'$ ]]
+    [ "${BASH_REMATCH[1]}" -gt 10000 ]
+  done
+  tally verify chain --profile ./p.json --quiet
+}
+
 @test "vouch: a fork is told from an edit" {
   lines vouch '.forked_lines[]' >chain
   judged 1 vouch 3 'forked 3'

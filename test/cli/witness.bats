@@ -404,6 +404,36 @@ PY
   done
 }
 
+@test "two servers on one state, killed again and again, and two histories" {
+  make_signed 1
+  # Another one of the same origin, which begins like it.
+  cp -r log fork
+  cp -r register fork.register
+  mkdir one two
+  cp cp.* two
+  for turn in $(seq 30); do grow 1; done
+  mv cp.* one
+  cp -r log/log one/log
+  rm -r log register
+  mv fork log
+  mv fork.register register
+  for turn in $(seq 30); do
+    tally append log --chain other "$turn" >/dev/null
+    grow 0
+  done
+  mv cp.* two
+  cp -r log/log two/log
+  tally key generate w.key --name witness.example/w --witness \
+    --no-passphrase >w.pub
+  run --separate-stderr timeout 120 python3 "$SOURCE/test/cli/witness_storm.py" \
+    "$TALLY" w.key key.pub 6 one two
+  expect 0
+  read -r states kills grants <<<"$output"
+  echo "# $states states, $kills kills, $grants grants"
+  [ "$kills" -ge 10 ]
+  [ "$grants" -ge 10 ]
+}
+
 @test "a unix socket, left behind by a killed server" {
   make_signed
   make_witness

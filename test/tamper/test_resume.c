@@ -224,6 +224,68 @@ test_resume__not_asked_for(void **state)
 	lab_free(lab);
 }
 
+/*
+ * What is kept of an intact log is known before its last segment: a change
+ * there is found, one before it is not read, and what is not intact keeps
+ * nothing.
+ */
+static void
+test_resume__keeps(void **state)
+{
+	struct lab *lab = lab_new();
+	struct tally_verify_options options = { .jobs = 1 };
+	struct tally_hash root;
+	char path[128], next[140], chain[32];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 300; i++) {
+		snprintf(chain, sizeof(chain), "c/%zu", i % 7);
+		lab_append(lab, chain, NULL, false, "{\"n\":1}");
+	}
+	lab_lay_all(lab, 100);
+	snprintf(path, sizeof(path), "%s/kept", lab->dir);
+	snprintf(next, sizeof(next), "%s.next", path);
+	root = lab_root(lab, 300);
+	options.keep = path;
+	options.has_root = true;
+	options.root_size = 300;
+	options.root = root;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	lab_assert_intact(lab);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(access(next, F_OK), -1);
+	/* It goes on without a root, into what came since. */
+	options.has_root = false;
+	options.resume = path;
+	lab_append(lab, "c/1", NULL, false, "{\"n\":2}");
+	lab_lay_all(lab, 100);
+	root = lab_root(lab, lab->len);
+	assert_int_equal(lab_verify(lab, &options), 0);
+	lab_assert_intact(lab);
+	assert_true(lab->verdict.resumed);
+	assert_int_equal(lab->verdict.size, lab->len);
+	assert_memory_equal(&lab->verdict.root, &root, sizeof(root));
+	assert_int_equal(access(path, F_OK), 0);
+	lab->segments[3].text[lab->segments[3].len - 4] ^= 1;
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(lab_verify(lab, &options), 0);
+		assert_int_equal(lab->verdict.verdict, TALLY_TAMPERED);
+		assert_int_equal(lab->findings_len, 1);
+		assert_int_equal(access(path, F_OK), 0);
+		assert_int_equal(access(next, F_OK), -1);
+	}
+	lab->segments[3].text[lab->segments[3].len - 4] ^= 1;
+	lab->segments[0].text[lab->segments[0].len - 4] ^= 1;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	lab_assert_intact(lab);
+	options.resume = NULL;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_int_equal(lab->verdict.verdict, TALLY_TAMPERED);
+	unlink(path);
+	lab_free(lab);
+}
+
 int
 main(void)
 {
@@ -231,6 +293,7 @@ main(void)
 		cmocka_unit_test(test_resume__goes_on),
 		cmocka_unit_test(test_resume__refused),
 		cmocka_unit_test(test_resume__not_asked_for),
+		cmocka_unit_test(test_resume__keeps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

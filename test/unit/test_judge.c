@@ -335,6 +335,136 @@ test_judge__finds_the_zone_of_a_trap(void **state)
 	    TALLY_HOLDS_NOT);
 }
 
+/*
+ * What a record comes to if several rules say something: an era that fits, in
+ * whatever order; a check that fails; a trap; no form; nothing.
+ */
+static void
+test_judge__what_counts_if_rules_disagree(void **state)
+{
+	static const char none[] = "{\"name\":\"n\",\"input\":["
+				   "{\"field\":\"s\",\"as\":\"hex\"}]}";
+	static const char era[] = "{\"name\":\"e\",\"input\":[\"X\"]}";
+	static const char check[] =
+	    "{\"name\":\"c\",\"input\":[\"X\"],\"check\":"
+	    "{\"field\":\"i\",\"input\":[\"in\"]}}";
+	static const char trap[] =
+	    "\"traps\":[{\"name\":\"t\",\"says\":\"s\",\"kind\":"
+	    "\"unverifiable\",\"input\":[\"%s\"]},{\"name\":\"u\","
+	    "\"says\":\"s\",\"kind\":\"link-altered\",\"input\":[\"T\"]}]";
+	static const struct {
+		const char *eras[2];
+		const char *hashed;
+		const char *trap; /* what the first one of two hashes */
+		enum tally_judgement want;
+		int era;
+	} cases[] = {
+		{ { none, era }, "X", "T", TALLY_HOLDS, 1 },
+		{ { era, none }, "X", "T", TALLY_HOLDS, 0 },
+		{ { check, era }, "X", "T", TALLY_CHECK_FAILS, 0 },
+		{ { era, check }, "X", "T", TALLY_HOLDS, 0 },
+		{ { none, check }, "X", "T", TALLY_CHECK_FAILS, 1 },
+		{ { check, none }, "X", "T", TALLY_CHECK_FAILS, 0 },
+		{ { check, none }, "X", "X", TALLY_HOLDS_BY_TRAP, 0 },
+		{ { none, era }, "T", "T", TALLY_HOLDS_BY_TRAP, 0 },
+		{ { none, era }, "T", "no", TALLY_HOLDS_BY_TRAP, 1 },
+		{ { none, era }, "Y", "T", TALLY_HAS_NO_FORM, 0 },
+		{ { era, none }, "Y", "T", TALLY_HAS_NO_FORM, 0 },
+		{ { era, check }, "Y", "T", TALLY_HOLDS_NOT, 0 },
+	};
+	char rules[1200], traps[300];
+	int64_t zone;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int at = 0;
+
+		(void)snprintf(traps, sizeof(traps), trap, cases[i].trap);
+		(void)snprintf(rules, sizeof(rules), "[%s,%s],%s",
+		    cases[i].eras[0], cases[i].eras[1], traps);
+		assert_int_equal(judged(rules, "{\"s\":\"no hex\"}",
+				     cases[i].hashed, &at, &zone),
+		    cases[i].want);
+		assert_int_equal(at, cases[i].era);
+		assert_int_equal(zone, 0);
+	}
+}
+
+/* Without a link that was hashed no era can fit, only what needs none. */
+static void
+test_judge__without_a_link_only_a_trap_fits(void **state)
+{
+	static const char rules[] =
+	    "[{\"name\":\"e\",\"input\":[\"X\"]}],\"traps\":["
+	    "{\"name\":\"w\",\"says\":\"s\",\"kind\":\"unverifiable\","
+	    "\"input\":[\"X\"]},"
+	    "{\"name\":\"t\",\"says\":\"s\",\"kind\":\"link-altered\","
+	    "\"prev\":null,\"input\":[{\"prev\":\"text\"},\"X\"]}]";
+	const struct tally_canon_text nothing = { NULL, 0 };
+	enum tally_judgement judgement;
+	struct tally_digest stored;
+	struct bench b;
+	int64_t zone;
+	int era = 0;
+
+	(void)state;
+	set_up(&b, rules, "{}");
+	tally_digest_bytes(&b.judging.digester, "X", 1, &stored);
+	assert_int_equal(tally_judge_row(&b.judging, &b.row, &nothing, &stored,
+			     &era, &zone, &judgement),
+	    0);
+	assert_int_equal(judgement, TALLY_HOLDS_BY_TRAP);
+	assert_int_equal(era, 1);
+	tear_down(&b);
+}
+
+/* A search that finds nothing is given up after so many records, and what was
+ * found last is tried all the same. */
+static void
+test_judge__stops_to_look_for_zones_in_vain(void **state)
+{
+	static const char rules[] =
+	    "[{\"name\":\"a\",\"input\":[\"A\"]}],"
+	    "\"traps\":[{\"name\":\"z\",\"says\":\"s\","
+	    "\"kind\":\"unverifiable\",\"zone\":\"any\",\"input\":["
+	    "{\"field\":\"t\",\"as\":\"time-s\"}]}]";
+	static const struct {
+		const char *hashed;
+		int times;
+		enum tally_judgement want;
+	} cases[] = {
+		{ "2026-01-02T06:00:00Z", 1, TALLY_HOLDS_BY_TRAP },
+		{ "never", 1999, TALLY_HOLDS_NOT },
+		{ "2026-01-02T07:00:00Z", 1, TALLY_HOLDS_BY_TRAP },
+		{ "never", 1, TALLY_HOLDS_NOT },
+		{ "2026-01-02T06:00:00Z", 1, TALLY_HOLDS_NOT },
+		{ "2026-01-02T07:00:00Z", 2, TALLY_HOLDS_BY_TRAP },
+	};
+	enum tally_judgement judgement;
+	struct tally_digest stored;
+	struct bench b;
+	int64_t zone;
+	size_t i;
+
+	(void)state;
+	set_up(&b, rules, "{\"t\":\"2026-01-02T12:00:00Z\"}");
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		tally_digest_bytes(&b.judging.digester, cases[i].hashed,
+		    strlen(cases[i].hashed), &stored);
+		for (int k = 0; k < cases[i].times; k++) {
+			int era = 0;
+
+			assert_int_equal(tally_judge_row(&b.judging, &b.row,
+					     &b.basis, &stored, &era, &zone,
+					     &judgement),
+			    0);
+			assert_int_equal(judgement, cases[i].want);
+		}
+	}
+	tear_down(&b);
+}
+
 static void
 test_judge__adds_undefined_members_where_there_is_none(void **state)
 {
@@ -364,6 +494,9 @@ main(void)
 		cmocka_unit_test(test_judge__when_decides_before_the_hash),
 		cmocka_unit_test(test_judge__a_check_is_part_of_holding),
 		cmocka_unit_test(test_judge__finds_the_zone_of_a_trap),
+		cmocka_unit_test(test_judge__what_counts_if_rules_disagree),
+		cmocka_unit_test(test_judge__without_a_link_only_a_trap_fits),
+		cmocka_unit_test(test_judge__stops_to_look_for_zones_in_vain),
 		cmocka_unit_test(
 		    test_judge__adds_undefined_members_where_there_is_none),
 	};

@@ -37,6 +37,7 @@ test_condition__as_postgresql_prints_them(void **state)
 		"(mood = 'sad'::\"a b\".\"mood\")",
 		"(v = ('x'::character varying(3))::text)",
 		"((-5) < n)",
+		"(b = B'101'::\"bit\")",
 	};
 
 	(void)state;
@@ -65,7 +66,24 @@ test_condition__that_are_more_than_that(void **state)
 		{ "(a = $$x$$)", "it holds a character that no condition has" },
 		{ "(a = 'x)", "a quotation mark is not closed" },
 		{ "(a = E'\\')", "a quotation mark is not closed" },
-		{ "((r).evil)", "it selects a part of something" },
+		{ "(r .evil)", "it selects a part of something" },
+		{ "((r) .evil)", "it selects a part of something" },
+		{ "((r). evil)", "it selects a part of something" },
+		{ "((r).*)", "it selects a part of something" },
+		{ "((r).Evil)", "it selects a part of something" },
+		{ "((r).evil(1))", "it selects a part of something" },
+		{ "((r).\"evil\"(1))", "it selects a part of something" },
+		{ "((r).u&\"\\0065vil\")", "it selects a part of something" },
+		{ "(u&\"\\0061\" = 1)",
+		    "it holds a string of a kind that no condition has" },
+		{ "(a = U&'x')",
+		    "it holds a string of a kind that no condition has" },
+		{ "(a = e'\\' || ' || evil')",
+		    "it holds a string of a kind that no condition has" },
+		{ "(a = N'x')",
+		    "it holds a string of a kind that no condition has" },
+		{ "(a = E'x'\n'\\' || evil')",
+		    "it holds a character that no condition has" },
 		{ "(a = 1", "its parentheses are not closed" },
 	};
 

@@ -45,12 +45,48 @@ test_durable__the_end_of_a_record_counts(void **state)
 	assert_int_equal(tally_pg_durable_end(1000, 0, 0), 1000);
 }
 
+static void
+test_durable__standbys_are_counted_as_the_server_does(void **state)
+{
+	static const struct {
+		const char *names;
+		unsigned count;
+	} cases[] = {
+		{ "", 0 },
+		{ "  ", 0 },
+		{ "*", 1 },
+		{ "a", 1 },
+		{ "a, b", 1 },
+		{ "\"a (\", b", 1 },
+		{ "2", 1 },
+		{ "2, b", 1 },
+		{ "2, \"b(\"", 1 },
+		{ "2 (a, b)", 2 },
+		{ "2(a,b)", 2 },
+		{ "\t3\n( a , \"b)\" )", 3 },
+		{ "ANY 2 (a, b, c)", 2 },
+		{ "any\t2(*)", 2 },
+		{ "  First \n 12 ( a, b )", 12 },
+		{ "FIRST 1 (*)", 1 },
+		{ "anyone, b", 1 },
+		{ "first_site", 1 },
+		{ "\"any\", 2", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(tally_pg_durable_standbys(cases[i].names),
+		    cases[i].count);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_durable__behind_a_header_nothing_stands),
 		cmocka_unit_test(test_durable__the_end_of_a_record_counts),
+		cmocka_unit_test(
+		    test_durable__standbys_are_counted_as_the_server_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

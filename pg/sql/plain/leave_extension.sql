@@ -41,12 +41,16 @@ SET LOCAL session_replication_role = origin;
 DO $triggers$
 DECLARE
 	t record;
+	member text;
 BEGIN
-	FOR t IN SELECT a.relation::regclass::text AS name FROM tally_kept.attachment a
+	FOR t IN SELECT a.relation, a.relation::regclass::text AS name FROM tally_kept.attachment a
 		JOIN pg_class c ON c.oid = a.relation
 	LOOP
 		EXECUTE format('DROP TRIGGER IF EXISTS "!tally_capture" ON %s', t.name);
-		EXECUTE format('DROP TRIGGER IF EXISTS "!tally_truncate" ON %s', t.name);
+		FOR member IN SELECT t.name UNION
+			SELECT relid::text FROM pg_partition_tree(t.relation) LOOP
+			EXECUTE format('DROP TRIGGER IF EXISTS "!tally_truncate" ON %s', member);
+		END LOOP;
 	END LOOP;
 END
 $triggers$;

@@ -45,14 +45,18 @@ SELECT setval('tally.event_number', coalesce(max(id), 0) + 1, false) FROM tally.
 DO $triggers$
 DECLARE
 	t record;
+	member text;
 BEGIN
-	FOR t IN SELECT a.relation::text AS name FROM tally_plain.attachment a
+	FOR t IN SELECT a.relation, a.relation::text AS name FROM tally_plain.attachment a
 		JOIN pg_class c ON c.oid = a.relation
 	LOOP
 		EXECUTE format('CREATE TRIGGER "!tally_capture" AFTER INSERT OR UPDATE OR DELETE'
 			' ON %s FOR EACH ROW EXECUTE FUNCTION tally.capture()', t.name);
-		EXECUTE format('CREATE TRIGGER "!tally_truncate" BEFORE TRUNCATE'
-			' ON %s FOR EACH STATEMENT EXECUTE FUNCTION tally.refuse_truncate()', t.name);
+		FOR member IN SELECT t.name UNION
+			SELECT relid::text FROM pg_partition_tree(t.relation) LOOP
+			EXECUTE format('CREATE TRIGGER "!tally_truncate" BEFORE TRUNCATE'
+				' ON %s FOR EACH STATEMENT EXECUTE FUNCTION tally.refuse_truncate()', member);
+		END LOOP;
 	END LOOP;
 END
 $triggers$;

@@ -185,3 +185,65 @@ RESET ROLE;
 DROP ROLE retire_nobody;
 CREATE TRIGGER mine BEFORE INSERT ON p4 FOR EACH ROW EXECUTE FUNCTION tally.refuse_retired();
 INSERT INTO p4 VALUES (50, 4, 1, '');
+
+\echo -- a partition is truncated as its table is
+CREATE TABLE z (id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE z1 PARTITION OF z FOR VALUES FROM (1) TO (2);
+SELECT tally.attach('z');
+CREATE TABLE z2 PARTITION OF z FOR VALUES FROM (2) TO (3);
+CREATE TABLE z3 PARTITION OF z FOR VALUES FROM (3) TO (9) PARTITION BY RANGE (id);
+CREATE TABLE z31 PARTITION OF z3 FOR VALUES FROM (3) TO (4);
+CREATE TABLE z32 (LIKE z3 INCLUDING ALL);
+ALTER TABLE z3 ATTACH PARTITION z32 FOR VALUES FROM (4) TO (5);
+CREATE VIEW guarded AS SELECT t.tgrelid::regclass AS "table", t.tgname, t.tgenabled
+	FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgname ~ 'truncate$'
+		AND t.tgrelid::regclass::text ~ '^z' ORDER BY t.tgrelid::regclass::text;
+SELECT * FROM guarded;
+INSERT INTO z SELECT generate_series(1, 4);
+TRUNCATE z;
+TRUNCATE z1;
+TRUNCATE z3;
+TRUNCATE z31, z32;
+ALTER TABLE z1 DISABLE TRIGGER "!tally_truncate";
+DROP TRIGGER "!tally_truncate" ON z31;
+SELECT finding FROM found WHERE finding ~ '\[z' ORDER BY 1;
+:behind;
+DROP TRIGGER "!tally_truncate" ON z1;
+ALTER TABLE z2 DISABLE TRIGGER "!tally_truncate";
+CREATE TABLE z9 PARTITION OF z FOR VALUES FROM (9) TO (10);
+:before;
+SELECT finding FROM found WHERE finding ~ '\[z' ORDER BY 1;
+SELECT subject, state FROM tally.status WHERE state <> 'attached' AND item = 'table' AND subject = 'public.z';
+:behind;
+ALTER TABLE z2 ENABLE TRIGGER "!tally_truncate";
+:before;
+\echo -- one that came unseen is guarded when somebody looks
+TRUNCATE z9;
+ALTER TABLE z ADD CHECK (id > 0);
+SELECT * FROM guarded;
+TRUNCATE z9;
+\echo -- empty, and gone by the same transaction
+DROP TABLE z9;
+BEGIN;
+ALTER TABLE z DETACH PARTITION z9;
+INSERT INTO z9 VALUES (9);
+DROP TABLE z9;
+COMMIT;
+BEGIN;
+SAVEPOINT a;
+SELECT tally.retire('z1');
+ALTER TABLE z DETACH PARTITION z1;
+ROLLBACK TO a;
+DROP TABLE z1;
+ROLLBACK;
+DROP TABLE z3;
+\echo -- while others write: those that are retired
+CREATE TABLE z9 PARTITION OF z FOR VALUES FROM (9) TO (10);
+ALTER TABLE z DETACH PARTITION z9 CONCURRENTLY;
+SELECT tally.retire('z3');
+ALTER TABLE z DETACH PARTITION z3 CONCURRENTLY;
+SELECT * FROM guarded;
+TRUNCATE z3;
+SELECT finding FROM found WHERE finding ~ '\[z' ORDER BY 1;
+SELECT tally.detach('z');
+SELECT * FROM guarded;

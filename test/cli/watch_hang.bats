@@ -1,0 +1,190 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tally watch where something hangs: nothing else waits for it, and it stops at
+# once all the same.
+load helper
+
+setup_file() {
+  export PYTHONUNBUFFERED=1
+}
+teardown() {
+  [ ! -s servers ] || while read -r pid; do
+    kill -CONT "$pid" 2>/dev/null || true
+    kill "$pid" 2>/dev/null || true
+  done <servers
+}
+
+make_signed() { # DIR
+  make_log "$1" --origin "example.org/$1"
+  tally key generate "$1.key" --name "example.org/$1" --no-passphrase \
+    >"$1.pub"
+  events 1 9 | tally append "$1" --chain org/42 >/dev/null
+}
+log() { # DIR [MEMBERS]
+  printf '{"name":"%s","log":"%s","key":"%s.key","register":"%s.register",
+    "sinks":[{"name":"usb","type":"file","path":"%s.heads"}]%s}' \
+    "$1" "$1" "$1" "$1" "$1" "${2:+,$2}"
+}
+configure() { # LOGS [MEMBERS]
+  printf '#!/bin/sh\ncat >>told\necho >>told\n' >hook
+  printf '#!/bin/sh\necho $$ >>hanging\nexec sleep 300\n' >hanging-hook
+  chmod +x hook hanging-hook
+  printf '{"state":"state","interval_s":0.2,"alerts":[
+    {"type":"exec","command":["./hanging-hook"]},
+    {"type":"exec","command":["./hook"]}],"logs":[%s]%s}\n' \
+    "$1" "${2:+,$2}" >watch.json
+}
+start() { # SHELL
+  "$TALLY" watch watch.json >out 2>err 3>&- &
+  watcher=$!
+  echo $watcher >>servers
+}
+stop() {
+  local begin=$EPOCHREALTIME
+
+  kill "$watcher"
+  wait "$watcher"
+  awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a > 4 }'
+  pgrep -f 'watch watch.json' --pgroup 0 >/dev/null && return 1
+  return 0
+}
+published() { # DIR SIZE
+  [ "$(sed -n 2p "$1/public/checkpoint")" = "$2" ]
+}
+told() { # FILTER
+  jq -r "$1" told 2>/dev/null
+}
+is_told() { # TEXT
+  told '"\(.target) \(.kind) \(.chain) \(.seq)"' | grep -q "^$1"
+}
+# A server that takes connections, and never says anything.
+silent_server() {
+  python3 - >port 3>&- <<'PY' &
+import socket, time
+sock = socket.socket()
+sock.bind(("127.0.0.1", 0))
+sock.listen(64)
+print(sock.getsockname()[1])
+kept = []
+while True:
+    kept.append(sock.accept())
+PY
+  echo $! >>servers
+  eventually test -s port
+}
+# The process of a log; there is one log, and nobody is told anything now.
+process_of() {
+  pgrep -P "$watcher" | head -n 1
+}
+
+@test "a hook that hangs: others are told, cycles go on, a stop is prompt" {
+  make_signed a
+  configure "$(log a)"
+  start
+  eventually published a 11
+  cp -r a yesterday
+  events 1 3 | tally append a --chain org/42 >/dev/null
+  eventually published a 15
+  stop
+  rm -r a
+  mv yesterday a
+  rm -rf a/run a/index
+  start
+  eventually test -s hanging
+  eventually is_told 'a truncated org/42 12'
+  stop
+  # Nor is it left behind.
+  for pid in $(cat hanging); do
+    ! kill -0 "$pid" 2>/dev/null
+  done
+}
+
+@test "a database that never answers holds up no other log" {
+  make_signed a
+  make_signed b
+  silent_server
+  configure "$(log a '"pg":"host=127.0.0.1 port='"$(cat port)"'"'),$(log b)"
+  start
+  eventually published b 11
+  tally append b --chain c 1 >/dev/null
+  eventually published b 13
+  stop
+  # What it says when it ran into the time.
+  sed -i 's/ port=/ connect_timeout=2 port=/' watch.json
+  start
+  eventually is_told 'a failed'
+  told 'select(.target == "a") | .evidence' |
+    grep -q '^cannot carry the database: cannot connect'
+  eventually published a 11
+  stop
+}
+
+@test "a sink that hangs holds up no other sink" {
+  make_signed a
+  silent_server
+  configure "$(log a)"
+  jq --arg url "http://127.0.0.1:$(cat port)/" '.logs[0].sinks = [
+    {name: "far", type: "webhook", url: $url}] + .logs[0].sinks' \
+    watch.json >new.json
+  mv new.json watch.json
+  start
+  eventually test -s a.heads
+  stop
+}
+
+@test "a process that is killed, or hangs, is begun anew, and that is told" {
+  make_signed a
+  configure "$(log a)" '"hang_s":2'
+  sed -i '/hanging-hook/d' watch.json
+  start
+  eventually published a 11
+  kill -KILL "$(process_of)"
+  eventually is_told 'a failed'
+  told .evidence >evidence
+  grep -q '^its process ended by signal 9, and is begun anew' evidence
+  tally append a --chain c 1 >/dev/null
+  eventually published a 13
+  # When it goes on, that is over.
+  eventually jq -e '.alerts == []' state/alerts.json
+  pid=$(process_of)
+  echo "$pid" >>servers
+  kill -STOP "$pid"
+  told_of_hanging() {
+    told .evidence | grep -q '^a cycle gave no sign for 2 seconds'
+  }
+  tally append a --chain c 2 >/dev/null
+  eventually told_of_hanging
+  eventually published a 15
+  stop
+}
+
+@test "a configuration that does not hold leaves the old one in force, and is told" {
+  make_signed a
+  configure "$(log a)"
+  start
+  eventually published a 11
+  cp watch.json good.json
+  bad() { # FILTER WORDS
+    jq "$1" good.json >watch.json
+    kill -HUP "$watcher"
+    eventually grep -qF "$2; the old configuration stays" err
+    eventually is_told '\* failed'
+    told 'select(.target == "*") | .evidence' >evidence
+    tally append a --chain c 1 >/dev/null
+  }
+  bad '.logs[0].key = "none"' 'the log "a": there is no key file "none"'
+  published_more() { [ "$(sed -n 2p a/public/checkpoint)" -gt "$1" ]; }
+  eventually published_more 11
+  bad '.logs[0].sinks[0].type = "owl"' \
+    'the log "a": the sink "usb" is of type "owl", which there is none of'
+  eventually published_more 13
+  bad '.logs[1] = .logs[0]' 'two logs are called "a"'
+  bad '.metrics = "0.0.0.0:80"' ''
+  eventually published_more 15
+  cp good.json watch.json
+  kill -HUP "$watcher"
+  eventually jq -e '.alerts == []' state/alerts.json
+  tally append a --chain c 1 >/dev/null
+  eventually published_more 19
+  stop
+}
