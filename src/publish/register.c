@@ -215,7 +215,8 @@ static int
 check_closed(const char *closed, const char *successor,
     struct tally_error *error)
 {
-	return closed[0] != '\0' && strcmp(closed, successor) != 0
+	return closed[0] != '\0' && successor != NULL &&
+		strcmp(closed, successor) != 0
 	    ? tally_fail(error, TALLY_E_USAGE,
 		  "the log goes on as \"%s\" already", closed)
 	    : TALLY_OK;

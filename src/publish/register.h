@@ -53,8 +53,8 @@ TALLY_MUST_CHECK int
 tally_file_register_open(struct tally_file_register *out, int base,
     const char *path, struct tally_hasher *hasher, struct tally_error *error);
 
-/* The origin's entry, open, or closed for this successor.  As read; for
- * another successor TALLY_E_USAGE. */
+/* The origin's entry, open, or closed for this successor (NULL: for any).  As
+ * read; for another successor TALLY_E_USAGE. */
 TALLY_MUST_CHECK int
 tally_file_register_find(struct tally_file_register *file, const char *origin,
     struct tally_checkpoint *out, const char *successor,

@@ -158,7 +158,7 @@ check_successor(struct restoring *r)
 {
 	struct tally_checkpoint known;
 	int result = tally_file_register_find(&r->file, r->options->origin,
-	    &known, r->error);
+	    &known, NULL, r->error);
 
 	if (result == TALLY_END || (result == 0 && known.size == 0))
 		return TALLY_OK;
