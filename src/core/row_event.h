@@ -7,8 +7,8 @@
 
 /*
  * The event, of a row that came, was changed or is an old one, with only those
- * columns that have one of the names, which are JSON strings as RFC 8785 has
- * them.  out holds event_len bytes.  Returns the length; 0: it is no such event.
+ * columns that have one of the names: JSON strings, as RFC 8785 has them.  out
+ * holds event_len bytes.  Returns the length; 0: it is no such event.
  */
 size_t
 tally_row_event_reduce(const char *event, size_t event_len,
