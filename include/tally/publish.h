@@ -90,6 +90,9 @@ struct tally_publish_options {
 	struct tally_signer *const *signers; /* the first under the origin */
 	size_t signers_len;
 	const char *register_dir; /* NULL: "register" in the log's directory */
+	/* A checkpoint although nothing was appended: with a heads record more,
+	 * so that who looks on from outside sees that somebody publishes. */
+	bool beat;
 };
 
 struct tally_published_checkpoint {
@@ -140,6 +143,10 @@ tally_publisher_open(struct tally_log *log,
 TALLY_API TALLY_MUST_CHECK int
 tally_publisher_publish(struct tally_publisher *publisher,
     struct tally_published_checkpoint *out, struct tally_error *error);
+
+/* Changes the option beat, for what is published from now on. */
+TALLY_API void
+tally_publisher_beat(struct tally_publisher *publisher, bool beat);
 
 /* NULL is left alone. */
 TALLY_API void

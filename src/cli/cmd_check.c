@@ -100,6 +100,27 @@ check_print_root(const char *origin, enum tally_proof_verdict verdict,
 	fputc('\n', stdout);
 }
 
+void
+check_print_against(enum tally_proof_verdict verdict)
+{
+	puts(verdict == TALLY_PROOF_SIGNED
+		? "against everybody who cannot sign with the key"
+		: "against everybody who cannot change the root that was"
+		  " given");
+}
+
+enum status
+check_without_event(uint64_t erased, uint64_t elsewhere)
+{
+	if (erased > 0)
+		complain("whether the erased records were erased by order,"
+			 " \"tally verify\" says, of the log");
+	if (elsewhere > 0)
+		complain("the events that are not there can be judged with the"
+			 " store that has them");
+	return erased + elsewhere > 0 ? STATUS_UNJUDGED : STATUS_DONE;
+}
+
 static enum status
 check_input(const struct check *check, struct input *input)
 {

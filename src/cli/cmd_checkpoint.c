@@ -13,6 +13,7 @@ struct settings {
 	const char *key;
 	const char *passphrase_file;
 	const char *register_dir;
+	bool beat;
 	bool json;
 };
 
@@ -25,6 +26,8 @@ static const struct option options[] = {
 	{ "register", "DIR", OPTION_TEXT,
 	    offsetof(struct settings, register_dir),
 	    "where sizes are registered; DIR/register" },
+	{ "beat", NULL, OPTION_FLAG, offsetof(struct settings, beat),
+	    "a new one although nothing was appended" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
 	    "one JSON object" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
@@ -104,9 +107,9 @@ warn(const struct tally_published_checkpoint *out)
 			 " that went out; nothing was signed",
 		    out->last_size);
 	else if (out->register_beside)
-		complain("the register lies beside the log, where both can be"
-			 " put back together; keep it elsewhere by"
-			 " \"--register\"");
+		complain("the register lies on the log's file system, where"
+			 " both can be put back together; keep it on another"
+			 " one by \"--register\"");
 }
 
 static enum status
@@ -116,7 +119,8 @@ publish(const struct settings *settings, const char *dir,
 	struct tally_signer *const signers[] = { signer };
 	const struct tally_publish_options how = { .signers = signers,
 		.signers_len = 1,
-		.register_dir = settings->register_dir };
+		.register_dir = settings->register_dir,
+		.beat = settings->beat };
 	struct tally_published_checkpoint out;
 	struct tally_error error = { 0 };
 	int result = tally_publish(dir, &how, &out, &error);
@@ -161,7 +165,8 @@ const struct command command_checkpoint = {
 	.name = "checkpoint",
 	.summary = "sign a checkpoint of a log",
 	.synopsis = "checkpoint DIR [--key FILE] [--register DIR]\n"
-		    "                        [--passphrase-file FILE] [--json]",
+		    "                        [--passphrase-file FILE]"
+		    " [--beat] [--json]",
 	.about =
 	    "Holds the log against what went out last, seals its heads,"
 	    " registers size and\nroot, and signs them: a C2SP checkpoint in"

@@ -286,7 +286,8 @@ const struct command command_profile_test = {
 	.about = "Prints, for each rule of the profile, what every step gives,"
 		 " all that is hashed,\nand the digest beside the one that is"
 		 " stored.  If none fits, other spellings of\none or two steps"
-		 " are tried, and those that would fit are named.",
+		 " are tried, steps left out, and in other places; those\n"
+		 "that would fit are named.",
 	.options = options,
 	.example = "  tally profile test chain.jsonl --profile ./mine.json"
 		   " --index 3",

@@ -61,29 +61,10 @@ print_status(const struct settings *settings,
 	if (status->failures > 0)
 		complain("the sink \"%s\" failed: %s", status->name,
 		    status->message);
-}
-
-static enum status
-send_all(const struct settings *settings, struct sinks *sinks)
-{
-	size_t count = tally_outside_count(sinks->outside);
-	enum status status = STATUS_DONE;
-
-	for (size_t i = 0; i < count; i++) {
-		struct tally_sink_status sink;
-		int result = tally_outside_deliver(sinks->outside, i, true,
-		    NULL);
-
-		tally_outside_status(sinks->outside, i, &sink);
-		/* Each is tried, whatever the one before did; what could not
-		 * even be queued failed as well. */
-		if (result != 0 || sink.failures > 0)
-			status = result == TALLY_E_DAMAGED ? STATUS_TAMPERED
-			    : status == STATUS_TAMPERED    ? status
-							   : STATUS_IO;
-		print_status(settings, &sink);
-	}
-	return status;
+	else if (!is_there)
+		complain("the sink \"%s\" has not got size %" PRIu64
+			 ": its queue is too short for it",
+		    status->name, status->offered_size);
 }
 
 /* What is public is what goes out. */
@@ -111,6 +92,45 @@ offer(struct sinks *sinks, const char *dir)
 			   : output_failure(result, &error, false);
 }
 
+/* What a full queue did not take is offered again when it is empty. */
+static int
+send_one(struct sinks *sinks, const char *dir, size_t i,
+    struct tally_sink_status *out)
+{
+	int result = tally_outside_deliver(sinks->outside, i, true, NULL);
+
+	tally_outside_status(sinks->outside, i, out);
+	if (result != 0 || out->sent_size >= out->offered_size)
+		return result;
+	if (offer(sinks, dir) == STATUS_DONE)
+		result = tally_outside_deliver(sinks->outside, i, true, NULL);
+	tally_outside_status(sinks->outside, i, out);
+	return result;
+}
+
+static enum status
+send_all(const struct settings *settings, struct sinks *sinks, const char *dir)
+{
+	size_t count = tally_outside_count(sinks->outside);
+	enum status status = STATUS_DONE;
+
+	for (size_t i = 0; i < count; i++) {
+		struct tally_sink_status sink;
+		int result = send_one(sinks, dir, i, &sink);
+
+		/* Each is tried, whatever the one before did; what could not
+		 * even be queued failed as well. */
+		if (result == TALLY_E_DAMAGED)
+			status = STATUS_TAMPERED;
+		else if (status != STATUS_TAMPERED &&
+		    (result != 0 || sink.failures > 0 ||
+			sink.sent_size < sink.offered_size))
+			status = STATUS_IO;
+		print_status(settings, &sink);
+	}
+	return status;
+}
+
 static enum status
 run(const void *data, char *const *operand)
 {
@@ -129,7 +149,7 @@ run(const void *data, char *const *operand)
 	if (status == STATUS_DONE)
 		status = offer(&sinks, operand[0]);
 	if (status == STATUS_DONE)
-		status = send_all(settings, &sinks);
+		status = send_all(settings, &sinks, operand[0]);
 	sinks_close(&sinks);
 	return status;
 }

@@ -62,7 +62,7 @@ struct tally_adopting {
 	struct tally_era *era;
 	uint32_t eras_len;
 	size_t era_capacity;
-	uint32_t hand; /* of whom memory was taken last */
+	uint32_t hand; /* says whom memory is taken from */
 	struct tally_eras eras;
 	uint64_t index;               /* of the record, in the source */
 	uint64_t offset;              /* of it */

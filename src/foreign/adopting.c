@@ -81,9 +81,14 @@ tally_adopting_era(struct tally_adopting *a, const struct tally_canon_text *key,
 void
 tally_adopting_trim(struct tally_adopting *a)
 {
+	/*
+	 * From here and there: a source often goes through its chains in turn,
+	 * and what was used longest ago is then what is needed next.
+	 */
 	while (a->eras.held > WINDOWS_BYTES) {
-		a->hand = (a->hand + 1) % a->eras_len;
-		tally_era_drop(&a->eras, &a->era[a->hand]);
+		a->hand = a->hand * UINT32_C(1664525) + UINT32_C(1013904223);
+		tally_era_drop(&a->eras,
+		    &a->era[(uint64_t)a->hand * a->eras_len >> 32]);
 	}
 }
 

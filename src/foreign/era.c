@@ -191,6 +191,8 @@ tally_era_look(struct tally_eras *eras, struct tally_era *era, size_t records)
 		r = read_again(eras, era);
 	while (r == 0 && !era->at_end && era->sealed_len < records)
 		r = read_part(eras, era);
+	if (era->sealed_len == 0)
+		tally_era_drop(eras, era);
 	return r;
 }
 

@@ -289,6 +289,9 @@ search_hints(struct trying *t)
 			continue;
 		r = tally_vary(&t->judging, &rule->input, &t->row, &t->basis,
 		    &t->stored, count_hint, t, &count);
+		if (r == 0 && count == 0)
+			r = tally_vary_order(&t->judging, &rule->input, &t->row,
+			    &t->basis, &t->stored, count_hint, t);
 	}
 	return r == 0 ? 0 : fail_memory(t);
 }
@@ -314,9 +317,9 @@ try_all(struct trying *t)
 	r = search_hints(t);
 	if (r == 0 && t->hints == 0)
 		t->options->hint(t->options->arg,
-		    "no other spelling of one or two steps fits: a field is"
-		    " missing or too much, the order is another, or a value is"
-		    " not what it was");
+		    "no other spelling of one or two steps fits, none left"
+		    " out, none in another place: a field is missing, or a"
+		    " value is not what it was");
 	return r;
 }
 

@@ -18,4 +18,11 @@ tally_vary(struct tally_judging *judging, const struct tally_input *input,
     const struct tally_digest *stored,
     void (*hint)(void *arg, const char *hint), void *arg, unsigned *out_count);
 
+/* The same with steps left out, or in another order. */
+TALLY_MUST_CHECK int
+tally_vary_order(struct tally_judging *judging, const struct tally_input *input,
+    const struct tally_row *row, const struct tally_canon_text *basis,
+    const struct tally_digest *stored,
+    void (*hint)(void *arg, const char *hint), void *arg);
+
 #endif

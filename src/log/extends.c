@@ -224,6 +224,7 @@ tally_consistency_judge(const char *text, size_t len,
 			out->verdict = judge_both(&trusted, proof);
 			out->detail = detail_of(out->verdict);
 		}
+		result = tally_trusted_could(&hasher, out->verdict, error);
 	}
 	tally_trusted_wipe(&trusted);
 	tally_hasher_close(&hasher);

@@ -34,6 +34,7 @@ struct changes {
 	size_t len, capacity;
 	struct tally_state *state; /* whose arena the names are in */
 	uint64_t chains, size;
+	bool again; /* a heads record behind another */
 };
 
 /* ---- what changed ----------------------------------------------------- */
@@ -240,7 +241,7 @@ seal_locked(struct tally_log *log, struct tally_headtree *tree,
 	int result;
 
 	*out_sealed = false;
-	if (last != NULL &&
+	if (last != NULL && !changes->again &&
 	    last->index + 1 == tally_state_tail(log->state).size) {
 		result = collect(log, tree, changes, error);
 		return result == 0 ? apply(tree, hasher, changes, error)
@@ -359,10 +360,10 @@ begin(struct tally_log *log, struct tally_headtree *tree, uint64_t went_out,
 
 int
 tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
-    uint64_t went_out, uint64_t *out_size, bool *out_sealed,
+    uint64_t went_out, bool again, uint64_t *out_size, bool *out_sealed,
     struct tally_error *error)
 {
-	struct changes changes = { 0 };
+	struct changes changes = { .again = again };
 	struct tally_workspace *space;
 	int result;
 

@@ -88,15 +88,16 @@ tally_headtree_source(struct tally_headtree *tree);
 /*
  * Brings the tree up to the log and seals a heads record over it, unless the
  * last record is one that has the tree's root; one with another is
- * TALLY_E_DAMAGED.  went_out: the size of the checkpoint that went out last,
- * or 0; the tree begins as that of its heads record, with a mark there.  What
- * changed since comes from the shared state, and is not believed before it was
- * held against the records (publish/walked.h).  The log is durable up to
- * *out_size, the heads record its last, when it returns.  No lock may be held.
+ * TALLY_E_DAMAGED.  again: even then.  went_out: the size of the checkpoint
+ * that went out last, or 0; the tree begins as that of its heads record, with a
+ * mark there.  What changed since comes from the shared state, and is not
+ * believed before it was held against the records (publish/walked.h).  The log
+ * is durable up to *out_size, the heads record its last, when it returns.  No
+ * lock may be held.
  */
 TALLY_MUST_CHECK int
 tally_headtree_seal(struct tally_log *log, struct tally_headtree *tree,
-    uint64_t went_out, uint64_t *out_size, bool *out_sealed,
+    uint64_t went_out, bool again, uint64_t *out_size, bool *out_sealed,
     struct tally_error *error);
 
 /* ---- headfile.c ------------------------------------------------------- */

@@ -175,9 +175,14 @@ tally_proof_judge(const char *text, size_t len, const struct tally_trust *trust,
 			    &storage->proof.under);
 			out_proof->detail = detail_of(out_proof->verdict);
 		}
+		result = tally_trusted_could(&hasher, out_proof->verdict,
+		    error);
 	}
 	tally_hasher_close(&hasher);
 	tally_trusted_wipe(&trusted);
+	/* Nothing of a judgement that was not made. */
+	if (result != 0)
+		memset(out_proof, 0, sizeof(*out_proof));
 	if (result != 0)
 		tally_sys_free(storage);
 	else

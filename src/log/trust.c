@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "core/sign.h"
 #include "log/bundlewalk.h"
 #include "log/fail.h"
 #include "log/sys.h"
@@ -123,6 +124,8 @@ take_orders(struct tally_hasher *hasher, struct tally_trusted *trusted,
 	    &hearing, bundle, &under, &text, error);
 	if (result == 0)
 		result = check_orders(trusted, bundle, &hearing, &under, error);
+	if (result != 0 && !tally_sign_works())
+		result = tally_fail(error, TALLY_E_BUG, "libcrypto failed");
 	tally_sys_free(text);
 	tally_sys_free(bundle);
 	return result;
@@ -139,9 +142,11 @@ take_policy(struct tally_hasher *hasher, struct tally_trusted *out,
 	out->policy = tally_sys_alloc(sizeof(*out->policy));
 	if (out->policy == NULL)
 		return tally_fail_memory(error);
-	return tally_policy_parse(hasher, trust->policy, trust->policy_len,
-		   out->policy, error) == 0
-	    ? TALLY_OK
+	if (tally_policy_parse(hasher, trust->policy, trust->policy_len,
+		out->policy, error) == 0)
+		return TALLY_OK;
+	return tally_hasher_failed(hasher)
+	    ? tally_fail(error, TALLY_E_BUG, "libcrypto failed")
 	    : TALLY_E_USAGE;
 }
 
@@ -158,8 +163,12 @@ tally_trusted_take(struct tally_hasher *hasher, const struct tally_trust *trust,
 			return tally_fail_memory(error);
 	}
 	for (size_t i = 0; i < trust->vkeys_len; i++) {
-		if (tally_vkey_parse(hasher, trust->vkeys[i],
-			strlen(trust->vkeys[i]), &out->keys[i]) != 0)
+		int result = tally_vkey_parse(hasher, trust->vkeys[i],
+		    strlen(trust->vkeys[i]), &out->keys[i]);
+
+		if (result == TALLY_E_BUG)
+			return tally_fail(error, result, "libcrypto failed");
+		if (result != 0)
 			return tally_fail(error, TALLY_E_USAGE,
 			    "\"%s\" is no key", trust->vkeys[i]);
 		out->keys_len++;
@@ -172,6 +181,18 @@ tally_trusted_take(struct tally_hasher *hasher, const struct tally_trust *trust,
 	}
 	return trust->orders == NULL ? TALLY_OK
 				     : take_orders(hasher, out, error);
+}
+
+int
+tally_trusted_could(const struct tally_hasher *hasher,
+    enum tally_proof_verdict found, struct tally_error *error)
+{
+	bool is_accused = found == TALLY_PROOF_FORGED ||
+	    found == TALLY_PROOF_OTHER_KEY || found == TALLY_PROOF_RETIRED;
+
+	if (tally_hasher_failed(hasher) || (is_accused && !tally_sign_works()))
+		return tally_fail(error, TALLY_E_BUG, "libcrypto failed");
+	return TALLY_OK;
 }
 
 void

@@ -327,6 +327,18 @@ tally_outside_offer(struct tally_outside *outside, const char *note,
 
 /* ---- delivering ------------------------------------------------------- */
 
+/* A line under the name of another would say that more was sent. */
+static int
+check_name(const struct tally_queue_name *name,
+    const struct tally_dispatch *dispatch, struct tally_error *error)
+{
+	if (name->size == dispatch->size && name->part == dispatch->part &&
+	    name->parts == dispatch->parts)
+		return TALLY_OK;
+	return tally_fail(error, TALLY_E_FORMAT,
+	    "\"%s\" of the queue is another line; remove it", name->text);
+}
+
 static int
 send_oldest(struct tally_sink *sink, struct tally_error *error)
 {
@@ -343,7 +355,9 @@ send_oldest(struct tally_sink *sink, struct tally_error *error)
 		line.text = text;
 		line.len = len > 0 && text[len - 1] == '\n' ? len - 1 : len;
 		line.dispatch = &dispatch;
-		result = sink->kind->send(sink, &line, error);
+		result = check_name(&sink->queue.lines[0], &dispatch, error);
+		if (result == 0)
+			result = sink->kind->send(sink, &line, error);
 		tally_dispatch_wipe(&dispatch);
 	}
 	free(text);

@@ -55,7 +55,8 @@ parse_name(const char *text, struct tally_queue_name *out)
 	    sscanf(text, "%20llu-%6u-%6u", &size, &part, &parts) != 3)
 		return false;
 	format_name(size, part, parts, out);
-	return strcmp(out->text, text) == 0 && part >= 1 && part <= parts;
+	return strcmp(out->text, text) == 0 && part >= 1 && part <= parts &&
+	    size <= INT64_MAX;
 }
 
 static int
@@ -85,10 +86,37 @@ add_name(struct tally_queue *queue, const struct tally_queue_name *name)
 
 /* ---- the state -------------------------------------------------------- */
 
-static int64_t
-member(const json_t *state, const char *name)
+/* A number that we write is none below 0: as a size it would say that
+ * everything was sent. */
+static bool
+member(const json_t *state, const char *name, int64_t *out)
 {
-	return json_integer_value(json_object_get(state, name));
+	const json_t *value = json_object_get(state, name);
+
+	*out = json_integer_value(value);
+	return json_is_integer(value) && *out >= 0;
+}
+
+static bool
+take_state(struct tally_queue *queue, const json_t *state)
+{
+	const char *message = json_string_value(json_object_get(state,
+	    "message"));
+	int64_t offered, sent, failures;
+
+	if (!member(state, "offered_size", &offered) ||
+	    !member(state, "sent_size", &sent) ||
+	    !member(state, "failures", &failures) ||
+	    !member(state, "sent_us", &queue->sent_us) ||
+	    !member(state, "failing_since_us", &queue->failing_since_us) ||
+	    !member(state, "next_try_us", &queue->next_try_us))
+		return false;
+	queue->offered_size = (uint64_t)offered;
+	queue->sent_size = (uint64_t)sent;
+	queue->failures = (uint64_t)failures;
+	(void)snprintf(queue->message, sizeof(queue->message), "%s",
+	    message == NULL ? "" : message);
+	return true;
 }
 
 /* A state that is missing is that of a new sink. */
@@ -97,8 +125,9 @@ read_state(struct tally_queue *queue, const char *name,
     struct tally_error *error)
 {
 	char text[STATE_MAX];
-	const char *message, *origin;
+	const char *origin;
 	json_t *state;
+	bool is_ours;
 	ssize_t n;
 	int fd = openat(queue->dir, STATE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
@@ -110,12 +139,7 @@ read_state(struct tally_queue *queue, const char *name,
 	if (n < 0)
 		return tally_outside_fail(error, errno,
 		    "cannot read the state of the sink \"%s\"", name);
-	state = json_loadb(text, (size_t)n, 0, NULL);
-	if (state == NULL)
-		return tally_fail(error, TALLY_E_FORMAT,
-		    "the state of the sink \"%s\" is none; remove it, and all"
-		    " heads go out again",
-		    name);
+	state = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
 	origin = json_string_value(json_object_get(state, "origin"));
 	if (origin != NULL && strcmp(origin, queue->origin) != 0) {
 		json_decref(state);
@@ -124,17 +148,14 @@ read_state(struct tally_queue *queue, const char *name,
 		    " log a queue of its own",
 		    name);
 	}
-	queue->offered_size = (uint64_t)member(state, "offered_size");
-	queue->sent_size = (uint64_t)member(state, "sent_size");
-	queue->sent_us = member(state, "sent_us");
-	queue->failing_since_us = member(state, "failing_since_us");
-	queue->next_try_us = member(state, "next_try_us");
-	queue->failures = (uint64_t)member(state, "failures");
-	message = json_string_value(json_object_get(state, "message"));
-	(void)snprintf(queue->message, sizeof(queue->message), "%s",
-	    message == NULL ? "" : message);
+	is_ours = take_state(queue, state);
 	json_decref(state);
-	return TALLY_OK;
+	if (is_ours)
+		return TALLY_OK;
+	return tally_fail(error, TALLY_E_FORMAT,
+	    "the state of the sink \"%s\" is none; remove it, and all heads go"
+	    " out again",
+	    name);
 }
 
 int
@@ -183,13 +204,15 @@ list(struct tally_queue *queue)
 			(void)close(fd);
 		return failed;
 	}
-	errno = 0;
-	while (failed == 0 && (entry = readdir(dir)) != NULL) {
-		if (parse_name(entry->d_name, &name))
+	do {
+		/* A name's number that is too large sets it, too. */
+		errno = 0;
+		entry = readdir(dir);
+		if (entry == NULL)
+			failed = errno;
+		else if (parse_name(entry->d_name, &name))
 			failed = -add_name(queue, &name);
-	}
-	if (failed == 0)
-		failed = errno;
+	} while (entry != NULL && failed == 0);
 	(void)closedir(dir);
 	if (queue->count > 0)
 		qsort(queue->lines, queue->count, sizeof(*queue->lines),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A webhook: POST of the line.  The line is signed by the log's key; with a
- * secret there is an HMAC of it as well, for receivers that know nothing else.
+ * secret there are HMACs as well, for receivers that know nothing else.
  * Read back, if the receiver has an address for it: all lines that it has.
  */
 #include <inttypes.h>
@@ -95,22 +95,59 @@ webhook_close(struct tally_sink *sink)
 	free(hook);
 }
 
+/* HMAC of what there is in front, and the line; hexadecimal. */
+static int
+format_hmac(const struct webhook *hook, const char *front,
+    const struct tally_sink_line *line, char out[2 * SHA256_SIZE + 1],
+    struct tally_error *error)
+{
+	size_t front_len = strlen(front);
+	char *text = malloc(front_len + line->len + 1);
+	uint8_t mac[SHA256_SIZE];
+	unsigned len = sizeof(mac);
+	const uint8_t *done;
+
+	if (text == NULL)
+		return tally_outside_fail_memory(error);
+	memcpy(text, front, front_len);
+	memcpy(text + front_len, line->text, line->len);
+	done = HMAC(EVP_sha256(), hook->secret, (int)hook->secret_len,
+	    (const uint8_t *)text, front_len + line->len, mac, &len);
+	free(text);
+	if (done == NULL)
+		return tally_fail(error, TALLY_E_BUG, "libcrypto failed");
+	tally_hex_format(mac, sizeof(mac), out);
+	out[sizeof(mac) * 2] = '\0';
+	return TALLY_OK;
+}
+
+/*
+ * Tally-Hmac is that of the body, and holds for ever.  Tally-Signature is of
+ * the time as well, so that a receiver can refuse what somebody kept and sends
+ * again.
+ */
 static int
 add_hmac(const struct webhook *hook, const struct tally_sink_line *line,
     struct curl_slist **headers, struct tally_error *error)
 {
-	uint8_t mac[SHA256_SIZE];
-	char value[sizeof("sha256=") + 2 * SHA256_SIZE] = "sha256=";
-	unsigned len = sizeof(mac);
+	char mac[2 * SHA256_SIZE + 1], front[32], value[128];
+	int64_t now = tally_queue_now_us() / 1000000;
+	int result;
 
 	if (hook->secret == NULL)
 		return TALLY_OK;
-	if (HMAC(EVP_sha256(), hook->secret, (int)hook->secret_len,
-		(const uint8_t *)line->text, line->len, mac, &len) == NULL)
-		return tally_fail(error, TALLY_E_BUG, "libcrypto failed");
-	tally_hex_format(mac, sizeof(mac), value + sizeof("sha256=") - 1);
-	value[sizeof(value) - 1] = '\0';
-	return tally_http_header(headers, "Tally-Hmac", value, error);
+	result = format_hmac(hook, "", line, mac, error);
+	(void)snprintf(value, sizeof(value), "sha256=%s", mac);
+	if (result == 0)
+		result = tally_http_header(headers, "Tally-Hmac", value, error);
+	(void)snprintf(front, sizeof(front), "%" PRId64 ".", now);
+	if (result == 0)
+		result = format_hmac(hook, front, line, mac, error);
+	(void)snprintf(value, sizeof(value), "t=%" PRId64 ",v1=%s", now, mac);
+	if (result == 0)
+		result = tally_http_header(headers, "Tally-Signature", value,
+		    error);
+	return result;
 }
 
 static int

@@ -8,6 +8,7 @@
 #include <tally/dispatch.h>
 
 #include "core/checkpoint.h"
+#include "core/sign.h"
 #include "log/fail.h"
 #include "log/sys.h"
 #include "publish/dispatch.h"
@@ -43,11 +44,13 @@ refuse(struct tally_error *error)
 static bool
 cut(const char *text, size_t len, struct pieces *out)
 {
-	const char *behind = text + len - BEHIND_LEN;
+	const char *behind;
 	size_t got;
 
-	if (len < BEGIN_LEN + 2 + BEHIND_LEN ||
-	    memcmp(text, TALLY_DISPATCH_BEGIN, BEGIN_LEN) != 0 ||
+	if (len < BEGIN_LEN + 2 + BEHIND_LEN)
+		return false;
+	behind = text + len - BEHIND_LEN;
+	if (memcmp(text, TALLY_DISPATCH_BEGIN, BEGIN_LEN) != 0 ||
 	    memcmp(behind, TALLY_DISPATCH_MIDDLE, MIDDLE_LEN) != 0 ||
 	    memcmp(text + len - END_LEN, TALLY_DISPATCH_END, END_LEN) != 0 ||
 	    tally_base64_parse(behind + MIDDLE_LEN, SIGNATURE_BASE64,
@@ -92,7 +95,7 @@ take_head(const json_t *value, struct tally_outside_head *out)
 	return true;
 }
 
-static bool
+static int
 take_heads(const json_t *object, struct storage *storage,
     struct tally_dispatch *out)
 {
@@ -100,20 +103,20 @@ take_heads(const json_t *object, struct storage *storage,
 	size_t count = json_array_size(heads);
 
 	if (!json_is_array(heads))
-		return false;
+		return TALLY_E_FORMAT;
 	storage->heads = tally_sys_alloc((count + 1) * sizeof(*storage->heads));
 	if (storage->heads == NULL)
-		return false;
+		return TALLY_E_MEMORY;
 	for (size_t i = 0; i < count; i++) {
 		if (!take_head(json_array_get(heads, i), &storage->heads[i]))
-			return false;
+			return TALLY_E_FORMAT;
 	}
 	out->heads = storage->heads;
 	out->heads_len = count;
-	return true;
+	return TALLY_OK;
 }
 
-static bool
+static int
 take_members(const json_t *object, struct storage *storage,
     struct tally_dispatch *out)
 {
@@ -124,14 +127,13 @@ take_members(const json_t *object, struct storage *storage,
 	    !take_count(object, "since", TALLY_CHECKPOINT_SIZE_MAX,
 		&out->since) ||
 	    !take_count(object, "parts", PARTS_MAX, &parts) ||
-	    !take_count(object, "part", parts, &part) || part == 0 ||
-	    !take_heads(object, storage, out))
-		return false;
+	    !take_count(object, "part", parts, &part) || part == 0)
+		return TALLY_E_FORMAT;
 	out->part = (uint32_t)part;
 	out->parts = (uint32_t)parts;
 	out->note = json_string_value(note);
 	out->note_len = json_string_length(note);
-	return true;
+	return take_heads(object, storage, out);
 }
 
 /* ---- signatures ------------------------------------------------------- */
@@ -200,6 +202,10 @@ judge(const struct pieces *pieces, const struct tally_note *note,
 		out->verdict = TALLY_DISPATCH_FORGED;
 	else if (is_note)
 		out->verdict = TALLY_DISPATCH_SIGNED;
+	/* Nobody is called a forger for want of memory. */
+	if (result == 0 && out->verdict != TALLY_DISPATCH_SIGNED &&
+	    !tally_sign_works())
+		result = tally_fail(error, TALLY_E_BUG, "libcrypto failed");
 	tally_hasher_close(&hasher);
 	tally_sys_free(message);
 	return result;
@@ -229,6 +235,9 @@ parse(const char *text, size_t len, struct pieces *pieces,
     struct storage *storage, struct tally_dispatch *out,
     struct tally_error *error)
 {
+	json_error_t why;
+	int result;
+
 	if (len == 0 || text[0] != '{') {
 		storage->note = tally_sys_alloc(len + 1);
 		if (storage->note == NULL)
@@ -243,9 +252,15 @@ parse(const char *text, size_t len, struct pieces *pieces,
 	if (!cut(text, len, pieces))
 		return refuse(error);
 	storage->object = json_loadb(pieces->object, pieces->object_len,
-	    JSON_REJECT_DUPLICATES, NULL);
-	return take_members(storage->object, storage, out) ? TALLY_OK
-							   : refuse(error);
+	    JSON_REJECT_DUPLICATES, &why);
+	/* No memory is no reason to call a line somebody else's. */
+	if (storage->object == NULL &&
+	    json_error_code(&why) == json_error_out_of_memory)
+		return tally_fail_memory(error);
+	result = take_members(storage->object, storage, out);
+	if (result == TALLY_E_MEMORY)
+		return tally_fail_memory(error);
+	return result == 0 ? TALLY_OK : refuse(error);
 }
 
 int

@@ -57,6 +57,15 @@ check_names(const struct restoring *r)
 		    "the key's name is \"%s\", and the new origin \"%s\"; they"
 		    " must be one",
 		    options->signer->vkey.name, options->origin);
+	/* The old origin would have ended for a log that cannot be signed. */
+	if (options->signer->vkey.type != TALLY_VKEY_ED25519)
+		return tally_fail(r->error, TALLY_E_USAGE,
+		    "the key \"%s\" is a witness's, which signs no log",
+		    options->signer->vkey.name);
+	if (strncmp(options->origin, "localhost/", 10) == 0)
+		return tally_fail(r->error, TALLY_E_USAGE,
+		    "nothing is signed under the origin \"%s\"",
+		    options->origin);
 	if (reason_len == 0 || reason_len > REASON_MAX ||
 	    !tally_is_utf8(options->reason, reason_len))
 		return tally_fail(r->error, TALLY_E_USAGE,
@@ -139,6 +148,25 @@ read_outside(struct restoring *r)
 	memcpy(r->outside, options->outside, options->outside_len);
 	r->outside_len = options->outside_len;
 	return TALLY_OK;
+}
+
+/* The successor must be new: under an origin that is in use, or that ended,
+ * the new log could not be signed, and this one had ended for it. */
+static int
+check_successor(struct restoring *r)
+{
+	struct tally_checkpoint known;
+	int result = tally_file_register_find(&r->file, r->options->origin,
+	    &known, r->error);
+
+	if (result == TALLY_END || (result == 0 && known.size == 0))
+		return TALLY_OK;
+	if (result != 0)
+		return result;
+	return tally_fail(r->error, TALLY_E_USAGE,
+	    "the register knows \"%s\" already, size %llu: the new origin must"
+	    " be one under which nothing went out",
+	    r->options->origin, (unsigned long long)known.size);
 }
 
 /* A log that is what went out has nothing to be restored. */
@@ -304,6 +332,8 @@ restore(struct restoring *r)
 		result = open_register(r);
 	if (result == 0)
 		result = read_outside(r);
+	if (result == 0)
+		result = check_successor(r);
 	if (result == 0)
 		result = check_lost(r);
 	if (result == 0)

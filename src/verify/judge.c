@@ -309,11 +309,11 @@ tally_judge_chunk(struct tally_judge *judge, const struct tally_chunk *chunk)
 	tally_judge_enter(judge, chunk->extent);
 	if (chunk->clean && judge->size > 0 && !judge->cut)
 		r = tally_judge_join(judge, chunk, &joined);
-	if (r != 0 || joined)
-		return r;
-	pthread_mutex_lock(&judge->big->lock);
-	r = walk(judge, chunk);
-	pthread_mutex_unlock(&judge->big->lock);
+	if (r == 0 && !joined) {
+		pthread_mutex_lock(&judge->big->lock);
+		r = walk(judge, chunk);
+		pthread_mutex_unlock(&judge->big->lock);
+	}
 	if (r == 0 && tally_hasher_failed(&judge->scanner->hasher))
 		r = TALLY_E_BUG;
 	return r == 0 && judge->no_memory ? TALLY_E_MEMORY : r;

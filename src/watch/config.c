@@ -27,6 +27,11 @@ take_times(const json_t *json, struct watch_times *out)
 	out->repeat_us = duration(json, "repeat_s", 3600);
 	out->grace_us = duration(json, "grace_s", 600);
 	out->silence_us = duration(json, "silence_s", 3600);
+	out->beat_us = json_number_value(json_object_get(json, "beat_s")) ==
+		    0 &&
+		json_object_get(json, "beat_s") != NULL
+	    ? 0
+	    : duration(json, "beat_s", 1800);
 	out->hang_us = duration(json, "hang_s", 900);
 }
 

@@ -93,6 +93,17 @@ watch_cycle_finding(void *arg, const struct tally_finding *finding)
 
 /* ---- publishing ------------------------------------------------------- */
 
+/* So that a log to which nothing is appended can be told, from outside, from
+ * one that nobody publishes any more. */
+static bool
+is_beat_due(const struct watch_target *target)
+{
+	int64_t since_us = watch_now_us() - target->grown_us;
+
+	return target->times->beat_us > 0 && target->grown_us != 0 &&
+	    (since_us < 0 || since_us >= target->times->beat_us);
+}
+
 static void
 publish(struct cycle *cycle)
 {
@@ -100,8 +111,10 @@ publish(struct cycle *cycle)
 	struct tally_published_checkpoint out;
 	struct tally_error error = { 0 };
 	char text[DETAIL_MAX];
-	int result = tally_publisher_publish(target->publisher, &out, &error);
+	int result;
 
+	tally_publisher_beat(target->publisher, is_beat_due(target));
+	result = tally_publisher_publish(target->publisher, &out, &error);
 	if (result != 0) {
 		watch_cycle_fail_log(cycle, "cannot publish", result, &error);
 		return;
@@ -120,6 +133,9 @@ publish(struct cycle *cycle)
 		target->published_size = out.size;
 		target->published_root = out.root;
 		target->published_us = watch_now_us();
+		if (out.size != target->grown_size || target->grown_us == 0)
+			target->grown_us = target->published_us;
+		target->grown_size = out.size;
 		if (target->outside != NULL && out.note != NULL)
 			result = tally_outside_offer(target->outside, out.note,
 			    out.note_len, &error);

@@ -52,6 +52,8 @@ watch_target_load(struct watch_target *target)
 		target->seen_size = (uint64_t)number(state, "seen_size");
 		target->whole_us = number(state, "whole_us");
 		target->published_us = number(state, "published_us");
+		target->grown_size = (uint64_t)number(state, "grown_size");
+		target->grown_us = number(state, "grown_us");
 	}
 	if (get_hash(state, "whole_root", &target->whole_root))
 		target->whole_size = (uint64_t)number(state, "whole_size");
@@ -76,12 +78,14 @@ void
 watch_target_save(const struct watch_target *target)
 {
 	json_t *sinks = json_object();
-	json_t *state = json_pack("{s:I,s:I,s:I,s:I,s:I}", "seen_size",
+	json_t *state = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "seen_size",
 	    (json_int_t)target->seen_size, "whole_us",
 	    (json_int_t)target->whole_us, "published_us",
 	    (json_int_t)target->published_us, "whole_size",
 	    (json_int_t)target->whole_size, "old_count",
-	    (json_int_t)target->old_count);
+	    (json_int_t)target->old_count, "grown_size",
+	    (json_int_t)target->grown_size, "grown_us",
+	    (json_int_t)target->grown_us);
 	int failed;
 
 	set_hash(state, "seen_root", &target->seen_root);

@@ -34,6 +34,8 @@ struct watch_target {
 	struct tally_hash seen_root;
 	int64_t whole_us; /* last whole verification that was intact */
 	int64_t published_us;
+	uint64_t grown_size; /* of the last checkpoint, and since when */
+	int64_t grown_us;
 	uint64_t whole_size; /* what went out when it began; 0: nothing */
 	struct tally_hash whole_root;
 	uint64_t old_count; /* segments that are not to change any more */

@@ -141,10 +141,12 @@ check_index(struct cycle *cycle, const struct tally_verdict *verdict)
 		watch_cycle_fail_log(cycle, "cannot verify what is new", result,
 		    &error);
 	} else if (memcmp(&root, &verdict->root, sizeof(root)) == 0) {
-		target->seen_size = size;
-		target->seen_root = root;
+		if (verdict->verdict == TALLY_INTACT) {
+			target->seen_size = size;
+			target->seen_root = root;
+		}
 	} else if (!name_difference(cycle, cycle->segments.last_index) &&
-	    !name_difference(cycle, 0)) {
+	    verdict->verdict == TALLY_INTACT && !name_difference(cycle, 0)) {
 		watch_cycle_broken(cycle, tally_finding_name(TALLY_ROLLED_BACK),
 		    "the records are not those that were indexed and"
 		    " published");
@@ -186,8 +188,7 @@ watch_verify_new(struct cycle *cycle)
 	else if (result == 0 && verdict.verdict == TALLY_UNVERIFIABLE)
 		watch_cycle_trouble(cycle, WATCH_FAILED, NULL,
 		    "what is new could not be judged; see tally verify");
-	else if (result == 0 && verdict.verdict == TALLY_INTACT &&
-	    target->log != NULL)
+	else if (result == 0 && target->log != NULL)
 		check_index(cycle, &verdict);
 }
 

@@ -30,6 +30,7 @@ struct watch_times {
 	int64_t repeat_us;   /* until an alert is repeated */
 	int64_t grace_us;    /* for a sink that fails */
 	int64_t silence_us;  /* until heads that stop coming are told */
+	int64_t beat_us;     /* until one is made although nothing is new */
 	int64_t hang_us;     /* until a cycle without a sign is ended */
 };
 

@@ -331,6 +331,17 @@ signed() { # KEY BODY
   verified 0 'erased s 1' --key one.pub
   [ "$(jq -r .verdict <<<"$output")" = intact ]
   verified 3 'unverifiable s 1'
+  # What its proof shows: the place, and not that the order allowed it.
+  tally prove log --chain s --seq 1 >proof
+  root=$(tally verify log --json | jq -r '"\(.size):\(.root)"')
+  run --separate-stderr tally check proof --root "$root"
+  expect 3
+  [ "${lines[6]}" = 'erased  by tally:log 3' ]
+  [ "$stderr" = 'tally: whether the erased records were erased by order,'`
+    `' "tally verify" says, of the log' ]
+  run --separate-stderr tally check proof --root "$root" --json
+  expect 3
+  [ "$(jq -c '[.verdict,.erased,.elsewhere]' <<<"$output")" = '["holds",1,0]' ]
   # An order that is there, and is none to erase.
   rm -rf log
   cp -r whole log

@@ -4,7 +4,8 @@
 
     webhook FILE [TOKEN]   POST appends the body to FILE, a line each; GET gives
                            FILE; while FILE.down is there, status 503; while
-                           FILE.slow is, six seconds later
+                           FILE.slow is, six seconds later; the header
+                           Tally-Signature of the last one is in FILE.signature
     tsa CONFIG             RFC 3161 over HTTP, by "openssl ts -reply"
     endless                S3 that lists nothing, and says that there is more
     deaf PATH ...          datagram sockets that are full, and that nobody reads
@@ -71,6 +72,8 @@ def webhook(path, token=None):
             with open(path + ".headers", "a") as file:
                 file.write(f"{self.headers['Tally-Hmac']}"
                            f" {self.headers['Idempotency-Key']}\n")
+            with open(path + ".signature", "w") as file:
+                file.write(self.headers["Tally-Signature"] or "")
             with open(path, "ab") as file:
                 file.write(body + b"\n")
             self.reply(204)

@@ -116,7 +116,7 @@ END
       "ulimit -v 100000; '$TALLY' $command chain --profile ./p.json"
     expect 5 ''
     [[ $stderr =~ ^'tally: out of memory at record '([0-9]+)': what is kept of '([0-9]+)' chains needs more than there is'$ ]]
-    [ "${BASH_REMATCH[1]}" -gt 100000 ]
+    [ "${BASH_REMATCH[1]}" -gt 10000 ]
   done
   tally verify chain --profile ./p.json --quiet
 }

@@ -117,8 +117,19 @@ tested() { # STATUS ARGUMENT ...
     `" \"js-utf16\" at eras[0].input[8] and \"as\": \"time-ms\" at"`
     `" eras[0].input[10]"
   wrong '.eras[0].input |= .[:9]' 0 "no other spelling of one or two steps"`
-    `" fits: a field is missing or too much, the order is another, or a value"`
-    `" is not what it was"
+    `" fits, none left out, none in another place: a field is missing, or a"`
+    `" value is not what it was"
+  # A field too much, with its separator; the order of steps.
+  wrong '.eras[0].input |= .[:4] + ["|", {"field": "id"}] + .[4:]' 1 \
+    'fits without eras[0].input[4] and eras[0].input[5]'
+  wrong '.eras[0].input |= .[:4] + [{"field": "id"}] + .[4:]' 1 \
+    'fits without eras[0].input[4]'
+  wrong '.eras[0].input |= [.[0,1,4,3,2], .[5:][]]' 1 \
+    "fits with eras[0].input[2] and eras[0].input[4] in each other's place"
+  wrong '.eras[0].input |= [.[4,1,0,3,2], .[5:][]]' 1 \
+    'fits with eras[0].input[0] in the place of eras[0].input[4]'
+  wrong '.eras[0].input |= [.[2,1,4,3,0], .[5:][]]' 1 \
+    'fits with eras[0].input[4] in the place of eras[0].input[0]'
   wrong '.digest = "sha512"' 0 "the stored hash is not what the digest gives:"`
     `" look at \"hash\", \"digest\" and \"encoding\""
   # A zone, which is no step's doing.

@@ -249,10 +249,13 @@ prove_sink() {
   done
   [ "$(find log/sinks/bad -name '0*' | wc -l)" = 2 ]
   mkdir gone
-  send
+  # What the queue did not take is not left behind when it is empty again.
+  send >sent
+  grep -q 'sent.*size 15 of 15' sent
+  [ "$(wc -l <gone/heads)" = 3 ]
   grow 1 h
   send
-  [ "$(wc -l <gone/heads)" = 3 ]
+  [ "$(wc -l <gone/heads)" = 4 ]
   jq -r '.dispatch.heads[].chain' gone/heads | sort -u | tr '\n' ' ' >chains
   [ "$(cat chains)" = 'c d e f g h tally:heads tally:log ' ] ||
     [ "$(cat chains)" = 'c d e f g h tally:heads ' ]
@@ -702,6 +705,43 @@ s.sendto(open("garbage", "rb").read(), "/run/systemd/journal/socket")'
   run --separate-stderr send
   expect 5
   [[ $stderr == *'answers 401'* ]]
+}
+
+# The receiver is the one that the manual shows.
+@test "webhook: what is forged, or was kept and is sent again" {
+  make_signed
+  printf 'secret 456\nmore\n' >secret
+  peer webhook posted
+  configure "{\"name\":\"hook\",\"type\":\"webhook\",\"url\":\"$address\",
+    \"secret_file\":\"secret\"}"
+  before=$(date +%s)
+  send
+  sed -n '/^```python$/,/^```$/{/^```/!p}' "$SOURCE/doc/outside.md" >receiver.py
+  cat >judge.py <<'END'
+import sys
+from receiver import is_from_tally
+
+secret = open("secret", "rb").readline().rstrip(b"\n")
+signature, body = open("posted.signature").read(), open("posted", "rb").read()[:-1]
+sent = int(signature.partition(",")[0].removeprefix("t="))
+mac = signature.partition("v1=")[2]
+assert int(sys.argv[1]) <= sent <= int(sys.argv[1]) + 60
+assert is_from_tally(secret, signature, body)
+for now in (sent - 300, sent, sent + 300):
+    assert is_from_tally(secret, signature, body, now)
+for now in (0, sent - 301, sent + 301, 2 * sent):
+    assert not is_from_tally(secret, signature, body, now)
+for again in ("", "t", "t=,v1=", f"t={sent}", f"v1={mac}", f"t=x,v1={mac}",
+              f"t=-{sent},v1={mac}", f"t={sent + 1},v1={mac}", f"t={sent},v1=",
+              f"t={sent},v1={mac[:-1]}", f"t={sent},v1={mac}0", f"t=0{sent},v1={mac}",
+              f"t={sent},v1=\u00e4", f"t={sent},v1={mac},v1={mac[::-1]}"):
+    assert not is_from_tally(secret, again, body, sent), again
+for i in range(len(body)):
+    other = body[:i] + bytes([body[i] ^ 1]) + body[i + 1:]
+    assert not is_from_tally(secret, signature, other, sent), i
+assert not is_from_tally(secret + b" ", signature, body, sent)
+END
+  python3 judge.py "$before"
 }
 
 @test "webhook: a log that was cut or rewritten" {

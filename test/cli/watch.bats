@@ -172,7 +172,6 @@ for line in open(path):
 open(path, "w").write("".join(out))
 PY
   rm -rf log/run
-  tally verify log >/dev/null
   run once
   [ "$status" -eq 1 ]
   told 'select(.break) | "\(.kind) \(.chain) \(.seq)"' |
@@ -287,9 +286,6 @@ PY
   curl -sf "$url" >metrics
   grep -qx 'tally_state{target="audit",state="intact"} 1' metrics
   grep -q '^tally_sink_lag_records{target="audit",sink="usb"} ' metrics
-  if command -v promtool >/dev/null; then
-    promtool check metrics <metrics
-  fi
   run --separate-stderr once
   expect 2 "" 'tally: another daemon has the state "state"'
   # Nonsense leaves the old configuration in force.
@@ -422,6 +418,33 @@ configure_outside() { # [MEMBERS]
   told .kind | grep -qx sink-lost
 }
 
+@test "from outside: nothing to publish is not silent; no publisher is" {
+  make_signed
+  configure_outside 'interval_s: 0.2, silence_s: 8'
+  configure '"interval_s":0.2,"beat_s":1'
+  start
+  eventually test -s heads
+  "$TALLY" watch outside.json --outside >oout 2>oerr 3>&- &
+  echo $! >>servers
+  published_more() { [ "$(sed -n 2p log/public/checkpoint)" -gt "$1" ]; }
+  eventually published_more 14
+  sleep 6
+  [ ! -e told ]
+  tally verify log --key "$(cat key.pub)" >/dev/null
+  kill $watcher
+  wait $watcher
+  is_silent() { told .kind | grep -qx silent; }
+  eventually is_silent || is_silent
+  [ "$(told .kind | sort -u)" = silent ]
+  # With 0 nothing beats.
+  configure '"beat_s":0'
+  jq -c '.grown_us = 1' state/audit/state.json >old
+  mv old state/audit/state.json
+  size=$(sed -n 2p log/public/checkpoint)
+  once
+  published "$size"
+}
+
 @test "alert rules, dashboard and unit hold" {
   jq -e '.panels | length > 3' "$SOURCE/doc/watch/dashboard.json"
   # Every metric that they name is there.
@@ -429,16 +452,39 @@ configure_outside() { # [MEMBERS]
   grep -oh '"tally_[a-z_]*"' "$SOURCE/src/watch/metrics.c" | tr -d '"' >there
   echo tally_state >>there
   [ "$(sort -u there | comm -13 - named)" = "" ]
-  if command -v promtool >/dev/null; then
-    promtool check rules "$SOURCE/doc/watch/alerts.yml"
-    promtool test rules "$SOURCE/doc/watch/alerts_test.yml"
-  fi
   if command -v systemd-analyze >/dev/null; then
     sed "s|/usr/bin/tally|$TALLY|" "$SOURCE/doc/watch/tally-watch.service" \
       >tally-watch.service
     systemd-analyze verify ./tally-watch.service 2>verified || true
     [ "$(grep -c 'tally-watch.service:[0-9]' verified)" = 0 ]
   fi
+}
+
+@test "promtool: rules, their tests, and the metrics of a daemon hold" {
+  run "$SOURCE/tools/promtool" --version
+  [ "$status" -ne 77 ] || skip "$output"
+  [ "$status" -eq 0 ]
+  promtool() { "$SOURCE/tools/promtool" "$@"; }
+  promtool check rules "$SOURCE/doc/watch/alerts.yml"
+  promtool test rules "$SOURCE/doc/watch/alerts_test.yml"
+  # Each rule has a test.
+  sed -n 's/^ *- alert: //p' "$SOURCE/doc/watch/alerts.yml" >rules
+  while read -r rule; do
+    grep -q "alertname: $rule" "$SOURCE/doc/watch/alerts_test.yml"
+  done <rules
+  make_signed
+  configure '"interval_s":0.1,"metrics":"127.0.0.1:0"'
+  start
+  eventually published 11
+  eventually test -s state/audit/state.json
+  eventually grep -q '^metrics on ' out
+  curl -sf "$(sed 's/^metrics on //' out)" >metrics
+  grep -qx 'tally_verified_size{target="audit"} 11' metrics
+  run promtool check metrics <metrics
+  [ "$status" -eq 0 ]
+  [ "$output" = "" ]
+  kill $watcher
+  wait $watcher
 }
 
 @test "an acknowledgement that comes while alerts are sent is not lost" {

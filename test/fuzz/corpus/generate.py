@@ -70,6 +70,29 @@ TILES = [
     b"\x00\x00\x00\x03on",
     b"\xff\xff" + bytes(65535),
 ]
+NOTE = f"{TEXT}\n\u2014 example.com/foo " + base64.b64encode(bytes(68)).decode()
+HASH = "5a" * 32
+REQUESTS = [
+    f"old 0\n\n{NOTE}\n".encode(),
+    f"old 3\n{ROOT}\n{ROOT}\n\n{NOTE}\n".encode(),
+    b"old 9223372036854775807\n" + f"{ROOT}\n".encode() * 63
+    + f"\n{NOTE}\n".encode(),
+    b"old 1\n" + f"{ROOT}\n".encode() * 64 + f"\n{NOTE}\n".encode(),
+    b"old 01\n\n",
+]
+STATE = (
+    b'{"failing_since_us":0,"failures":2,"message":"m","next_try_us":5,'
+    b'"offered_size":9,"origin":"0123","sent_size":7,"sent_us":3,"version":1}'
+)
+QUEUES = [
+    STATE,
+    STATE + b"\0" + b"00000000000000000008-000001-000002\n"
+    b"00000000000000000008-000002-000002\n"
+    b"00000000000000000009-000001-000003",
+    STATE.replace(b"7", b"-7"),
+    STATE[:-30],
+    b"\x0099999999999999999999-000001-000001\n9-1-1",
+]
 NUMBERS = [0, 1, 2, 5, 2**32, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1]
 
 
@@ -97,6 +120,22 @@ def trees():
     yield b"short"
 
 
+def dispatches():
+    def line(note, heads, rest=',"part":1,"parts":2,"since":4'):
+        signature = base64.b64encode(bytes(64)).decode()
+        note = json.dumps(note, ensure_ascii=False)
+        return (f'{{"dispatch":{{"checkpoint":{note},"heads":[{heads}]{rest}}},'
+                f'"signature":"{signature}"}}\n').encode()
+
+    head = f'{{"chain":"c","hash":"{HASH}","seq":3}}'
+    yield (NOTE + "\n").encode()
+    yield line(NOTE + "\n", "")
+    yield line(NOTE + "\n", f"{head},{head}")
+    yield line(NOTE + "\n", head, ',"part":3,"parts":2,"since":4')
+    yield line(TEXT, head)
+    yield line(NOTE + "\n", "[" * 3000)
+
+
 def witness():
     """The vkey of a witness that nobody is."""
     key = b"\x04" + bytes(32)
@@ -121,6 +160,9 @@ def main():
     hostile = load("hostile-lines.json")["lines"]
     lines += [bytes.fromhex(h["hex"]) for h in hostile[::9]]
     write("line", lines)
+    write("dispatch", dispatches())
+    write("witness", REQUESTS)
+    write("queue", QUEUES)
 
 
 if __name__ == "__main__":
