@@ -29,12 +29,21 @@ check_find(const struct check *check, enum tally_proof_verdict verdict,
 
 /* Why nobody vouches, if so. */
 void
-check_advise(enum tally_proof_verdict verdict, bool has_signatures);
+check_advise(const struct check *check, enum tally_proof_verdict verdict,
+    bool has_signatures);
 
 /* "origin  <origin> (signed)" and "root    <size>:<hex>". */
 void
 check_print_root(const char *origin, enum tally_proof_verdict verdict,
     bool has_signatures, uint64_t size, const struct tally_hash *root);
+
+/* "against ...": whom the verdict, which is a good one, holds against. */
+void
+check_print_against(enum tally_proof_verdict verdict);
+
+/* Of records that are given without their event: what that leaves open. */
+enum status
+check_without_event(uint64_t erased, uint64_t elsewhere);
 
 enum status
 check_proof(const struct check *check, struct input *input);

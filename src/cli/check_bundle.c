@@ -24,10 +24,7 @@ print_proven(const struct tally_bundle *bundle)
 	else
 		puts("proven  these records, unchanged, in their order, with"
 		     " none left out between");
-	puts(bundle->verdict == TALLY_PROOF_SIGNED
-		? "against everybody who cannot sign with the key"
-		: "against everybody who cannot change the root that was"
-		  " given");
+	check_print_against(bundle->verdict);
 	puts("        and, once somebody who holds all records computed the"
 	     " heads' root\n        anew, whoever signed");
 }
@@ -99,17 +96,10 @@ check_bundle(const struct check *check, struct input *input)
 		print_bundle_json(&bundle, finding);
 	else
 		print_bundle(&bundle, finding);
-	check_advise(bundle.verdict, bundle.has_signatures);
-	if (finding->status != STATUS_DONE)
-		return finding->status;
-	if (bundle.erased > 0)
-		complain("whether the erased records were erased by order,"
-			 " \"tally verify\" says, of the log");
-	if (bundle.elsewhere > 0)
-		complain("the events that are not there can be judged with the"
-			 " store that has them");
-	return bundle.erased + bundle.elsewhere > 0 ? STATUS_UNJUDGED
-						    : STATUS_DONE;
+	check_advise(check, bundle.verdict, bundle.has_signatures);
+	return finding->status == STATUS_DONE
+	    ? check_without_event(bundle.erased, bundle.elsewhere)
+	    : finding->status;
 }
 
 /* ---- consistency ------------------------------------------------------ */
@@ -173,6 +163,6 @@ check_consistency(const struct check *check, struct input *input)
 		print_consistency_json(&proof, finding);
 	else
 		print_consistency(&proof, finding);
-	check_advise(proof.verdict, proof.has_signatures);
+	check_advise(check, proof.verdict, proof.has_signatures);
 	return finding->status;
 }

@@ -12,6 +12,30 @@
 #define PROOF_MAX ((size_t)32 << 20)
 
 static void
+print_body(const struct tally_record *record)
+{
+	switch (record->body) {
+	case TALLY_BODY_EVENT:
+		fputs("\nevent   ", stdout);
+		text_put_visible(stdout, record->event, record->event_len);
+		break;
+	case TALLY_BODY_ERASED:
+		printf("\nerased  by tally:log %" PRIu64, record->order_seq);
+		break;
+	default:
+		fputs("\nwithout its event", stdout);
+		break;
+	}
+}
+
+static void
+print_proven(const struct tally_proof *proof)
+{
+	puts("proven  this record is in the log, unchanged, at this place");
+	check_print_against(proof->verdict);
+}
+
+static void
 print_text(const struct tally_proof *proof, const struct check_finding *finding)
 {
 	const struct tally_record *record = &proof->record;
@@ -33,13 +57,12 @@ print_text(const struct tally_proof *proof, const struct check_finding *finding)
 		fputs("\nid      ", stdout);
 		output_name(record->id, record->id_len);
 	}
-	if (record->event != NULL) {
-		fputs("\nevent   ", stdout);
-		text_put_visible(stdout, record->event, record->event_len);
-	}
+	print_body(record);
 	fputc('\n', stdout);
 	check_print_root(proof->origin, proof->verdict, proof->has_signatures,
 	    proof->size, &proof->root);
+	if (finding->status == STATUS_DONE)
+		print_proven(proof);
 }
 
 static void
@@ -61,6 +84,9 @@ print_json_record(const struct tally_record *record)
 		fputs(",\"event\":", stdout);
 		(void)fwrite(record->event, 1, record->event_len, stdout);
 	}
+	printf(",\"elsewhere\":%d,\"erased\":%d",
+	    record->body == TALLY_BODY_ELSEWHERE,
+	    record->body == TALLY_BODY_ERASED);
 }
 
 static void
@@ -104,7 +130,12 @@ check_proof(const struct check *check, struct input *input)
 		print_json(&proof, finding);
 	else
 		print_text(&proof, finding);
-	check_advise(proof.verdict, proof.has_signatures);
+	check_advise(check, proof.verdict, proof.has_signatures);
+	status = finding->status;
+	if (status == STATUS_DONE)
+		status = check_without_event(
+		    proof.record.body == TALLY_BODY_ERASED,
+		    proof.record.body == TALLY_BODY_ELSEWHERE);
 	tally_proof_wipe(&proof);
-	return finding->status;
+	return status;
 }

@@ -107,9 +107,9 @@ warn(const struct tally_published_checkpoint *out)
 			 " that went out; nothing was signed",
 		    out->last_size);
 	else if (out->register_beside)
-		complain("the register lies beside the log, where both can be"
-			 " put back together; keep it elsewhere by"
-			 " \"--register\"");
+		complain("the register lies on the log's file system, where"
+			 " both can be put back together; keep it on another"
+			 " one by \"--register\"");
 }
 
 static enum status

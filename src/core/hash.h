@@ -2,10 +2,10 @@
 /*
  * SHA-256 through libcrypto.
  *
- * A hasher owns one EVP context whose algorithm was fetched once; each hash
- * reuses it.  It belongs to one thread at a time.  Should libcrypto fail, the
- * hasher remembers (tally_hasher_failed) and every later result is all zero
- * bytes: a host asks once per batch, before it writes anything.
+ * A hasher owns one context, and each hash reuses it: none takes memory.  It
+ * belongs to one thread at a time.  Should libcrypto fail, the hasher remembers
+ * (tally_hasher_failed) and every later result is all zero bytes: a host asks
+ * once per batch, before it writes anything.
  */
 #ifndef TALLY_CORE_HASH_H
 #define TALLY_CORE_HASH_H
@@ -15,12 +15,10 @@
 
 #include <tally/record.h>
 
-struct evp_md_ctx_st;
-struct evp_md_st;
+struct SHA256state_st;
 
 struct tally_hasher {
-	struct evp_md_ctx_st *ctx;
-	struct evp_md_st *md;
+	struct SHA256state_st *ctx;
 	bool failed;
 };
 

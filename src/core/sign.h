@@ -29,11 +29,19 @@ TALLY_MUST_CHECK int
 tally_sign_make(const uint8_t seed[TALLY_SIGN_SEED_SIZE], const void *message,
     size_t len, uint8_t out[TALLY_SIGN_SIZE]);
 
-/* Is it this key's signature of the message?  False also if libcrypto fails:
- * nothing is ever accepted by accident. */
+/*
+ * Is it this key's signature of the message?  False also if libcrypto fails:
+ * nothing is ever accepted by accident.  Whoever calls a signature forged for
+ * it asks tally_sign_works first.
+ */
 bool
 tally_sign_check(const uint8_t key[TALLY_SIGN_PUBLIC_SIZE], const void *message,
     size_t len, const uint8_t signature[TALLY_SIGN_SIZE]);
+
+/* Does a signature hold of which that is known (RFC 8032, section 7.1, test 1)?
+ * Not if libcrypto has no memory. */
+bool
+tally_sign_works(void);
 
 /* Overwrites a secret; not optimised away. */
 void

@@ -307,16 +307,14 @@ judge(struct judging *j, const struct tally_trusted *trusted)
 	result = judge_records(j);
 	if (result != 0)
 		return result;
-	if (tally_hasher_failed(&j->hasher))
-		return tally_fail(j->error, TALLY_E_BUG, "libcrypto failed");
 	if (j->is_broken)
-		return TALLY_OK;
+		return tally_trusted_could(&j->hasher, out->verdict, j->error);
 	out->verdict = tally_trusted_judge(trusted, &j->front.under);
 	(void)snprintf(out->detail, sizeof(out->detail),
 	    "records %llu to %llu of the %llu that the chain had",
 	    (unsigned long long)out->from_seq, (unsigned long long)out->to_seq,
 	    (unsigned long long)out->head_seq);
-	return TALLY_OK;
+	return tally_trusted_could(&j->hasher, out->verdict, j->error);
 }
 
 int

@@ -133,8 +133,8 @@ detail_of(enum tally_proof_verdict verdict)
 	case TALLY_PROOF_FORGED:
 		return "a signature under a trusted key does not hold";
 	case TALLY_PROOF_RETIRED:
-		return "the key that signed was retired, and no cosignature is"
-		       " older";
+		return "the key that signed was retired, and no cosignature or"
+		       " timestamp is older";
 	default:
 		return NULL;
 	}
@@ -175,9 +175,14 @@ tally_proof_judge(const char *text, size_t len, const struct tally_trust *trust,
 			    &storage->proof.under);
 			out_proof->detail = detail_of(out_proof->verdict);
 		}
+		result = tally_trusted_could(&hasher, out_proof->verdict,
+		    error);
 	}
 	tally_hasher_close(&hasher);
 	tally_trusted_wipe(&trusted);
+	/* Nothing of a judgement that was not made. */
+	if (result != 0)
+		memset(out_proof, 0, sizeof(*out_proof));
 	if (result != 0)
 		tally_sys_free(storage);
 	else

@@ -112,6 +112,11 @@ tally_sys_unlink(int dir, const char *name);
 int
 tally_sys_mkdir(int dir, const char *name);
 
+/* Lets everybody read a file of ours, and enter a directory, whatever the
+ * umask says. */
+int
+tally_sys_show(int fd);
+
 /*
  * Calls fn with every entry's name but "." and "..", in no order; fn's
  * result, if not 0, ends the walk and is returned.

@@ -233,6 +233,17 @@ tally_sys_mkdir(int dir, const char *name)
 }
 
 int
+tally_sys_show(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 ||
+	    fchmod(fd, S_ISDIR(st.st_mode) ? 0755 : 0644) != 0)
+		return -errno;
+	return 0;
+}
+
+int
 tally_sys_list(int dir, int (*fn)(void *arg, const char *name), void *arg)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -27,6 +27,11 @@ TALLY_MUST_CHECK int
 tally_trusted_take(struct tally_hasher *hasher, const struct tally_trust *trust,
     struct tally_trusted *out, struct tally_error *error);
 
+/* Could what was found be judged?  Else nothing is: returns TALLY_E_BUG. */
+TALLY_MUST_CHECK int
+tally_trusted_could(const struct tally_hasher *hasher,
+    enum tally_proof_verdict found, struct tally_error *error);
+
 void
 tally_trusted_wipe(struct tally_trusted *trusted);
 

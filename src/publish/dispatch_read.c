@@ -8,6 +8,7 @@
 #include <tally/dispatch.h>
 
 #include "core/checkpoint.h"
+#include "core/sign.h"
 #include "log/fail.h"
 #include "log/sys.h"
 #include "publish/dispatch.h"
@@ -201,6 +202,10 @@ judge(const struct pieces *pieces, const struct tally_note *note,
 		out->verdict = TALLY_DISPATCH_FORGED;
 	else if (is_note)
 		out->verdict = TALLY_DISPATCH_SIGNED;
+	/* Nobody is called a forger for want of memory. */
+	if (result == 0 && out->verdict != TALLY_DISPATCH_SIGNED &&
+	    !tally_sign_works())
+		result = tally_fail(error, TALLY_E_BUG, "libcrypto failed");
 	tally_hasher_close(&hasher);
 	tally_sys_free(message);
 	return result;

@@ -278,20 +278,16 @@ tally_key_show(const char *path, char out_vkey[TALLY_VKEY_TEXT_SIZE],
 	return result;
 }
 
-/* The secret behind the first line; it must be the one that belongs to it. */
-static int
-parse_secret(const char *path, const char *text, const char *passphrase,
-    struct tally_signer *signer, struct tally_error *error)
+static bool
+read_secret(const char *pem, const char *passphrase,
+    struct tally_signer *signer)
 {
-	const char *pem = strchr(text, '\n');
 	BIO *bio = pem == NULL ? NULL : BIO_new_mem_buf(pem, -1);
-	uint8_t public_key[TALLY_SIGN_PUBLIC_SIZE];
 	size_t len = sizeof(signer->seed);
 	union {
 		const char *in;
 		void *out;
 	} word = { .in = passphrase };
-	bool is_encrypted = strstr(text, "ENCRYPTED") != NULL;
 	EVP_PKEY *key;
 	bool done;
 
@@ -305,13 +301,33 @@ parse_secret(const char *path, const char *text, const char *passphrase,
 	EVP_PKEY_free(key);
 	BIO_free(bio);
 	ERR_pop_to_mark();
-	if (!done && is_encrypted)
+	return done;
+}
+
+/*
+ * The secret behind the first line; it must be the one that belongs to it.
+ * libcrypto does not tell a wrong passphrase from a want of memory, so a
+ * failure counts only if it comes twice, and it works otherwise.
+ */
+static int
+parse_secret(const char *path, const char *text, const char *passphrase,
+    struct tally_signer *signer, struct tally_error *error)
+{
+	const char *pem = strchr(text, '\n');
+	uint8_t public_key[TALLY_SIGN_PUBLIC_SIZE];
+	bool done = read_secret(pem, passphrase, signer) ||
+	    read_secret(pem, passphrase, signer);
+
+	if ((!done && !tally_sign_works()) ||
+	    (done && tally_sign_public(signer->seed, public_key) != 0))
+		return tally_fail_memory(error);
+	if (!done && strstr(text, "ENCRYPTED") != NULL)
 		return tally_fail(error, TALLY_E_USAGE,
 		    passphrase == NULL
 			? "\"%s\" is encrypted, and no passphrase was given"
 			: "the passphrase is not that of \"%s\"",
 		    path);
-	if (!done || tally_sign_public(signer->seed, public_key) != 0 ||
+	if (!done ||
 	    memcmp(public_key, signer->vkey.key, sizeof(public_key)) != 0)
 		return tally_fail(error, TALLY_E_FORMAT,
 		    "\"%s\" is no key file: it holds no secret key that belongs"

@@ -14,6 +14,34 @@
 
 /* ---- files ------------------------------------------------------------ */
 
+/* What is public is for all, whoever may enter the log's own directory. */
+static int
+make_public(int dir, const char *name)
+{
+	int fd = tally_sys_open(dir, name,
+	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	int result = fd < 0 ? fd : tally_sys_show(fd);
+
+	if (result >= 0)
+		return fd;
+	tally_sys_close(fd);
+	return result;
+}
+
+int
+tally_public_mkdir(int base, const char *path)
+{
+	int result = tally_sys_mkdir(base, path);
+	int dir;
+
+	if (result != 0)
+		return result;
+	dir = tally_sys_open_dir(base, path);
+	result = dir < 0 ? dir : tally_sys_show(dir);
+	tally_sys_close(dir);
+	return result;
+}
+
 int
 tally_public_write(int dir, const char *name, const void *bytes, size_t len,
     struct tally_error *error)
@@ -22,8 +50,7 @@ tally_public_write(int dir, const char *name, const void *bytes, size_t len,
 	int fd, result;
 
 	(void)snprintf(new, sizeof(new), "%s.new", name);
-	fd = tally_sys_open(dir, new,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	fd = make_public(dir, new);
 	result = fd < 0 ? fd : tally_sys_write(fd, bytes, len, 0, NULL);
 	if (result == 0)
 		result = tally_sys_sync_all(fd);
@@ -109,7 +136,7 @@ make_directories(struct tally_tiles *tiles, const char *path)
 
 		memcpy(part, path, len);
 		part[len] = '\0';
-		result = tally_sys_mkdir(tiles->dir, part);
+		result = tally_public_mkdir(tiles->dir, part);
 		if (result != 0 && result != -EEXIST)
 			return result;
 		if (result == 0) {
@@ -164,8 +191,7 @@ write_tile(struct tally_tiles *tiles, const struct tally_tile *tile,
 	pending = &tiles->pending[tiles->pending_len];
 	if (result == 0) {
 		(void)snprintf(new, sizeof(new), "%s.new", path);
-		result = tally_sys_open(tiles->dir, new,
-		    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+		result = make_public(tiles->dir, new);
 	}
 	if (result >= 0) {
 		pending->fd = result;

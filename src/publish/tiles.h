@@ -88,6 +88,10 @@ tally_tiles_root(struct tally_tiles *tiles);
 TALLY_MUST_CHECK int
 tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error);
 
+/* A directory of what is public; -EEXIST if it is there. */
+int
+tally_public_mkdir(int base, const char *path);
+
 /* A whole file under a name in dir, both on stable storage; replaces what is
  * there. */
 TALLY_MUST_CHECK int

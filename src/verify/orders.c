@@ -19,8 +19,11 @@ tally_orders_init(struct tally_judge *judge)
 
 	tally_keyring_init(ring, origin);
 	for (i = 0; i < options->vkeys_len; i++) {
-		if (tally_vkey_parse(&judge->scanner->hasher, options->vkeys[i],
-			strlen(options->vkeys[i]), &vkey) != 0)
+		r = tally_vkey_parse(&judge->scanner->hasher, options->vkeys[i],
+		    strlen(options->vkeys[i]), &vkey);
+		if (r == TALLY_E_BUG)
+			return r;
+		if (r != 0)
 			return tally_fail(judge->error, TALLY_E_USAGE,
 			    "\"%s\" is no key", options->vkeys[i]);
 		r = tally_keyring_give(ring, &vkey);
@@ -117,6 +120,10 @@ tally_orders_take(struct tally_judge *judge, const struct tally_line *line,
 	case TALLY_ORDER_IS_NONE:
 		return 0;
 	case TALLY_ORDER_FORGED:
+		/* Not if nobody could judge. */
+		if (!tally_sign_works() ||
+		    tally_hasher_failed(&judge->scanner->hasher))
+			return TALLY_E_BUG;
 		tell(judge, TALLY_INSERTED, step, detail);
 		return 0;
 	case TALLY_ORDER_NOT_KNOWN:

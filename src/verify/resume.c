@@ -198,7 +198,9 @@ scope_of(struct tally_judge *judge, bool without_root)
 	for (i = 0; i < options->vkeys_len; i++)
 		tally_bytes_put_text(&bytes, options->vkeys[i],
 		    strlen(options->vkeys[i]));
-	if (!bytes.failed)
+	if (bytes.failed)
+		judge->no_memory = true;
+	else
 		hash = tally_hash_bytes(hasher, bytes.at, bytes.len);
 	tally_bytes_wipe(&bytes);
 	return hash;
@@ -210,7 +212,7 @@ tally_resume_save(struct tally_judge *judge, const char *path,
 {
 	struct tally_bytes out = { 0 };
 	struct tally_hash hash;
-	int r;
+	int r, written = 0;
 
 	tally_bytes_put(&out, magic, MAGIC_LEN);
 	hash = scope_of(judge, without_root);
@@ -230,12 +232,18 @@ tally_resume_save(struct tally_judge *judge, const char *path,
 		hash = tally_hash_bytes(&judge->scanner->hasher, out.at,
 		    out.len);
 	tally_bytes_put_hash(&out, &hash);
-	r = out.failed ? TALLY_E_MEMORY : tally_resume_write(path, &out);
-	if (r < 0 && !out.failed) {
+	/* A state that nobody can take up is none. */
+	if (tally_hasher_failed(&judge->scanner->hasher))
+		r = TALLY_E_BUG;
+	else if (out.failed || judge->no_memory)
+		r = TALLY_E_MEMORY;
+	else
+		r = written = tally_resume_write(path, &out);
+	if (written < 0) {
 		tally_fail(judge->error, TALLY_E_IO, "cannot write \"%s\": %s",
-		    path, strerror(-r));
+		    path, strerror(-written));
 		if (judge->error != NULL)
-			judge->error->os_errno = -r;
+			judge->error->os_errno = -written;
 		r = TALLY_E_IO;
 	}
 	tally_bytes_wipe(&out);
@@ -522,6 +530,10 @@ tally_resume_load(struct tally_judge *judge, const char *path,
 			in.failed = memcmp(hash.b, bytes.at + len,
 					sizeof(hash.b)) != 0;
 			r = get_all(&in, judge, out_position);
+			if (tally_hasher_failed(&judge->scanner->hasher))
+				r = TALLY_E_BUG;
+			else if (judge->no_memory)
+				r = TALLY_E_MEMORY;
 		}
 	}
 	tally_bytes_wipe(&bytes);

@@ -146,7 +146,10 @@ judge_signature(struct tally_judge *judge)
 			break;
 		}
 	}
-	if (is_wrong)
+	/* Nobody is accused for want of memory. */
+	if ((is_wrong || !is_signed) && !tally_sign_works())
+		judge->no_memory = true;
+	else if (is_wrong)
 		tell(judge, TALLY_CONTENT_ALTERED,
 		    "a signature of the log's key does not hold");
 	else if (is_signed)

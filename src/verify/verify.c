@@ -205,6 +205,15 @@ fill_verdict(struct verification *v, const char *dir, struct tally_verdict *out)
 	out->seconds = (double)(tally_sys_monotonic_us() - v->start_us) / 1e6;
 }
 
+/* Whoever lacked something has judged by what it did not have. */
+static int
+lacking(struct verification *v)
+{
+	if (tally_hasher_failed(&v->scanner.hasher))
+		return tally_fail(v->error, TALLY_E_BUG, "libcrypto failed");
+	return v->judge.no_memory ? TALLY_E_MEMORY : 0;
+}
+
 /* Behind the last chunk. */
 static int
 finish(struct verification *v)
@@ -216,17 +225,19 @@ finish(struct verification *v)
 		tally_judge_enter(judge, (uint32_t)v->snapshot.extents_len - 1);
 	tally_steps_finish(judge);
 	pthread_mutex_lock(&v->big.lock);
-	r = tally_judge_second(judge);
+	r = lacking(v);
+	if (r == 0)
+		r = tally_judge_second(judge);
 	if (r == 0 && judge->ids != NULL)
 		r = tally_ids_finish(judge);
 	pthread_mutex_unlock(&v->big.lock);
+	if (r == 0)
+		r = lacking(v);
 	if (r == 0) {
 		tally_sealed_finish(judge);
 		tally_outside_finish(judge);
 	}
-	if (r == 0 && tally_hasher_failed(&v->scanner.hasher))
-		r = tally_fail(v->error, TALLY_E_BUG, "libcrypto failed");
-	return r;
+	return r == 0 ? lacking(v) : r;
 }
 
 /*
@@ -336,6 +347,8 @@ tally_verify(const char *dir, const struct tally_verify_options *options,
 	if (options != NULL)
 		v->options = *options;
 	v->error = error;
+	if (error != NULL)
+		error->code = 0;
 	v->start_us = tally_sys_monotonic_us();
 	v->snapshot.log_dir = -1;
 	v->judge.source.fd = -1;
@@ -352,10 +365,15 @@ tally_verify(const char *dir, const struct tally_verify_options *options,
 		r = run(v);
 	if (r == 0) {
 		fill_verdict(v, dir, out_verdict);
-		r = settle(v, out_verdict->verdict == TALLY_INTACT);
+		r = lacking(v);
+		if (r == 0)
+			r = settle(v, out_verdict->verdict == TALLY_INTACT);
 	}
 	if (r == TALLY_E_MEMORY)
 		tally_fail(error, r, "out of memory");
+	/* A worker whose hasher failed has nobody to tell why. */
+	if (r == TALLY_E_BUG && error != NULL && error->code != r)
+		tally_fail(error, r, "libcrypto failed");
 	wipe(v);
 	return r;
 }

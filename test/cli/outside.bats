@@ -105,6 +105,19 @@ assert seen == 2
 PY
 }
 
+# To what else lies in the log's directory nobody is let in with it.
+@test "checkpoint: whoever may enter the log's directory reads what is public" {
+  make_log log --origin example.org/audit
+  tally key generate key --name example.org/audit --no-passphrase >key.pub
+  umask 077
+  checkpoint >/dev/null
+  [ "$(find log/public -type d | xargs stat -c %a | sort -u)" = 755 ]
+  [ "$(find log/public -type f | xargs stat -c %a | sort -u)" = 644 ]
+  [ "$(stat -c %a log/log log/index log/run | cut -c 3 | sort -u)" = 0 ]
+  [ "$(find log/log log/index log/run log/tally.json -type f -perm /o+rwx |
+    wc -l)" = 0 ]
+}
+
 @test "checkpoint: what is refused" {
   make_log plain
   tally key generate key --name example.org/audit --no-passphrase >/dev/null
@@ -261,6 +274,9 @@ PY
   expect 0
   [ "${lines[0]}" = 'holds, and its root is signed' ]
   [[ ${lines[*]} == *'example.org/audit (signed)'* ]]
+  [ "${lines[-2]}" = 'proven  this record is in the log, unchanged, at this'`
+    `' place' ]
+  [ "${lines[-1]}" = 'against everybody who cannot sign with the key' ]
   run --separate-stderr tally check proof --key "$(cat key.pub)" --json
   expect 0
   [ "$(jq -r .verdict <<<"$output")" = signed ]
@@ -342,7 +358,8 @@ PY
   [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] ||
     skip "golang-golang-x-mod-dev is not installed"
   command -v go >/dev/null || skip "golang-go is not installed"
-  export GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$PWD/cache
+  # One cache for all builds that are tested: most of it is Go's own library.
+  export GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$SOURCE/build/go-cache
   export GOFLAGS= HOME=$PWD
   go build -o interop "$SOURCE/test/interop/interop.go"
   make_signed 3
@@ -369,6 +386,38 @@ PY
   [ "$status" -ne 0 ]
 }
 
+# Where the program lies that prints every proof of small trees.
+proofs() { # SIZE
+  "$(dirname "$TALLY")/../test/interop/proofs" "$1"
+}
+
+@test "golang.org/x/mod: all proofs to size 300, and what is changed" {
+  [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] ||
+    skip "golang-golang-x-mod-dev is not installed"
+  command -v go >/dev/null || skip "golang-go is not installed"
+  export GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$PWD/cache
+  export GOFLAGS= HOME=$PWD
+  go build -o interop "$SOURCE/test/interop/interop.go"
+  run ./interop proofs < <(proofs 300)
+  [[ $output == 'accepted 90300 rejected '???????* ]]
+  # One byte in any file that is read.
+  make_signed 300
+  checkpoint >/dev/null
+  ./interop log/public "$(cat key.pub)"
+  width=$(($(sed -n 2p log/public/checkpoint) - 256))
+  for name in checkpoint "tile/0/000" "tile/0/001.p/$width" tile/1/000.p/1 \
+    tile/entries/000 "tile/entries/001.p/$width"; do
+    cp "log/public/$name" good
+    for place in 0 1 $(($(stat -c %s good) / 2)) $(($(stat -c %s good) - 2)); do
+      flip "log/public/$name" "$place"
+      run ./interop log/public "$(cat key.pub)"
+      [ "$status" -ne 0 ]
+      cp good "log/public/$name"
+    done
+  done
+  ./interop log/public "$(cat key.pub)"
+}
+
 @test "@sigstore/verify accepts inclusion proofs" {
   command -v npm >/dev/null || skip "npm is not installed"
   HOME=$PWD timeout 120 npm install --prefix "$PWD" --no-audit --no-fund \
@@ -384,4 +433,6 @@ PY
     run node "$SOURCE/test/interop/sigstore.js" node_modules bad
     [ "$status" -ne 0 ]
   done
+  run node "$SOURCE/test/interop/sigstore.js" node_modules - < <(proofs 64)
+  [[ $output == 'accepted 2080 rejected '?????* ]]
 }

@@ -59,13 +59,15 @@ time    $(jq -r .time <<<"$line")
 hash    $(jq -r .hash <<<"$line")
 event   {\"n\":5}
 origin  example.org/audit (not signed)
-root    $root" ""
+root    $root
+proven  this record is in the log, unchanged, at this place
+against everybody who cannot change the root that was given" ""
   done
   run --separate-stderr tally check - --root "$root" --json <proof
   expect 0
   [ "$(jq -c 'del(.time,.hash,.root)' <<<"$output")" = '{"verdict":"holds",'`
     `'"origin":"example.org/audit","size":14,"chain":"c","seq":5,'`
-    `'"index":5,"event":{"n":5}}' ]
+    `'"index":5,"event":{"n":5},"elsewhere":0,"erased":0}' ]
 }
 
 @test "check: another root is a mismatch, one of another size cannot tell" {

@@ -119,6 +119,18 @@ goes on  example.org/audit2, by tally:log 2" ""
     `' under it, or with another register' restore log --into new \
     --origin example.org/audit2 --key key2 --reason x --register empty
   [ ! -e new ]
+  # Nor does the old origin end for one under which nothing can be signed.
+  cp -r register before
+  tally key generate key5 --name localhost/x --no-passphrase >/dev/null
+  refused 2 'nothing is signed under the origin "localhost/x"' restore log \
+    --into new --origin localhost/x --key key5 --reason x --register register
+  tally key generate key6 --name example.org/w --witness --no-passphrase \
+    >/dev/null
+  refused 2 'the key "example.org/w" is a witness'"'"'s, which signs no log' \
+    restore log --into new --origin example.org/w --key key6 --reason x \
+    --register register
+  [ ! -e new ]
+  diff -r before register
   # A log that is what went out has nothing to be restored.
   make_log whole --origin example.org/whole
   tally key generate key4 --name example.org/whole --no-passphrase >/dev/null
@@ -128,6 +140,47 @@ goes on  example.org/audit2, by tally:log 2" ""
   refused 2 'the log is what went out, size 7: it goes on under its own name' \
     restore whole --into new --origin example.org/audit2 --key key2 --reason x \
     --register register
+}
+
+# Whoever took an origin that is in use, or ended, had two logs that are locked
+# out: the old one, which ends, and the new one, which is not what went out.
+@test "restore: under an origin that the register knows it is refused" {
+  put_back
+  make_log other --origin example.org/audit2
+  checkpoint other key2 >/dev/null 2>&1
+  cp -r register before
+  run --separate-stderr restore
+  expect 2 "" 'tally: the register knows "example.org/audit2" already, size 2:'`
+    `' the new origin must be one under which nothing went out'
+  [ ! -e new ]
+  diff -r before register
+  checkpoint other key2 >/dev/null 2>&1
+  # One that ended itself, nor.
+  tally key generate key3 --name example.org/three --no-passphrase >/dev/null
+  tally restore log --into three --origin example.org/three --key key3 \
+    --register register --reason x >/dev/null
+  cp -r three old
+  checkpoint three key3 >/dev/null 2>&1
+  rm -r three
+  mv old three
+  run --separate-stderr tally restore three --into back \
+    --origin example.org/audit --key key --register register --reason x
+  expect 2 "" 'tally: the register knows "example.org/audit" already, size 12:'`
+    `' the new origin must be one under which nothing went out'
+  tally key generate key4 --name example.org/four --no-passphrase >/dev/null
+  tally restore three --into four --origin example.org/four --key key4 \
+    --register register --reason x >/dev/null
+  checkpoint four key4 >/dev/null 2>&1
+  # Begun and not signed, by a publisher that was killed, it is new.
+  rm -rf register new
+  cp -r before register
+  rm -r register/"$(printf %s example.org/audit2 | sha256sum | cut -c 1-64)"
+  restore >/dev/null
+  printf 'example.org/audit2\n0\n%s\n' \
+    "$(printf '' | openssl dgst -sha256 -binary | base64)" \
+    >register/"$(printf %s example.org/audit2 | sha256sum | cut -c 1-64)"
+  restore >/dev/null
+  checkpoint new key2 >/dev/null 2>&1
 }
 
 @test "restore: killed anywhere, the same call goes on, and nothing is signed" {
@@ -145,4 +198,34 @@ goes on  example.org/audit2, by tally:log 2" ""
     tally verify new --key key2.pub >/dev/null
     [ "$(tally head new tally:log | cut -f 2)" = 2 ]
   done
+}
+
+@test "restore: a place that will not do ends no origin" {
+  local before
+
+  put_back
+  before=$(cat register/*)
+  # A log of somebody's, one of records, a directory that is not empty, a file,
+  # one below nothing, and one below a file.
+  make_log theirs --origin example.org/audit2
+  events 1 2 | tally append theirs --chain c >/dev/null
+  make_log other --origin example.org/other
+  mkdir full
+  : >full/x
+  : >file
+  for place in theirs other full file none/new file/new log; do
+    run --separate-stderr tally restore log --into "$place" \
+      --origin example.org/audit2 --key key2 --register register --reason x
+    [ "$status" -ne 0 ]
+    [ "$output" = "" ]
+    [ "$(cat register/*)" = "$before" ] || {
+      echo "the origin ended for \"$place\""
+      return 1
+    }
+  done
+  # An empty directory will.
+  mkdir new
+  restore >/dev/null
+  [ "$(cat register/*)" != "$before" ]
+  tally verify new --key key2.pub >/dev/null
 }

@@ -13,6 +13,10 @@
  *   late          under an origin that ended nothing new is signed
  *   invalid end   a publisher that is not killed comes to its end
  *
+ * The steps are named (register, begin, look, heads, read, swap, sign, public);
+ * test/unit/test_publish_steps.c stops and kills publishers at each of these
+ * names in the code, and asserts the same.
+ *
  * The program run_publish beside this file names the configurations, and the words
  * under #ifdef: each takes one precaution away, and something of the above must
  * then be found to fail.
@@ -111,7 +115,8 @@ proctype publisher(byte me)
 
 begin:
 	atomic { log[l].lock == 0 -> log[l].lock = me + 1; may_die }
-	/* 1: what is public was registered before, so it is read first. */
+	/* register, 1: what is public was registered before, so it is read
+	 * first. */
 	size = log[l].public;
 	atomic {
 		last_size = reg_size;
@@ -136,7 +141,7 @@ begin:
 		fi
 	}
 #ifndef NO_BEGINNING
-	/* An origin that the register does not know begins empty. */
+	/* begin: an origin that the register does not know begins empty. */
 	atomic {
 		again = false;
 		for (i : 0 .. MAX - 1) {
@@ -159,7 +164,7 @@ begin:
 		may_die
 	}
 
-look:	/* 2: the log is at least as long, and has that root. */
+look:	/* look, 2: the log is at least as long, and has that root. */
 	atomic {
 #ifndef NO_LOOK
 		root_of(l, last_size);
@@ -170,7 +175,7 @@ look:	/* 2: the log is at least as long, and has that root. */
 #endif
 		may_die
 	}
-	/* 3: the heads record. */
+	/* heads, 3: the heads record. */
 	atomic {
 		if
 		:: log[l].size > 0 && log[l].entry[log[l].size - 1] == HEADS
@@ -185,7 +190,8 @@ look:	/* 2: the log is at least as long, and has that root. */
 		size = log[l].size;
 		may_die
 	}
-	/* 4: what goes out is read; the last root once more on the way. */
+	/* read, 4: what goes out is read; the last root once more on the
+	 * way. */
 	atomic {
 #ifndef NO_LOOK
 		root_of(l, last_size);
@@ -201,7 +207,7 @@ look:	/* 2: the log is at least as long, and has that root. */
 #ifdef SIGN_FIRST
 	atomic { sign(size, root); log[l].public = size; may_die }
 #endif
-	/* 5: compare and swap. */
+	/* swap, 5: compare and swap. */
 	atomic {
 		if
 		:: size == last_size
@@ -224,7 +230,7 @@ look:	/* 2: the log is at least as long, and has that root. */
 		fi;
 		may_die
 	}
-	/* 6 */
+	/* sign and public, 6 */
 #ifndef SIGN_FIRST
 	atomic { sign(size, root); log[l].public = size }
 #endif

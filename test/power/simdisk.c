@@ -393,6 +393,14 @@ tally_sys_unlink(int dir, const char *name)
 	return rc;
 }
 
+/* Modes are not simulated. */
+int
+tally_sys_show(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
 int
 tally_sys_mkdir(int dir, const char *name)
 {
