@@ -77,21 +77,13 @@ tally_carrier_take(struct tally_carrier *carrier,
     const struct tally_record *records, size_t count,
     struct tally_error *error);
 
-/* What was carried of a chain: its last record, as the source sealed it. */
-struct tally_carried_head {
-	const char *chain; /* plain name; lives as long as the call it is of */
-	size_t chain_len;
-	uint64_t seq;
-	struct tally_hash hash;
-};
-
 /*
- * Calls fn for every chain that was carried, tally:log first.  fn's result, if
- * not 0, ends the walk and is returned.
+ * What was carried of every chain: its last record, as the source sealed it,
+ * tally:log first.  It lives until the next call of this, or the carrier's end.
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_carrier_heads(struct tally_carrier *carrier,
-    int (*fn)(void *arg, const struct tally_carried_head *head), void *arg,
+    const struct tally_outside_head **out_heads, size_t *out_len,
     struct tally_error *error);
 
 /*

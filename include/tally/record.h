@@ -39,6 +39,14 @@ struct tally_hash {
 	uint8_t b[TALLY_HASH_SIZE];
 };
 
+/* The last record of a chain, as somebody outside knows it. */
+struct tally_outside_head {
+	const char *chain; /* plain name */
+	size_t chain_len;
+	uint64_t seq;
+	struct tally_hash hash;
+};
+
 /* What became of a record's event. */
 enum tally_body {
 	TALLY_BODY_EVENT = 0,   /* the event is there */

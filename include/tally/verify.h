@@ -76,13 +76,6 @@ struct tally_finding {
 	const char *key;    /* of that row */
 };
 
-struct tally_outside_head {
-	const char *chain; /* plain name */
-	size_t chain_len;
-	uint64_t seq;
-	struct tally_hash hash;
-};
-
 struct tally_progress {
 	uint64_t bytes;
 	uint64_t bytes_total;

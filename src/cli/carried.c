@@ -4,17 +4,6 @@
 #include "carried.h"
 #include "handle.h"
 
-static int
-add_head(void *arg, const struct tally_carried_head *head)
-{
-	struct heads *heads = arg;
-
-	return heads_add(heads, head->chain, head->chain_len, head->seq,
-		   &head->hash)
-	    ? 0
-	    : TALLY_E_MEMORY;
-}
-
 enum status
 carried_open(struct carried *carried, const char *dir,
     const struct tally_carried_source *source)
@@ -36,8 +25,8 @@ carried_open(struct carried *carried, const char *dir,
 		return STATUS_UNJUDGED;
 	}
 	if (result == 0)
-		result = tally_carrier_heads(carried->carrier, add_head,
-		    &carried->heads, &error);
+		result = tally_carrier_heads(carried->carrier, &carried->heads,
+		    &carried->heads_len, &error);
 	return result == 0 ? STATUS_DONE : output_failure(result, &error, true);
 }
 
@@ -45,7 +34,6 @@ enum status
 carried_close(struct carried *carried, enum status status)
 {
 	tally_carrier_close(carried->carrier);
-	heads_free(&carried->heads);
 	if (carried->log != NULL)
 		status = handle_close(carried->log, status);
 	memset(carried, 0, sizeof(*carried));

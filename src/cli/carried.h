@@ -5,13 +5,14 @@
 
 #include <tally/carry.h>
 
-#include "heads.h"
+#include "output.h"
 
 /* Zeros at first. */
 struct carried {
 	struct tally_log *log;
 	struct tally_carrier *carrier;
-	struct heads heads; /* of all chains that were carried */
+	const struct tally_outside_head *heads; /* of all chains carried */
+	size_t heads_len;
 };
 
 /*

@@ -103,7 +103,8 @@ verify_copy(const struct settings *settings)
 
 static enum status
 verify(const struct settings *settings, const char *conninfo,
-    const struct heads *heads, struct tally_carrier *copy)
+    const struct tally_outside_head *heads, size_t heads_len,
+    struct tally_carrier *copy)
 {
 	struct verifying verifying = {
 		.json = settings->json,
@@ -114,8 +115,8 @@ verify(const struct settings *settings, const char *conninfo,
 		.jobs = (unsigned)settings->jobs.value,
 		.chain = settings->chain,
 		.ids = settings->ids,
-		.heads = heads->head,
-		.heads_len = heads->count,
+		.heads = heads,
+		.heads_len = heads_len,
 		.copy = copy == NULL ? NULL : on_copy,
 		.copy_arg = copy,
 	};
@@ -158,7 +159,8 @@ run(const void *data, char *const *operand)
 		status = carried_open(&carried, settings->against, NULL);
 	if (status == STATUS_DONE)
 		status = verify(settings, operand[0],
-		    settings->against == NULL ? &heads : &carried.heads,
+		    settings->against == NULL ? heads.head : carried.heads,
+		    settings->against == NULL ? heads.count : carried.heads_len,
 		    carried.carrier);
 	heads_free(&heads);
 	return carried_close(&carried, status);

@@ -109,8 +109,8 @@ carry_once(struct round *round, const struct tally_pg_place *place,
 {
 	const struct tally_pg_carry_options how = {
 		.place = *place,
-		.heads = round->carried.heads.head,
-		.heads_len = round->carried.heads.count,
+		.heads = round->carried.heads,
+		.heads_len = round->carried.heads_len,
 		.without_events = round->settings->without_events,
 		.take = on_take,
 		.finding = on_finding,

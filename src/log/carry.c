@@ -24,6 +24,8 @@ struct tally_carrier {
 	struct tally_carried_names names;
 	bool knows_own;             /* own_hash is that of the log's last */
 	struct tally_hash own_hash; /* of the source's tally:log */
+	struct tally_outside_head *heads; /* as last asked for */
+	size_t heads_len, heads_capacity;
 };
 
 /* ---- the source ------------------------------------------------------- */
@@ -197,12 +199,23 @@ tally_carrier_open(struct tally_log *log,
 	return TALLY_OK;
 }
 
+static void
+drop_heads(struct tally_carrier *carrier)
+{
+	for (size_t i = 0; i < carrier->heads_len; i++)
+		tally_sys_free((void *)(uintptr_t)carrier->heads[i].chain);
+	tally_sys_free(carrier->heads);
+	carrier->heads = NULL;
+	carrier->heads_len = carrier->heads_capacity = 0;
+}
+
 void
 tally_carrier_close(struct tally_carrier *carrier)
 {
 	if (carrier == NULL)
 		return;
 	tally_cursor_close(carrier->cursor);
+	drop_heads(carrier);
 	tally_sys_free(carrier);
 }
 
@@ -246,31 +259,51 @@ tally_carrier_hash(struct tally_carrier *carrier, const char *chain,
 	return TALLY_OK;
 }
 
-struct walk {
-	int (*fn)(void *arg, const struct tally_carried_head *head);
-	void *arg;
-};
+/* ---- heads ------------------------------------------------------------ */
+
+static int
+add_head(struct tally_carrier *carrier, const char *chain, size_t len,
+    uint64_t seq, const struct tally_hash *hash)
+{
+	size_t capacity = 2 * carrier->heads_capacity + 16;
+	struct tally_outside_head *head;
+	void *grown;
+	char *name;
+
+	if (carrier->heads_len == carrier->heads_capacity) {
+		grown = tally_sys_realloc(carrier->heads,
+		    capacity * sizeof(*carrier->heads));
+		if (grown == NULL)
+			return TALLY_E_MEMORY;
+		carrier->heads = grown;
+		carrier->heads_capacity = capacity;
+	}
+	name = tally_sys_alloc(len + 1);
+	if (name == NULL)
+		return TALLY_E_MEMORY;
+	memcpy(name, chain, len);
+	name[len] = '\0';
+	head = &carrier->heads[carrier->heads_len++];
+	head->chain = name;
+	head->chain_len = len;
+	head->seq = seq;
+	head->hash = *hash;
+	return TALLY_OK;
+}
 
 static int
 walk_head(void *arg, const struct tally_head *head)
 {
-	const struct walk *walk = arg;
-	const struct tally_carried_head carried = {
-		.chain = head->chain,
-		.chain_len = head->chain_len,
-		.seq = head->seq,
-		.hash = head->hash,
-	};
-
 	/* The log's own, and what the source's own became. */
 	if (head->chain_len >= 6 && memcmp(head->chain, "tally:", 6) == 0)
 		return 0;
-	return walk->fn(walk->arg, &carried);
+	return add_head(arg, head->chain, head->chain_len, head->seq,
+	    &head->hash);
 }
 
 /* Returns TALLY_END if nothing of the source's tally:log was carried. */
 static int
-own_head(struct tally_carrier *carrier, struct tally_carried_head *out,
+own_head(struct tally_carrier *carrier, struct tally_outside_head *out,
     struct tally_error *error)
 {
 	struct tally_head head;
@@ -288,20 +321,27 @@ own_head(struct tally_carrier *carrier, struct tally_carried_head *out,
 
 int
 tally_carrier_heads(struct tally_carrier *carrier,
-    int (*fn)(void *arg, const struct tally_carried_head *head), void *arg,
+    const struct tally_outside_head **out_heads, size_t *out_len,
     struct tally_error *error)
 {
-	struct walk walk = { fn, arg };
-	struct tally_carried_head head;
-	int result = own_head(carrier, &head, error);
+	struct tally_outside_head own;
+	int result;
 
+	drop_heads(carrier);
+	result = own_head(carrier, &own, error);
 	if (result == 0)
-		result = fn(arg, &head);
+		result = add_head(carrier, own.chain, own.chain_len, own.seq,
+		    &own.hash);
 	else if (result == TALLY_END)
 		result = TALLY_OK;
-	return result != 0
-	    ? result
-	    : tally_log_heads(carrier->log, walk_head, &walk, error);
+	if (result == 0)
+		result = tally_log_heads(carrier->log, walk_head, carrier,
+		    error);
+	if (result == TALLY_E_MEMORY)
+		return tally_fail_memory(error);
+	*out_heads = carrier->heads;
+	*out_len = carrier->heads_len;
+	return result;
 }
 
 /* ---- taking ----------------------------------------------------------- */
@@ -310,7 +350,7 @@ int
 tally_carrier_take(struct tally_carrier *carrier,
     const struct tally_record *records, size_t count, struct tally_error *error)
 {
-	struct tally_carried_head head;
+	struct tally_outside_head head;
 	struct tally_hash own_hash;
 	struct tally_call call;
 	int result = TALLY_OK;

@@ -76,11 +76,14 @@ tally_outside_compare(struct tally_outside *outside, size_t i, uint64_t since,
 
 	if (!sink->readable || outside->options.log == NULL)
 		return TALLY_END;
+	sink->hidden = 0;
 	result = sink->kind->read(sink, since, compare_line, &comparing, error);
 	if (result != 0)
 		return result;
-	report.lost = sink->queue.sent_size > since &&
-	    report.newest_size < sink->queue.sent_size && !is_underway(sink);
+	report.lost = sink->hidden > 0 ||
+	    (sink->queue.sent_size > since &&
+		report.newest_size < sink->queue.sent_size &&
+		!is_underway(sink));
 	*out = report;
 	return TALLY_OK;
 }

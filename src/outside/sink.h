@@ -50,6 +50,8 @@ struct tally_sink {
 	char origin_hash[TALLY_HASH_TEXT_SIZE];
 	void *own;
 	bool readable;
+	/* Lines that somebody hid from others, and read found nevertheless. */
+	uint64_t hidden;
 	struct tally_queue queue;
 };
 

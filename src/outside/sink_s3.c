@@ -29,6 +29,8 @@
 #define MD5_SIZE 16
 /* The server's clock may be behind ours, and cuts fractions off. */
 #define SLACK_S 3600
+/* Pages of one key's versions. */
+#define SAME_MAX 100
 
 struct s3 {
 	char *url, *prefix, *ca, *mode;
@@ -322,21 +324,56 @@ s3_send(struct tally_sink *sink, const struct tally_sink_line *line,
 
 /* ---- reading ---------------------------------------------------------- */
 
+/*
+ * All versions are listed, and each is read: who may write to the bucket, and
+ * cannot remove what is locked, can put another version on it, or a delete
+ * marker, and a plain list shows neither what is below.
+ */
 struct walk {
 	const struct s3 *s3;
 	tally_sink_line_fn *fn;
 	void *arg;
-	char last[URL_MAX]; /* key */
+	/* Behind which the next page begins. */
+	char key[URL_MAX], version[URL_MAX];
+	/* Its newest version is a delete marker, and no other was seen yet. */
+	char marked[URL_MAX];
+	uint64_t hidden;
 };
 
-static int
-read_object(struct walk *walk, const char *key, struct tally_error *error)
+/* Keys and versions as they are written need no escape, in XML or in an
+ * address. */
+static bool
+is_plain(const char *text)
 {
-	char url[2 * URL_MAX];
+	return strspn(text,
+		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		   "0123456789_-/.") == strlen(text);
+}
+
+/* An element's text; empty if there is none, or it is too long. */
+static void
+copy_element(const char *at, const char *name, char out[URL_MAX])
+{
+	size_t len = 0;
+	const char *text = element(&at, name, &len);
+
+	if (text == NULL || len >= URL_MAX)
+		len = 0;
+	if (len > 0)
+		memcpy(out, text, len);
+	out[len] = '\0';
+}
+
+static int
+read_version(struct walk *walk, const char *key, const char *version,
+    struct tally_error *error)
+{
+	char url[3 * URL_MAX];
 	struct tally_http http = { .method = "GET", .url = url };
 	int result;
 
-	(void)snprintf(url, sizeof(url), "%s/%s", walk->s3->url, key);
+	(void)snprintf(url, sizeof(url), "%s/%s?versionId=%s", walk->s3->url,
+	    key, version);
 	result = perform(walk->s3, &http, error);
 	if (result == 0)
 		result = tally_sink_each_line(http.reply, http.reply_len,
@@ -345,25 +382,82 @@ read_object(struct walk *walk, const char *key, struct tally_error *error)
 	return result;
 }
 
-/* Keys as we write them need no escape, in XML or in an address. */
+/* One entry of a list, by itself: of each key the newest comes first. */
+static int
+read_entry(struct walk *walk, const char *entry, bool is_marker,
+    struct tally_error *error)
+{
+	char key[URL_MAX], version[URL_MAX], latest[URL_MAX];
+
+	copy_element(entry, "Key", key);
+	copy_element(entry, "VersionId", version);
+	copy_element(entry, "IsLatest", latest);
+	if (key[0] == '\0' || !is_plain(key))
+		return TALLY_OK;
+	if (is_marker) {
+		if (strcmp(latest, "true") == 0)
+			memcpy(walk->marked, key, sizeof(key));
+		return TALLY_OK;
+	}
+	if (strcmp(walk->marked, key) == 0) {
+		walk->hidden++;
+		walk->marked[0] = '\0';
+	}
+	if (version[0] == '\0' || !is_plain(version))
+		return tally_fail(error, TALLY_E_IO,
+		    "\"%s\" lists \"%s\" without a version", walk->s3->url,
+		    key);
+	return read_version(walk, key, version, error);
+}
+
 static int
 read_page(struct walk *walk, const char *page, struct tally_error *error)
 {
-	const char *at = page, *key;
-	size_t len;
 	int result = TALLY_OK;
 
-	while (result == 0 && (key = element(&at, "Key", &len)) != NULL) {
-		if (len >= sizeof(walk->last))
-			continue;
-		memcpy(walk->last, key, len);
-		walk->last[len] = '\0';
-		if (strspn(walk->last,
-			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			"0123456789_-/.") == len)
-			result = read_object(walk, walk->last, error);
+	while (result == 0) {
+		const char *version = strstr(page, "<Version>");
+		const char *marker = strstr(page, "<DeleteMarker>");
+		bool is_marker = version == NULL ||
+		    (marker != NULL && marker < version);
+		const char *begin;
+		size_t len;
+		char *entry;
+
+		begin = element(&page, is_marker ? "DeleteMarker" : "Version",
+		    &len);
+		if (begin == NULL)
+			break;
+		entry = strndup(begin, len);
+		if (entry == NULL)
+			return tally_outside_fail_memory(error);
+		result = read_entry(walk, entry, is_marker, error);
+		free(entry);
 	}
 	return result;
+}
+
+/* Where the next page begins: behind this one, or it could keep us for ever. */
+static int
+go_on(struct walk *walk, const char *page, unsigned *same,
+    struct tally_error *error)
+{
+	char key[URL_MAX], version[URL_MAX];
+	int order;
+
+	copy_element(page, "NextKeyMarker", key);
+	copy_element(page, "NextVersionIdMarker", version);
+	order = strcmp(key, walk->key);
+	*same = order == 0 ? *same + 1 : 0;
+	if (order < 0 || *same > SAME_MAX || !is_plain(key) ||
+	    !is_plain(version) ||
+	    (order == 0 && strcmp(version, walk->version) == 0))
+		return tally_fail(error, TALLY_E_IO,
+		    "\"%s\" says that there are more objects, and lists none",
+		    walk->s3->url);
+	memcpy(walk->key, key, sizeof(key));
+	memcpy(walk->version, version, sizeof(version));
+	return TALLY_OK;
 }
 
 /* A '/' in the value of a parameter is signed as %2F. */
@@ -383,44 +477,53 @@ escape(const char *text, char *out, size_t size)
 	out[len] = '\0';
 }
 
+/* Parameters sorted, as they are signed. */
+static void
+format_list(const struct walk *walk, const char *prefix, char *out, size_t size)
+{
+	char after[URL_MAX], version[URL_MAX];
+
+	escape(walk->key, after, sizeof(after));
+	escape(walk->version, version, sizeof(version));
+	if (version[0] == '\0')
+		(void)snprintf(out, size,
+		    "%s?key-marker=%s&prefix=%s&versions=", walk->s3->url,
+		    after, prefix);
+	else
+		(void)snprintf(out, size,
+		    "%s?key-marker=%s&prefix=%s&version-id-marker=%s&versions=",
+		    walk->s3->url, after, prefix, version);
+}
+
 static int
 s3_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
     void *arg, struct tally_error *error)
 {
-	struct walk walk = { sink->own, fn, arg, "" };
-	char prefix[URL_MAX], after[URL_MAX], url[4 * URL_MAX], key[URL_MAX];
-	char before[URL_MAX];
+	struct walk walk = { .s3 = sink->own, .fn = fn, .arg = arg };
+	char prefix[URL_MAX], url[4 * URL_MAX], key[URL_MAX];
 	bool more = true;
+	unsigned same = 0;
 	int result = TALLY_OK;
 
 	(void)snprintf(key, sizeof(key), "%s%s/", prefix_of(walk.s3),
 	    sink->origin_hash);
 	escape(key, prefix, sizeof(prefix));
-	(void)snprintf(walk.last, sizeof(walk.last),
-	    "%s%s/%020" PRIu64 "-999999", prefix_of(walk.s3), sink->origin_hash,
-	    since);
+	(void)snprintf(walk.key, sizeof(walk.key), "%s%s/%020" PRIu64 "-999999",
+	    prefix_of(walk.s3), sink->origin_hash, since);
 	while (more && result == 0) {
 		struct tally_http http = { .method = "GET", .url = url };
 
-		memcpy(before, walk.last, sizeof(before));
-		escape(walk.last, after, sizeof(after));
-		/* Sorted, as they are signed. */
-		(void)snprintf(url, sizeof(url),
-		    "%s?list-type=2&prefix=%s&start-after=%s", walk.s3->url,
-		    prefix, after);
+		format_list(&walk, prefix, url, sizeof(url));
 		result = perform(walk.s3, &http, error);
 		more = result == 0 && http.reply != NULL &&
 		    strstr(http.reply, "<IsTruncated>true<") != NULL;
 		if (result == 0 && http.reply != NULL)
 			result = read_page(&walk, http.reply, error);
-		/* Else it could keep us for ever. */
-		if (result == 0 && more && strcmp(walk.last, before) <= 0)
-			result = tally_fail(error, TALLY_E_IO,
-			    "\"%s\" says that there are more objects, and lists"
-			    " none",
-			    walk.s3->url);
+		if (result == 0 && more)
+			result = go_on(&walk, http.reply, &same, error);
 		finish(&http);
 	}
+	sink->hidden = walk.hidden;
 	return result;
 }
 

@@ -210,6 +210,18 @@ file_swap(struct tally_register *self, const struct tally_checkpoint *last,
 	return result;
 }
 
+/* Did the origin end for another successor? */
+static int
+check_closed(const char *closed, const char *successor,
+    struct tally_error *error)
+{
+	return closed[0] != '\0' && successor != NULL &&
+		strcmp(closed, successor) != 0
+	    ? tally_fail(error, TALLY_E_USAGE,
+		  "the log goes on as \"%s\" already", closed)
+	    : TALLY_OK;
+}
+
 static int
 file_close(struct tally_register *self, const struct tally_checkpoint *last,
     const char *successor, struct tally_error *error)
@@ -222,10 +234,9 @@ file_close(struct tally_register *self, const struct tally_checkpoint *last,
 	if (result != 0)
 		return result;
 	result = read_any_entry(file, last->origin, &now, closed, error);
-	if (result == 0 && closed[0] != '\0' && strcmp(closed, successor) != 0)
-		result = tally_fail(error, TALLY_E_USAGE,
-		    "the log goes on as \"%s\" already", closed);
-	else if (result == 0 && !is_same(&now, last))
+	if (result == 0)
+		result = check_closed(closed, successor, error);
+	if (result == 0 && !is_same(&now, last))
 		result = TALLY_END;
 	else if (result == 0 && closed[0] == '\0')
 		result = write_entry(file, last, successor, error);
@@ -235,11 +246,13 @@ file_close(struct tally_register *self, const struct tally_checkpoint *last,
 
 int
 tally_file_register_find(struct tally_file_register *file, const char *origin,
-    struct tally_checkpoint *out, struct tally_error *error)
+    struct tally_checkpoint *out, const char *successor,
+    struct tally_error *error)
 {
-	char successor[TALLY_KEY_NAME_MAX + 1];
+	char closed[TALLY_KEY_NAME_MAX + 1];
+	int result = read_any_entry(file, origin, out, closed, error);
 
-	return read_any_entry(file, origin, out, successor, error);
+	return result == 0 ? check_closed(closed, successor, error) : result;
 }
 
 int

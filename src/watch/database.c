@@ -17,60 +17,15 @@
 /* How often another carrier may be ahead in one cycle. */
 #define TRIES 8
 
-/* The heads of what was carried; names are copies. */
-struct heads {
-	struct tally_outside_head *at;
-	size_t len, capacity;
-};
-
 struct carrying {
 	struct cycle *cycle;
 	struct tally_carrier *carrier;
-	struct heads heads;
 	/* When it last went on, and how far it was. */
 	int64_t begun_us, moved_us;
 	uint64_t bytes, records;
 	bool is_stuck;
 	bool is_whole; /* throttled */
 };
-
-static int
-take_head(void *arg, const struct tally_carried_head *head)
-{
-	struct heads *heads = arg;
-	struct tally_outside_head *next;
-	void *grown;
-	char *name;
-
-	if (heads->len == heads->capacity) {
-		heads->capacity = 2 * heads->capacity + 16;
-		grown = realloc(heads->at,
-		    heads->capacity * sizeof(*heads->at));
-		if (grown == NULL)
-			return TALLY_E_MEMORY;
-		heads->at = grown;
-	}
-	name = malloc(head->chain_len + 1);
-	if (name == NULL)
-		return TALLY_E_MEMORY;
-	memcpy(name, head->chain, head->chain_len);
-	name[head->chain_len] = '\0';
-	next = &heads->at[heads->len++];
-	next->chain = name;
-	next->chain_len = head->chain_len;
-	next->seq = head->seq;
-	next->hash = head->hash;
-	return 0;
-}
-
-static void
-free_heads(struct heads *heads)
-{
-	for (size_t i = 0; i < heads->len; i++)
-		free((void *)(uintptr_t)heads->at[i].chain);
-	free(heads->at);
-	memset(heads, 0, sizeof(*heads));
-}
 
 static int
 on_take(void *arg, const struct tally_record *records, size_t count,
@@ -162,15 +117,12 @@ carry_once(struct carrying *carrying, const struct tally_pg_place *place,
 	    &carrying->carrier, error);
 
 	if (result == 0)
-		result = tally_carrier_heads(carrying->carrier, take_head,
-		    &carrying->heads, error);
-	how.heads = carrying->heads.at;
-	how.heads_len = carrying->heads.len;
+		result = tally_carrier_heads(carrying->carrier, &how.heads,
+		    &how.heads_len, error);
 	if (result == 0)
 		result = tally_pg_carry(target->conninfo, &how, &done, error);
 	tally_carrier_close(carrying->carrier);
 	carrying->carrier = NULL;
-	free_heads(&carrying->heads);
 	return result;
 }
 
@@ -217,15 +169,12 @@ watch_database_verify(struct cycle *cycle)
 	result = tally_carrier_open(cycle->target->log, NULL, &carrying.carrier,
 	    &error);
 	if (result == 0)
-		result = tally_carrier_heads(carrying.carrier, take_head,
-		    &carrying.heads, &error);
-	how.heads = carrying.heads.at;
-	how.heads_len = carrying.heads.len;
+		result = tally_carrier_heads(carrying.carrier, &how.heads,
+		    &how.heads_len, &error);
 	if (result == 0)
 		result = tally_pg_verify(cycle->target->conninfo, &how,
 		    &verdict, &error);
 	tally_carrier_close(carrying.carrier);
-	free_heads(&carrying.heads);
 	if (carrying.is_stuck)
 		result = say_stuck(&carrying, &error);
 	if (result == TALLY_PARTIAL)

@@ -358,7 +358,8 @@ PY
   [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] ||
     skip "golang-golang-x-mod-dev is not installed"
   command -v go >/dev/null || skip "golang-go is not installed"
-  export GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$PWD/cache
+  # One cache for all builds that are tested: most of it is Go's own library.
+  export GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$SOURCE/build/go-cache
   export GOFLAGS= HOME=$PWD
   go build -o interop "$SOURCE/test/interop/interop.go"
   make_signed 3
@@ -385,6 +386,38 @@ PY
   [ "$status" -ne 0 ]
 }
 
+# Where the program lies that prints every proof of small trees.
+proofs() { # SIZE
+  "$(dirname "$TALLY")/../test/interop/proofs" "$1"
+}
+
+@test "golang.org/x/mod: all proofs to size 300, and what is changed" {
+  [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] ||
+    skip "golang-golang-x-mod-dev is not installed"
+  command -v go >/dev/null || skip "golang-go is not installed"
+  export GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$PWD/cache
+  export GOFLAGS= HOME=$PWD
+  go build -o interop "$SOURCE/test/interop/interop.go"
+  run ./interop proofs < <(proofs 300)
+  [[ $output == 'accepted 90300 rejected '???????* ]]
+  # One byte in any file that is read.
+  make_signed 300
+  checkpoint >/dev/null
+  ./interop log/public "$(cat key.pub)"
+  width=$(($(sed -n 2p log/public/checkpoint) - 256))
+  for name in checkpoint "tile/0/000" "tile/0/001.p/$width" tile/1/000.p/1 \
+    tile/entries/000 "tile/entries/001.p/$width"; do
+    cp "log/public/$name" good
+    for place in 0 1 $(($(stat -c %s good) / 2)) $(($(stat -c %s good) - 2)); do
+      flip "log/public/$name" "$place"
+      run ./interop log/public "$(cat key.pub)"
+      [ "$status" -ne 0 ]
+      cp good "log/public/$name"
+    done
+  done
+  ./interop log/public "$(cat key.pub)"
+}
+
 @test "@sigstore/verify accepts inclusion proofs" {
   command -v npm >/dev/null || skip "npm is not installed"
   HOME=$PWD timeout 120 npm install --prefix "$PWD" --no-audit --no-fund \
@@ -400,4 +433,6 @@ PY
     run node "$SOURCE/test/interop/sigstore.js" node_modules bad
     [ "$status" -ne 0 ]
   done
+  run node "$SOURCE/test/interop/sigstore.js" node_modules - < <(proofs 64)
+  [[ $output == 'accepted 2080 rejected '?????* ]]
 }

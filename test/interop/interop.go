@@ -5,13 +5,16 @@
 //
 //	interop PUBLIC VKEY [SIZE:HEX ...]
 //	interop consistency VKEY FILE
+//	interop proofs <PROOFS
 //
 // It opens PUBLIC/checkpoint with the key, reads the tree from its tiles (tlog
 // checks each against the root), checks a record proof of every entry of the
-// bundles and a tree proof from every SIZE with root HEX.
+// bundles and a tree proof from every SIZE with root HEX.  PROOFS is what
+// proofs.c prints: each proof must hold, and none that was changed.
 package main
 
 import (
+	"bufio"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -171,8 +174,96 @@ func consistency(name string, verifier note.Verifier) {
 	fmt.Println("accepted", trees[0].N, trees[1].N)
 }
 
+func hashes(words []string) []tlog.Hash {
+	list := make([]tlog.Hash, len(words))
+	for i, word := range words {
+		if n, err := hex.Decode(list[i][:], []byte(word)); err != nil || n != 32 {
+			fail("hash", fmt.Errorf("%q", word))
+		}
+	}
+	return list
+}
+
+// changed calls with every proof that differs in one hash, by one bit, or by
+// length; and, last, with what it proves changed by one bit.
+func changed(proof []tlog.Hash, roots []*tlog.Hash, try func([]tlog.Hash)) {
+	again := func() []tlog.Hash { return append([]tlog.Hash(nil), proof...) }
+	for i := range proof {
+		for bit := i % 8; bit < 256; bit += 61 {
+			other := again()
+			other[i][bit/8] ^= 1 << (bit % 8)
+			try(other)
+		}
+		try(append(again()[:i], proof[i+1:]...))
+		if i > 0 && proof[i] != proof[i-1] {
+			other := again()
+			other[i], other[i-1] = other[i-1], other[i]
+			try(other)
+		}
+	}
+	try(append(again(), tlog.Hash{}))
+	for _, root := range roots {
+		for bit := 0; bit < 256; bit += 51 {
+			root[bit/8] ^= 1 << (bit % 8)
+			try(again())
+			root[bit/8] ^= 1 << (bit % 8)
+		}
+	}
+}
+
+// proofs judges what proofs.c printed.
+func proofs() {
+	accepted, rejected := 0, 0
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		words := strings.Fields(lines.Text())
+		size, _ := strconv.ParseInt(words[1], 10, 64)
+		at, _ := strconv.ParseInt(words[2], 10, 64)
+		root := hashes(words[3:4])[0]
+		proof := hashes(words[5:])
+		var first tlog.Hash
+		var check func([]tlog.Hash) error
+		switch words[0] {
+		case "inclusion":
+			data, err := hex.DecodeString(words[4])
+			if err != nil {
+				fail("leaf", err)
+			}
+			first = tlog.RecordHash(data)
+			check = func(p []tlog.Hash) error {
+				return tlog.CheckRecord(p, size, root, at, first)
+			}
+		case "consistency":
+			first = hashes(words[4:5])[0]
+			check = func(p []tlog.Hash) error {
+				return tlog.CheckTree(p, size, root, at, first)
+			}
+		default:
+			fail("line", fmt.Errorf("%q", words[0]))
+		}
+		if err := check(proof); err != nil {
+			fail(lines.Text(), err)
+		}
+		accepted++
+		changed(proof, []*tlog.Hash{&root, &first}, func(p []tlog.Hash) {
+			if check(p) == nil {
+				fail(lines.Text(), fmt.Errorf("it holds though changed"))
+			}
+			rejected++
+		})
+	}
+	if err := lines.Err(); err != nil {
+		fail("proofs", err)
+	}
+	fmt.Println("accepted", accepted, "rejected", rejected)
+}
+
 func main() {
 	public := os.Args[1]
+	if public == "proofs" {
+		proofs()
+		return
+	}
 	if public == "consistency" {
 		verifier, err := note.NewVerifier(os.Args[2])
 		if err != nil {

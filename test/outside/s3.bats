@@ -96,6 +96,91 @@ PY
   [[ $stderr == *'has lost what it had'* ]]
 }
 
+@test "any object that is hidden is told, and is read nevertheless" {
+  make_signed
+  signed PUT three -H 'x-amz-bucket-object-lock-enabled: true'
+  configure three
+  send
+  cp -r log yesterday
+  for n in 1 2; do
+    tally append log --chain "d$n" 1 >/dev/null
+    publish
+    send
+  done
+  signed GET 'three?list-type=2' | grep -o '<Key>[^<]*' | cut -c 6- >keys
+  [ "$(wc -l <keys)" = 3 ]
+  for n in 1 2 3; do
+    key=$(sed -n "${n}p" keys)
+    signed DELETE "three/$key"
+    check
+    expect 3
+    [[ ${lines[0]} == *"3 lines, newest size"* ]]
+    [[ $stderr == *'has lost what it had'* ]]
+    # Whoever takes the marker away makes it as it was.
+    signed GET 'three?versions=' >versions
+    marker=$(tr -d '\n' <versions | grep -o '<DeleteMarker>.*</DeleteMarker>' |
+      grep -o '<VersionId>[^<]*' | head -n 1 | cut -c 12-)
+    signed DELETE "three/$key?versionId=$marker"
+    check
+    expect 0
+  done
+  # A marker where nothing was hides nothing.
+  signed DELETE "three/$(dirname "$key")/other"
+  check
+  expect 0
+  # All of them are hidden, and the log is put back.
+  while read -r key; do signed DELETE "three/$key"; done <keys
+  rm -r log
+  cp -r yesterday log
+  check
+  expect 1
+  [[ $output == *'truncated  the log is shorter than the checkpoint'* ]]
+}
+
+@test "what another version covers is read" {
+  make_signed
+  signed PUT covered -H 'x-amz-bucket-object-lock-enabled: true'
+  configure covered
+  send
+  cp -r log yesterday
+  tally append log --chain d 1 >/dev/null
+  publish
+  send
+  signed GET 'covered?list-type=2' | grep -o '<Key>[^<]*' | cut -c 6- >keys
+  while read -r key; do
+    curl -s --fail-with-body --aws-sigv4 aws:amz:default:s3 \
+      -u KEY123:secret456 -X PUT --data-binary garbage \
+      -H "x-amz-content-sha256: $(printf garbage | sha256sum | cut -c 1-64)" \
+      -H "Content-MD5: $(printf garbage | openssl md5 -binary | base64)" \
+      "$S3_URL/covered/$key"
+  done <keys
+  check
+  expect 0
+  [[ $stderr == *'holds 2 lines that the key did not sign' ]]
+  rm -r log
+  cp -r yesterday log
+  check
+  expect 1
+}
+
+# A page has 1000 of them.
+@test "many versions, and more than a page of one object before" {
+  make_signed
+  signed PUT pages -H 'x-amz-bucket-object-lock-enabled: true'
+  configure pages
+  send
+  key=$(signed GET 'pages?list-type=2' | grep -o '<Key>[^<]*' | cut -c 6-)
+  curl -s --fail-with-body --aws-sigv4 aws:amz:default:s3 \
+    -u KEY123:secret456 -X PUT --data-binary garbage \
+    -H "x-amz-content-sha256: $(printf garbage | sha256sum | cut -c 1-64)" \
+    -H "Content-MD5: $(printf garbage | openssl md5 -binary | base64)" \
+    "$S3_URL/pages/$(dirname "$key")/00000000000000000001-000001.json#[1-1100]"
+  check
+  expect 0
+  [[ ${lines[0]} == *'1 lines, newest size'* ]]
+  [[ $stderr == *'holds 1100 lines that the key did not sign' ]]
+}
+
 @test "another key is refused" {
   make_signed
   signed PUT other -H 'x-amz-bucket-object-lock-enabled: true'
