@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "log/fail.h"
+#include "publish/replace.h"
 #include "publish/tilefiles.h"
 
-#define NEW ".new"
 /* Folders of one path: ".", "tile", the level, five groups, ".p". */
 #define DEPTH_MAX 9
 /* Tiles of a folder: its files and folders have three digits. */
@@ -14,12 +14,12 @@
 
 /* ---- what is public --------------------------------------------------- */
 
-/* What is public is for all, whoever may enter the log's own directory. */
+/* The new file, its bytes written, as tally_replace_begin.  What is public is
+ * for all, whoever may enter the log's own directory. */
 static int
-make_public(int dir, const char *name)
+make_public(int dir, const char *name, const void *bytes, size_t len)
 {
-	int fd = tally_sys_open(dir, name,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	int fd = tally_replace_begin(dir, name, bytes, len);
 	int result = fd < 0 ? fd : tally_sys_show(fd);
 
 	if (result >= 0)
@@ -46,17 +46,12 @@ int
 tally_public_write(int dir, const char *name, const void *bytes, size_t len,
     struct tally_error *error)
 {
-	char new[TALLY_TILE_PATH_MAX + sizeof(NEW)];
-	int fd, result;
+	int fd = make_public(dir, name, bytes, len);
+	int result = fd < 0 ? fd : tally_sys_sync_all(fd);
 
-	(void)snprintf(new, sizeof(new), "%s" NEW, name);
-	fd = make_public(dir, new);
-	result = fd < 0 ? fd : tally_sys_write(fd, bytes, len, 0, NULL);
-	if (result == 0)
-		result = tally_sys_sync_all(fd);
 	tally_sys_close(fd);
 	if (result == 0)
-		result = tally_sys_rename(dir, new, name);
+		result = tally_replace_end(dir, name);
 	if (result == 0)
 		result = tally_sys_sync_all(dir);
 	if (result != 0)
@@ -187,23 +182,6 @@ open_same(int dir, const char *name, const void *bytes, size_t len)
 	return -1;
 }
 
-static int
-open_new(int dir, const char *name, const void *bytes, size_t len)
-{
-	char new[sizeof(((struct tally_tile_file *)NULL)->name) + sizeof(NEW)];
-	int fd, result;
-
-	(void)snprintf(new, sizeof(new), "%s" NEW, name);
-	fd = make_public(dir, new);
-	if (fd < 0)
-		return fd;
-	result = tally_sys_write(fd, bytes, len, 0, NULL);
-	if (result == 0)
-		return fd;
-	tally_sys_close(fd);
-	return result;
-}
-
 static bool
 is_settled(const struct tally_tile_files *files, const struct tally_tile *tile)
 {
@@ -226,7 +204,7 @@ put(struct tally_tile_files *files, const struct tally_tile *tile,
 		return 0;
 	}
 	if (!file->found)
-		fd = open_new(dir, name, bytes, len);
+		fd = make_public(dir, name, bytes, len);
 	if (fd < 0)
 		return fd;
 	file->fd = fd;
@@ -286,17 +264,6 @@ sync_files(const struct tally_tile_files *files)
 	return tally_sys_sync_files(fd, files->pending_len);
 }
 
-static int
-name_file(const struct tally_tile_files *files,
-    const struct tally_tile_file *file)
-{
-	char new[sizeof(file->name) + sizeof(NEW)];
-
-	(void)snprintf(new, sizeof(new), "%s" NEW, file->name);
-	return tally_sys_rename(files->folder[file->folder].fd, new,
-	    file->name);
-}
-
 int
 tally_tile_files_settle(struct tally_tile_files *files,
     struct tally_error *error)
@@ -304,8 +271,11 @@ tally_tile_files_settle(struct tally_tile_files *files,
 	int result = sync_files(files);
 
 	for (size_t i = 0; i < files->pending_len && result == 0; i++) {
-		if (!files->pending[i].found)
-			result = name_file(files, &files->pending[i]);
+		const struct tally_tile_file *file = &files->pending[i];
+
+		if (!file->found)
+			result = tally_replace_end(
+			    files->folder[file->folder].fd, file->name);
 	}
 	for (size_t i = 0; i < files->folders_len && result == 0; i++) {
 		if (files->folder[i].changed)
