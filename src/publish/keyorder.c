@@ -10,6 +10,17 @@
 
 /* ---- what the log says ------------------------------------------------ */
 
+static void
+name_key(struct tally_key_said *said, uint32_t id)
+{
+	for (size_t i = 0; i < said->known_len; i++) {
+		if (said->known[i] == id)
+			return;
+	}
+	if (said->known_len < TALLY_KEYRING_MAX)
+		said->known[said->known_len++] = id;
+}
+
 /*
  * Taken at its word, signature or not: it only makes us refuse to sign, and a
  * forged order is for a verifier to find.
@@ -33,6 +44,8 @@ tally_key_hear(struct tally_key_said *said, struct tally_hasher *hasher,
 		return;
 	is_named = tally_vkey_equal(&named, vkey);
 	said->orders++;
+	name_key(said, order.by);
+	name_key(said, named.id);
 	if (is_named && change != TALLY_KEY_ORDER_RETIRE)
 		said->added_seq = record->seq;
 	if ((is_named && change == TALLY_KEY_ORDER_RETIRE) ||

@@ -7,19 +7,19 @@
 #include "log/cursor.h"
 #include "log/fail.h"
 #include "log/leaves.h"
+#include "publish/replace.h"
 #include "publish/tiles.h"
 
-#define NEW_MAX (TALLY_TILE_PATH_MAX + 8)
 #define BUNDLE_MAX (TALLY_TILE_WIDTH * (2 + (size_t)TALLY_HEADER_MAX))
 
 /* ---- files ------------------------------------------------------------ */
 
-/* What is public is for all, whoever may enter the log's own directory. */
+/* The new file, its bytes written, as tally_replace_begin.  What is public is
+ * for all, whoever may enter the log's own directory. */
 static int
-make_public(int dir, const char *name)
+make_public(int dir, const char *name, const void *bytes, size_t len)
 {
-	int fd = tally_sys_open(dir, name,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	int fd = tally_replace_begin(dir, name, bytes, len);
 	int result = fd < 0 ? fd : tally_sys_show(fd);
 
 	if (result >= 0)
@@ -46,17 +46,12 @@ int
 tally_public_write(int dir, const char *name, const void *bytes, size_t len,
     struct tally_error *error)
 {
-	char new[NEW_MAX];
-	int fd, result;
+	int fd = make_public(dir, name, bytes, len);
+	int result = fd < 0 ? fd : tally_sys_sync_all(fd);
 
-	(void)snprintf(new, sizeof(new), "%s.new", name);
-	fd = make_public(dir, new);
-	result = fd < 0 ? fd : tally_sys_write(fd, bytes, len, 0, NULL);
-	if (result == 0)
-		result = tally_sys_sync_all(fd);
 	tally_sys_close(fd);
 	if (result == 0)
-		result = tally_sys_rename(dir, new, name);
+		result = tally_replace_end(dir, name);
 	if (result == 0)
 		result = tally_sys_sync_all(dir);
 	if (result != 0)
@@ -97,7 +92,7 @@ drop_pending(struct tally_tiles *tiles)
 static int
 settle(struct tally_tiles *tiles)
 {
-	char new[NEW_MAX], folder[TALLY_TILE_PATH_MAX];
+	char folder[TALLY_TILE_PATH_MAX];
 	char last[TALLY_TILE_PATH_MAX] = "";
 	int result = 0;
 
@@ -109,13 +104,12 @@ settle(struct tally_tiles *tiles)
 	for (size_t i = 0; i < tiles->pending_len && result == 0; i++) {
 		const char *path = tiles->pending[i].path;
 
-		(void)snprintf(new, sizeof(new), "%s.new", path);
 		folder_of(path, folder);
 		if (last[0] != '\0' && strcmp(folder, last) != 0)
 			result = sync_folder(tiles->dir, last);
 		memcpy(last, folder, sizeof(last));
 		if (result == 0)
-			result = tally_sys_rename(tiles->dir, new, path);
+			result = tally_replace_end(tiles->dir, path);
 	}
 	if (result == 0 && last[0] != '\0')
 		result = sync_folder(tiles->dir, last);
@@ -178,7 +172,7 @@ write_tile(struct tally_tiles *tiles, const struct tally_tile *tile,
     const void *bytes, size_t len, struct tally_error *error)
 {
 	struct tally_pending_tile *pending;
-	char new[NEW_MAX], path[TALLY_TILE_PATH_MAX];
+	char path[TALLY_TILE_PATH_MAX];
 	int result = 0;
 
 	(void)tally_tile_path(tile, path);
@@ -188,20 +182,14 @@ write_tile(struct tally_tiles *tiles, const struct tally_tile *tile,
 		result = settle(tiles);
 	if (result == 0)
 		result = make_directories(tiles, path);
-	pending = &tiles->pending[tiles->pending_len];
-	if (result == 0) {
-		(void)snprintf(new, sizeof(new), "%s.new", path);
-		result = make_public(tiles->dir, new);
-	}
-	if (result >= 0) {
-		pending->fd = result;
-		memcpy(pending->path, path, sizeof(path));
-		tiles->pending_len++;
-		result = tally_sys_write(pending->fd, bytes, len, 0, NULL);
-	}
-	if (result != 0)
+	if (result == 0)
+		result = make_public(tiles->dir, path, bytes, len);
+	if (result < 0)
 		return tally_fail_os(error, result,
 		    "cannot write \"public/%s\"", path);
+	pending = &tiles->pending[tiles->pending_len++];
+	pending->fd = result;
+	memcpy(pending->path, path, sizeof(path));
 	return TALLY_OK;
 }
 

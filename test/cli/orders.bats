@@ -121,7 +121,7 @@ order() { # SEQ: the event of that record of tally:log
   run --separate-stderr tally check old --key one.pub --orders orders
   expect 3
   [ "${lines[0]}" = 'consistent, but signed with a key that was retired, and'`
-    `' no cosignature is older' ]
+    `' no cosignature or timestamp is older' ]
   tally check old --key one.pub >/dev/null
   # With a key that knows nothing of them, orders are no orders.
   run --separate-stderr tally check new --key three.pub --orders orders
@@ -347,4 +347,23 @@ signed() { # KEY BODY
   cp -r whole log
   erase 2
   verified 1 'content-altered s 1' --key one.pub
+}
+
+@test "checkpoint: what a key signed that went is known for the log's own" {
+  make_keys
+  checkpoint one >/dev/null
+  cp -r register yesterday
+  tally append log --chain c 6 >/dev/null
+  checkpoint one >/dev/null
+  tally key rotate log --key one --new two.pub >/dev/null
+  rm -r register
+  cp -r yesterday register
+  # The register is behind what is public, and is not believed.
+  run --separate-stderr checkpoint two
+  expect 2 ""
+  [[ $stderr == *'the register "register" is behind "public/checkpoint", size'* ]]
+  # Somebody else's is none.
+  sed -i 's/^\(. example.org.audit \).*/\1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=/' \
+    log/public/checkpoint
+  checkpoint two >/dev/null
 }
