@@ -79,7 +79,18 @@ enum tally_proof_verdict {
 	TALLY_PROOF_OTHER_KEY,  /* holds, but nobody who is trusted signed */
 	TALLY_PROOF_FORGED,     /* a trusted key's signature does not hold */
 	TALLY_PROOF_RETIRED,    /* holds, but who signed was retired, and no
-				   cosignature is older than that */
+				   cosignature or timestamp is older */
+};
+
+/* A timestamp of RFC 3161 over a checkpoint: the authority's response, or the
+ * token alone, DER. */
+struct tally_timestamp {
+	const void *token;
+	size_t token_len;
+	const char *note; /* the signed note that it is over: of the same
+			     checkpoint, perhaps with other signatures;
+			     NULL: as the checkpoint stands in the proof */
+	size_t note_len;
 };
 
 /* Whom a judge trusts; zero trusts nobody.  All that is given must agree. */
@@ -94,6 +105,12 @@ struct tally_trust {
 	 * which went.  It must hold, and one of them must have signed it. */
 	const char *orders;
 	size_t orders_len;
+	/* With orders: what a retired key signed holds if one of these is older
+	 * than the order, by the certificates in tsa (PEM). */
+	const struct tally_timestamp *timestamps;
+	size_t timestamps_len;
+	const char *tsa;
+	size_t tsa_len;
 };
 
 struct tally_proof {

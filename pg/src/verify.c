@@ -29,6 +29,7 @@
 #include "verify_match.h"
 #include "verify_origin.h"
 #include "verify_outside.h"
+#include "verify_parts.h"
 #include "verify_record.h"
 #include "verify_retired.h"
 #include "verify_rewritten.h"
@@ -264,6 +265,7 @@ sum_sources(struct tally_verifier *v)
 			continue;
 		}
 		source->is_sorted = true;
+		tally_parts_find(v, source);
 		if (v->retiring == NULL && can_be_summed(v, source))
 		{
 			tally_rows_sum(v, source);

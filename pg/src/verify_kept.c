@@ -20,6 +20,7 @@
 #include "verify_kept.h"
 #include "verify_links.h"
 #include "verify_match.h"
+#include "verify_parts.h"
 #include "verify_sort.h"
 #include "verify_sources.h"
 #include "verify_tracked.h"
@@ -263,7 +264,11 @@ pass_on(struct tally_verifier *v, const struct tally_sealed *sealed,
 	else if (record.use->epoch == NULL || record.chain == NULL)
 		tally_pairs_add_record(v, &record, TALLY_NOT_JUDGED, NULL);
 	else
+	{
+		if (event != NULL)
+			tally_parts_take(&record, event);
 		tally_match_put_record(v, &record);
+	}
 }
 
 static void

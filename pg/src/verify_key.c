@@ -376,6 +376,15 @@ tell_missed(struct tally_verifier *v, const struct tally_key_record *this,
 	return true;
 }
 
+/* As much of the record's form as the record can be compared with. */
+static bool
+is_rendered(const struct tally_match_record *record)
+{
+	const struct tally_form *form = record->use->form;
+
+	return form->is_rendered && (form->part == NULL || record->is_part);
+}
+
 /* The record's form cannot be rendered any more.  Likewise. */
 static bool
 tell_unrendered(struct tally_verifier *v, const struct tally_key_record *this,
@@ -409,7 +418,7 @@ tell_unproven(struct tally_verifier *v, const struct tally_key_record *this,
 		record->use->source->retired++;
 		return true;
 	}
-	if (!record->is_deletion && !record->use->form->is_rendered)
+	if (!record->is_deletion && !is_rendered(record))
 		return tell_unrendered(v, this, other, proven);
 	if (!record->is_deletion)
 		return tell_missed(v, this, other, proven);
@@ -548,13 +557,16 @@ pass_rows(struct tally_verifier *v, struct tally_key_group *key)
 
 		if (row->is_proven || row->is_named || row->is_done)
 			continue;
+		tally_match_pass_row(v, &row->row);
 		for (j = 0; j < i; j++)
 		{
-			if (is_same_row(&key->rows[j], row) &&
-				key->rows[j].row.form->key_class == row->row.form->key_class)
-				key->rows[j].is_done = true;
+			if (!is_same_row(&key->rows[j], row) ||
+				key->rows[j].row.form->key_class != row->row.form->key_class)
+				continue;
+			key->rows[j].is_done = true;
+			if (row->row.nclasses <= 1)
+				tally_pairs_add_form(v, &key->rows[j].row);
 		}
-		tally_match_pass_row(v, &row->row);
 	}
 }
 

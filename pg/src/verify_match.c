@@ -39,6 +39,7 @@ enum
 #define FLAG_DELETION 1
 #define FLAG_KEPT 2
 #define FLAG_ACCUSED 4
+#define FLAG_PART 8
 #define FLAG_AGE_MASK 15
 #define FLAG_CLASSES 16
 
@@ -59,7 +60,7 @@ void
 tally_match_open(struct tally_verifier *v)
 {
 	v->match = palloc0(sizeof(*v->match));
-	v->match->sorter = tally_sorter_new(MATCH_COLUMNS, types, 3, 1);
+	v->match->sorter = tally_sorter_new(MATCH_COLUMNS, types, 4, 1);
 }
 
 void
@@ -120,7 +121,8 @@ tally_match_put_record(struct tally_verifier *v,
 	values[MATCH_FLAGS] =
 		Int32GetDatum((record->is_deletion ? FLAG_DELETION : 0) |
 					  (record->is_kept ? FLAG_KEPT : 0) |
-					  (record->is_accused ? FLAG_ACCUSED : 0));
+					  (record->is_accused ? FLAG_ACCUSED : 0) |
+					  (record->is_part ? FLAG_PART : 0));
 	values[MATCH_USE] = Int64GetDatum(record->use->id);
 	nulls[MATCH_RELATION] = true;
 	values[MATCH_TID] = PointerGetDatum(&tid);
@@ -238,6 +240,7 @@ get_record(struct tally_verifier *v, const Datum *values, const bool *nulls,
 	record->is_deletion = (flags & FLAG_DELETION) != 0;
 	record->is_kept = (flags & FLAG_KEPT) != 0;
 	record->is_accused = (flags & FLAG_ACCUSED) != 0;
+	record->is_part = (flags & FLAG_PART) != 0;
 }
 
 /* ---- key by key --------------------------------------------------------- */

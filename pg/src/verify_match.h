@@ -25,6 +25,7 @@ struct tally_match_record
 	Size		key_len;
 	bool		is_deletion;	/* its event, which holds, says so */
 	bool		is_kept;		/* its event holds */
+	bool		is_part;		/* its digest is that of some columns */
 	bool		is_accused;		/* it was told already, and proves nothing */
 };
 
@@ -112,6 +113,10 @@ extern void tally_pairs_add_altered(struct tally_verifier *v,
 /* A row that no record proves. */
 extern void tally_pairs_add_row(struct tally_verifier *v,
 								const struct tally_match_row *row);
+
+/* The same row in another form: under that, too, a record may hold for it. */
+extern void tally_pairs_add_form(struct tally_verifier *v,
+								 const struct tally_match_row *row);
 
 extern void tally_pairs_resolve(struct tally_verifier *v);
 

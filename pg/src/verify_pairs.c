@@ -39,12 +39,14 @@ struct row
 	bool		has_record;		/* that does not hold for it */
 	struct tally_match_record record;
 	const struct tally_match_record *claim; /* one that does */
+	struct row *main;			/* that this is another form of, or NULL */
 };
 
 struct tally_pairs
 {
 	int			nrecords;
 	int			nrows;
+	struct row *last;			/* that was added, or NULL */
 	struct record records[PAIRS_MAX];
 	struct row	rows[PAIRS_MAX];
 };
@@ -54,6 +56,7 @@ tally_pairs_open(struct tally_verifier *v)
 {
 	v->pairs = palloc(sizeof(*v->pairs));
 	v->pairs->nrecords = v->pairs->nrows = 0;
+	v->pairs->last = NULL;
 }
 
 static bool
@@ -211,6 +214,7 @@ tally_pairs_add_row(struct tally_verifier *v,
 {
 	struct row	added = {*row};
 
+	v->pairs->last = NULL;
 	if (!is_missed(v, row))
 		return;
 	/* Of old rows there may be many, which must not leave out the others. */
@@ -223,6 +227,21 @@ tally_pairs_add_row(struct tally_verifier *v,
 		tell_row(v, row);
 		return;
 	}
+	keep_row(v, &added.row);
+	v->pairs->last = &v->pairs->rows[v->pairs->nrows++];
+	*v->pairs->last = added;
+}
+
+void
+tally_pairs_add_form(struct tally_verifier *v,
+					 const struct tally_match_row *row)
+{
+	struct row	added = {*row};
+
+	added.main = v->pairs->last;
+	if (added.main == NULL || v->pairs->nrows == PAIRS_MAX ||
+		(row->event != NULL && row->event_len > EVENT_MAX))
+		return;
 	keep_row(v, &added.row);
 	v->pairs->rows[v->pairs->nrows++] = added;
 }
@@ -247,20 +266,25 @@ tally_pairs_add_altered(struct tally_verifier *v,
 
 /* ---- bringing together ------------------------------------------------ */
 
+/* The row, and the form of it, for which the record holds. */
 static struct row *
-find_row(struct tally_verifier *v, const struct tally_match_record *record)
+find_row(struct tally_verifier *v, const struct tally_match_record *record,
+		 const struct tally_match_row **out_form)
 {
 	int			i;
 
 	for (i = 0; i < v->pairs->nrows; i++)
 	{
-		struct row *row = &v->pairs->rows[i];
+		struct row *form = &v->pairs->rows[i];
+		struct row *row = form->main != NULL ? form->main : form;
 
-		if (row->claim == NULL && record->has_digest &&
-			(tally_match_holds(&record->digest, record->salt, &row->row) ||
-			 tally_match_holds_old(&record->digest, record->salt,
-								   &row->row)))
-			return row;
+		if (row->claim != NULL || !record->has_digest ||
+			(!tally_match_holds(&record->digest, record->salt, &form->row) &&
+			 !tally_match_holds_old(&record->digest, record->salt,
+									&form->row)))
+			continue;
+		*out_form = &form->row;
+		return row;
 	}
 	return NULL;
 }
@@ -302,16 +326,48 @@ is_explained(const struct row *row)
 static void
 claim_other(struct tally_verifier *v, struct row *row)
 {
+	const struct tally_match_row *form;
 	struct row *own;
 
 	if (!row->has_record || is_explained(row))
 		return;
-	own = find_row(v, &row->record);
+	own = find_row(v, &row->record, &form);
 	if (own == NULL)
 		return;
 	own->claim = row->claim = &row->record;
 	row->has_record = false;
-	tell_pair(v, &row->record, &own->row);
+	tell_pair(v, &row->record, form);
+}
+
+static int
+compare_claims(const void *a, const void *b)
+{
+	const struct tally_match_record *x = &(*(struct row *const *) a)->record;
+	const struct tally_match_record *y = &(*(struct row *const *) b)->record;
+
+	if (x->chain->seen.id != y->chain->seen.id)
+		return x->chain->seen.id < y->chain->seen.id ? -1 : 1;
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* In the chains' order: what is told must not hang on how they were sorted. */
+static void
+claim_others(struct tally_verifier *v)
+{
+	struct tally_pairs *pairs = v->pairs;
+	struct row **altered = palloc_array(struct row *, pairs->nrows + 1);
+	int			count = 0;
+	int			i;
+
+	for (i = 0; i < pairs->nrows; i++)
+	{
+		if (pairs->rows[i].has_record)
+			altered[count++] = &pairs->rows[i];
+	}
+	qsort(altered, count, sizeof(*altered), compare_claims);
+	for (i = 0; i < count; i++)
+		claim_other(v, altered[i]);
+	pfree(altered);
 }
 
 static void
@@ -319,7 +375,7 @@ tell_rest(struct tally_verifier *v, const struct row *row)
 {
 	if (row->has_record && !is_explained(row))
 		tell_altered(v, &row->record, &row->row);
-	else if (!row->has_record && row->claim == NULL)
+	else if (!row->has_record && row->claim == NULL && row->main == NULL)
 		tell_row(v, &row->row);
 }
 
@@ -332,7 +388,8 @@ tally_pairs_resolve(struct tally_verifier *v)
 	for (i = 0; i < pairs->nrecords; i++)
 	{
 		const struct record *record = &pairs->records[i];
-		struct row *row = find_row(v, &record->record);
+		const struct tally_match_row *form;
+		struct row *row = find_row(v, &record->record, &form);
 
 		CHECK_FOR_INTERRUPTS();
 		if (row == NULL)
@@ -341,10 +398,9 @@ tally_pairs_resolve(struct tally_verifier *v)
 			continue;
 		}
 		row->claim = &record->record;
-		tell_pair(v, &record->record, &row->row);
+		tell_pair(v, &record->record, form);
 	}
-	for (i = 0; i < pairs->nrows; i++)
-		claim_other(v, &pairs->rows[i]);
+	claim_others(v);
 	for (i = 0; i < pairs->nrows; i++)
 		tell_rest(v, &pairs->rows[i]);
 }

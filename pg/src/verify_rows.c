@@ -58,9 +58,9 @@ struct walk
 
 /* ---- preparing -------------------------------------------------------- */
 
-static bool
-is_root_of(const struct tally_source *source, const struct tally_form *form,
-		   Oid root)
+bool
+tally_rows_is_root_of(const struct tally_source *source,
+					  const struct tally_form *form, Oid root)
 {
 	bool		has_root = false;
 	ListCell   *cell;
@@ -78,9 +78,8 @@ is_root_of(const struct tally_source *source, const struct tally_form *form,
 	return !has_root;
 }
 
-/* The epoch, as if it were of this table; is_told: in the words of here. */
-static struct tally_epoch *
-move_epoch(const struct tally_epoch *epoch, Oid root, bool is_told)
+struct tally_epoch *
+tally_rows_move_epoch(const struct tally_epoch *epoch, Oid root, bool is_told)
 {
 	struct tally_epoch *moved = palloc(sizeof(*moved));
 
@@ -94,11 +93,13 @@ static void
 add_view(struct walk *walk, struct tally_form *form, Oid root)
 {
 	struct tally_renderer *renderer;
+	struct tally_epoch *epoch;
 	char	   *why;
 	int			i;
 
-	renderer = tally_renderer_new(move_epoch(form->epoch, root, form->is_told),
-								  walk->rel, true, &why);
+	epoch = tally_rows_move_epoch(form->part != NULL ? form->part :
+								  form->epoch, root, form->is_told);
+	renderer = tally_renderer_new(epoch, walk->rel, true, &why);
 	if (renderer == NULL)
 	{
 		form->why = MemoryContextStrdup(walk->v->context, why);
@@ -127,7 +128,7 @@ prepare(struct walk *walk)
 	walk->covers = palloc(list_length(source->uses) * sizeof(*walk->covers));
 	foreach(cell, source->forms)
 	{
-		if (is_root_of(source, lfirst(cell), root))
+		if (tally_rows_is_root_of(source, lfirst(cell), root))
 			add_view(walk, lfirst(cell), root);
 	}
 	foreach(cell, source->uses)
@@ -136,11 +137,12 @@ prepare(struct walk *walk)
 		struct cover *cover;
 
 		if (use->epoch->only_when == NULL ||
-			!is_root_of(source, use->form, root))
+			!tally_rows_is_root_of(source, use->form, root))
 			continue;
 		cover = &walk->covers[walk->ncovers++];
 		cover->use = use;
-		tally_condition_new_if(move_epoch(use->epoch, root, use->is_told),
+		tally_condition_new_if(tally_rows_move_epoch(use->epoch, root,
+													  use->is_told),
 							   walk->rel, &cover->condition);
 	}
 	tally_rendered_init(&walk->row);

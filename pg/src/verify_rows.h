@@ -5,6 +5,15 @@
 
 #include "verify_sources.h"
 
+/* Is the form to be rendered on this table, or its partitions? */
+extern bool tally_rows_is_root_of(const struct tally_source *source,
+								  const struct tally_form *form, Oid root);
+
+/* The epoch, as if it were of this table; is_told: in the words of here. */
+extern struct tally_epoch *
+			tally_rows_move_epoch(const struct tally_epoch *epoch, Oid root,
+								  bool is_told);
+
 /*
  * Goes over the source's tables and adds up their rows: source->rows and
  * source->old_rows.

@@ -34,7 +34,10 @@ struct tally_form
 	bool		is_told;		/* some are, as below */
 	bool		is_rendered;	/* on some root */
 	int			key_class;		/* forms with the same key share it */
-	char	   *why;			/* why not, or NULL */
+	char	   *why;			/* why not, or not all of it; or NULL */
+	const struct tally_epoch *part; /* what of it can be; NULL: all, or none */
+	const char **names;			/* of its columns, quoted */
+	int64		parts;			/* records that are compared so */
 	int64		unjudged;		/* records, for that reason */
 	int64		kept;			/* likewise, but their events are kept */
 };

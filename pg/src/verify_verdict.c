@@ -121,6 +121,11 @@ tell_uncovered_source(struct tally_verifier *v,
 	{
 		const struct tally_form *form = lfirst(cell);
 
+		if (form->parts > 0)
+			tally_report_not_covered(v,
+									 "columns that have changed, in %lld records of \"%s\" whose kept events hold: %s",
+									 (long long) form->parts, source->label,
+									 form->why);
 		if (form->kept > 0)
 			tally_report_not_covered(v,
 									 "the rows of %lld records of \"%s\", whose kept events hold: %s",

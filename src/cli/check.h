@@ -29,7 +29,8 @@ check_find(const struct check *check, enum tally_proof_verdict verdict,
 
 /* Why nobody vouches, if so. */
 void
-check_advise(enum tally_proof_verdict verdict, bool has_signatures);
+check_advise(const struct check *check, enum tally_proof_verdict verdict,
+    bool has_signatures);
 
 /* "origin  <origin> (signed)" and "root    <size>:<hex>". */
 void

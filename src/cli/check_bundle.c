@@ -96,7 +96,7 @@ check_bundle(const struct check *check, struct input *input)
 		print_bundle_json(&bundle, finding);
 	else
 		print_bundle(&bundle, finding);
-	check_advise(bundle.verdict, bundle.has_signatures);
+	check_advise(check, bundle.verdict, bundle.has_signatures);
 	return finding->status == STATUS_DONE
 	    ? check_without_event(bundle.erased, bundle.elsewhere)
 	    : finding->status;
@@ -163,6 +163,6 @@ check_consistency(const struct check *check, struct input *input)
 		print_consistency_json(&proof, finding);
 	else
 		print_consistency(&proof, finding);
-	check_advise(proof.verdict, proof.has_signatures);
+	check_advise(check, proof.verdict, proof.has_signatures);
 	return finding->status;
 }

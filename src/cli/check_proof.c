@@ -130,7 +130,7 @@ check_proof(const struct check *check, struct input *input)
 		print_json(&proof, finding);
 	else
 		print_text(&proof, finding);
-	check_advise(proof.verdict, proof.has_signatures);
+	check_advise(check, proof.verdict, proof.has_signatures);
 	status = finding->status;
 	if (status == STATUS_DONE)
 		status = check_without_event(

@@ -3,18 +3,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "commands.h"
 #include "trust.h"
 
 #define ORDERS_MAX ((size_t)64 << 20)
+#define TIMESTAMP_MAX ((size_t)1 << 20)
 
 struct settings {
 	struct option_root root;
 	const char *key;
 	const char *policy;
 	const char *orders;
+	const char *timestamp;
+	const char *tsa_ca;
 	bool json;
 };
 
@@ -27,6 +31,11 @@ static const struct option options[] = {
 	    "a C2SP policy: logs, witnesses, quorum" },
 	{ "orders", "FILE", OPTION_TEXT, offsetof(struct settings, orders),
 	    "the bundle of tally:log: keys that came and went" },
+	{ "timestamp", "FILE", OPTION_TEXT,
+	    offsetof(struct settings, timestamp),
+	    "older than the order that retired the key" },
+	{ "tsa-ca", "FILE", OPTION_TEXT, offsetof(struct settings, tsa_ca),
+	    "certificates of who made the timestamp" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
 	    "one JSON object" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
@@ -49,7 +58,8 @@ static const struct check_finding findings[] = {
 				 " not hold",
 	    "forged", COLOUR_BAD, STATUS_TAMPERED },
 	[TALLY_PROOF_RETIRED] = { "consistent, but signed with a key that was"
-				  " retired, and no cosignature is older",
+				  " retired, and no cosignature or timestamp"
+				  " is older",
 	    "retired", COLOUR_UNSURE, STATUS_UNJUDGED },
 	[TALLY_PROOF_BROKEN] = { "broken", "broken", COLOUR_BAD,
 	    STATUS_TAMPERED },
@@ -75,8 +85,13 @@ check_find(const struct check *check, enum tally_proof_verdict verdict,
 }
 
 void
-check_advise(enum tally_proof_verdict verdict, bool has_signatures)
+check_advise(const struct check *check, enum tally_proof_verdict verdict,
+    bool has_signatures)
 {
+	if (verdict == TALLY_PROOF_RETIRED && check->trust->timestamps_len > 0)
+		complain("the timestamp does not count: it must be over this"
+			 " checkpoint, or over a note of it beside FILE, hold"
+			 " by \"--tsa-ca\", and be older than the order");
 	if (verdict == TALLY_PROOF_UNSIGNED && has_signatures)
 		complain("nobody you trust vouches for the root; say whom you"
 			 " trust by \"--key\" or \"--policy\"");
@@ -131,10 +146,73 @@ check_input(const struct check *check, struct input *input)
 	return check_proof(check, input);
 }
 
+/* The token, the note that a sink keeps beside it, and the certificates. */
+struct stamp {
+	char *token, *note, *ca;
+	size_t ca_len;
+	struct tally_timestamp timestamp;
+};
+
+static enum status
+stamp_read_note(struct stamp *stamp, const char *path)
+{
+	size_t len = strlen(path);
+	enum status status = STATUS_DONE;
+	char *beside;
+
+	if (len < 4 || strcmp(path + len - 4, ".tsr") != 0)
+		return STATUS_DONE;
+	beside = malloc(len + 2);
+	if (beside == NULL) {
+		complain("out of memory");
+		return STATUS_IO;
+	}
+	(void)snprintf(beside, len + 2, "%.*s.note", (int)(len - 4), path);
+	if (access(beside, F_OK) == 0)
+		status = input_file(beside, TIMESTAMP_MAX, "a note",
+		    &stamp->note, &stamp->timestamp.note_len);
+	stamp->timestamp.note = stamp->note;
+	free(beside);
+	return status;
+}
+
+static enum status
+stamp_read(struct stamp *stamp, const struct settings *settings)
+{
+	enum status status;
+
+	if ((settings->timestamp == NULL) != (settings->tsa_ca == NULL))
+		return options_refuse(&command_check,
+		    "\"--timestamp\" and \"--tsa-ca\" go together");
+	if (settings->timestamp == NULL)
+		return STATUS_DONE;
+	if (settings->orders == NULL)
+		return options_refuse(&command_check,
+		    "\"--timestamp\" needs \"--orders\"");
+	status = input_file(settings->timestamp, TIMESTAMP_MAX, "a timestamp",
+	    &stamp->token, &stamp->timestamp.token_len);
+	stamp->timestamp.token = stamp->token;
+	if (status == STATUS_DONE)
+		status = stamp_read_note(stamp, settings->timestamp);
+	if (status == STATUS_DONE)
+		status = input_file(settings->tsa_ca, TIMESTAMP_MAX,
+		    "a file of certificates", &stamp->ca, &stamp->ca_len);
+	return status;
+}
+
+static void
+stamp_free(struct stamp *stamp)
+{
+	free(stamp->token);
+	free(stamp->note);
+	free(stamp->ca);
+}
+
 static enum status
 run(const void *data, char *const *operand)
 {
 	const struct settings *settings = data;
+	struct stamp stamp = { 0 };
 	struct trust trusted;
 	char *orders = NULL;
 	size_t orders_len = 0;
@@ -155,6 +233,12 @@ run(const void *data, char *const *operand)
 		    &orders, &orders_len);
 	trust.orders = orders;
 	trust.orders_len = orders_len;
+	if (status == STATUS_DONE)
+		status = stamp_read(&stamp, settings);
+	trust.timestamps = &stamp.timestamp;
+	trust.timestamps_len = stamp.token != NULL;
+	trust.tsa = stamp.ca;
+	trust.tsa_len = stamp.ca_len;
 	if (status == STATUS_DONE) {
 		status = input_open(&input, operand[0]);
 		if (status == STATUS_DONE)
@@ -162,6 +246,7 @@ run(const void *data, char *const *operand)
 		input_close(&input);
 	}
 	free(orders);
+	stamp_free(&stamp);
 	trust_free(&trusted);
 	return status;
 }
@@ -171,7 +256,8 @@ const struct command command_check = {
 	.summary = "judge a proof or a bundle, without the log",
 	.synopsis = "check FILE [--key VKEY|FILE] [--policy FILE]"
 		    " [--orders FILE]\n"
-		    "                   [--root [SIZE:]HEX] [--json]",
+		    "                   [--timestamp FILE --tsa-ca FILE]"
+		    " [--root [SIZE:]HEX] [--json]",
 	.about =
 	    "Judges what \"tally prove\" or \"tally consistency\" made; FILE"
 	    " \"-\" is standard\ninput.  It holds if who is trusted signed its"

@@ -208,6 +208,6 @@ options_help(const struct command *command)
 	printf("\nexample\n%s\n\nexit status\n%s\n", command->example,
 	    command->statuses);
 	/* The commands of a group share its page. */
-	printf("\nmanual\n  tally-%.*s(1)\n",
-	    (int)strcspn(command->name, " "), command->name);
+	printf("\nmanual\n  tally-%.*s(1)\n", (int)strcspn(command->name, " "),
+	    command->name);
 }

@@ -31,8 +31,8 @@ take_event(struct tally_adopt_said *said, const char *chain,
 		    count)
 			said->findings += (uint64_t)json_integer_value(count);
 		said->time_us = record->time_us;
-		records = (uint64_t)json_integer_value(
-		    json_object_get(adopted, "records"));
+		records = (uint64_t)json_integer_value(json_object_get(adopted,
+		    "records"));
 		if (records > said->records)
 			said->records = records;
 	} else if (into != NULL &&

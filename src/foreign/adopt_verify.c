@@ -276,8 +276,8 @@ conclude(const struct comparing *c, struct tally_verdict *verdict)
 {
 	verdict->size = c->adopting.out->records;
 	verdict->chains = c->adopting.out->chains;
-	verdict->not_covered =
-	    c->adopting.out->since > 0 || c->adopting.out->unsaid > 0
+	verdict->not_covered = c->adopting.out->since > 0 ||
+		c->adopting.out->unsaid > 0
 	    ? TALLY_UNCOVERED_TAIL
 	    : 0;
 	verdict->verdict = verdict->findings > 0 ? TALLY_TAMPERED

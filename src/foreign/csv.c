@@ -338,7 +338,8 @@ tally_reader_csv(struct tally_reader *reader, struct tally_reading *out)
 	out->len = 0;
 	out->raw = reader->buffer + reader->begin - row.len;
 	out->raw_len = row.len;
-	while (out->raw_len > 0 && (out->raw[out->raw_len - 1] == '\n' ||
+	while (out->raw_len > 0 &&
+	    (out->raw[out->raw_len - 1] == '\n' ||
 		out->raw[out->raw_len - 1] == '\r'))
 		out->raw_len--;
 	/* A last row with too few cells was cut off, as one with an open

@@ -115,8 +115,8 @@ examine(struct doctor *d, struct tally_profile *profile,
 		.progress = d->options->progress,
 		.arg = d->options->arg,
 	};
-	int r = tally_walk(&d->walk, profile, source, &how, &d->graph,
-	    NULL, d->error);
+	int r = tally_walk(&d->walk, profile, source, &how, &d->graph, NULL,
+	    d->error);
 
 	if (r == 0 && tally_graph_finish(&d->graph) != 0)
 		r = tally_fail(d->error, TALLY_E_MEMORY, "out of memory");

@@ -253,8 +253,8 @@ tally_era_add(struct tally_eras *eras, struct tally_era *era,
 		return TALLY_E_MEMORY;
 	tally_hash_format(digest, hex);
 	len = snprintf(text, sizeof(text), "%s[\"%s\",\"%.*s\"]",
-	    part->len == 0 ? "" : ",", hex,
-	    is_plain(hash) ? (int)hash->len : 0, hash->at);
+	    part->len == 0 ? "" : ",", hex, is_plain(hash) ? (int)hash->len : 0,
+	    hash->at);
 	part->len++;
 	return put(eras, &part->records, text, (size_t)len);
 }

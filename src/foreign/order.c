@@ -19,7 +19,7 @@ struct ordering {
 	const struct tally_row *row;
 	const struct tally_canon_text *basis;
 	const struct tally_digest *stored;
-	struct tally_input input; /* what is tried */
+	struct tally_input input;       /* what is tried */
 	size_t fields[TALLY_STEPS_MAX]; /* steps that are no separators */
 	size_t fields_len;
 	void (*hint)(void *arg, const char *hint);

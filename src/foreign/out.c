@@ -43,8 +43,7 @@ int
 tally_out_grow(struct tally_canon_out *out)
 {
 	return tally_out_reserve(out,
-	    out->capacity == 0 ? 1 : out->capacity - out->len + 1,
-	    GROWN_FIRST);
+	    out->capacity == 0 ? 1 : out->capacity - out->len + 1, GROWN_FIRST);
 }
 
 void

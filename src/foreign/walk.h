@@ -56,7 +56,7 @@ struct tally_walk {
 	struct tally_reader reader;
 	struct tally_row row;
 	struct tally_canon_out hash, prev; /* decoded, if with escapes */
-	struct tally_graph *graph; /* NULL: nobody wants one */
+	struct tally_graph *graph;         /* NULL: nobody wants one */
 	uint64_t records;
 	uint64_t chained;
 	uint64_t holds;

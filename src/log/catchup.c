@@ -18,17 +18,18 @@
 struct step {
 	char *records; /* entries of the step's records */
 	struct tally_keyed *keys;
+	size_t room; /* records, and half the keys */
 	size_t count, keys_count;
 	struct tally_place place; /* behind the last */
 };
 
 static int
-step_new(struct step *step, struct tally_error *error)
+step_new(struct step *step, uint64_t missing, struct tally_error *error)
 {
-	step->records = tally_sys_alloc((size_t)TALLY_INDEX_STEP *
-	    TALLY_RECORD_ENTRY);
-	step->keys = tally_sys_alloc(2 * (size_t)TALLY_INDEX_STEP *
-	    sizeof(*step->keys));
+	step->room = missing < TALLY_INDEX_STEP ? (size_t)missing
+						: TALLY_INDEX_STEP;
+	step->records = tally_sys_alloc(step->room * TALLY_RECORD_ENTRY);
+	step->keys = tally_sys_alloc(2 * step->room * sizeof(*step->keys));
 	if (step->records == NULL || step->keys == NULL)
 		return tally_fail_memory(error);
 	return TALLY_OK;
@@ -93,7 +94,7 @@ step_read(struct tally_log *log, struct step *step, uint64_t end,
 	tally_lines_init(&lines, fd, step->place.offset, end,
 	    TALLY_LINE_MAX(TALLY_EVENT_MAX));
 	result = TALLY_OK;
-	while (result == 0 && step->count < TALLY_INDEX_STEP) {
+	while (result == 0 && step->count < step->room) {
 		result = tally_lines_next(&lines, &text, &len, error);
 		if (result == TALLY_PARTIAL)
 			result = tally_fail(error, TALLY_E_DAMAGED,
@@ -125,8 +126,7 @@ static int
 step_fill(struct tally_log *log, struct step *step,
     const struct tally_place *upto, struct tally_error *error)
 {
-	while (step->count < TALLY_INDEX_STEP &&
-	    step->place.size < upto->size) {
+	while (step->count < step->room && step->place.size < upto->size) {
 		uint64_t end = 0;
 		size_t before;
 		int result;
@@ -355,7 +355,8 @@ catch_up_locked(struct tally_log *log, const struct tally_place *upto,
 	if (result == 0)
 		tally_runs_prune(index->dir, &index->runs);
 	if (result == 0)
-		result = step_new(&step, error);
+		result = step_new(&step, upto->size - index->covered.size,
+		    error);
 	while (result == 0 && index->covered.size < upto->size) {
 		step.count = 0;
 		step.keys_count = 0;

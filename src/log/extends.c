@@ -153,11 +153,12 @@ static enum tally_proof_verdict
 judge_both(const struct tally_trusted *trusted,
     const struct tally_consistency_text *text)
 {
-	const struct tally_trust no_root = { .root = NULL };
+	struct tally_trust no_root = *trusted->trust;
 	struct tally_trusted others = *trusted;
 	enum tally_proof_verdict new = tally_trusted_judge(trusted, &text->new);
 	enum tally_proof_verdict old;
 
+	no_root.root = NULL;
 	others.trust = &no_root;
 	old = tally_trusted_judge(&others, &text->old);
 	return old == TALLY_PROOF_SIGNED || old == TALLY_PROOF_UNSIGNED ||
@@ -185,8 +186,8 @@ detail_of(enum tally_proof_verdict verdict)
 	case TALLY_PROOF_FORGED:
 		return "a signature under a trusted key does not hold";
 	case TALLY_PROOF_RETIRED:
-		return "the key that signed was retired, and no cosignature is"
-		       " older";
+		return "the key that signed was retired, and no cosignature or"
+		       " timestamp is older";
 	default:
 		return NULL;
 	}

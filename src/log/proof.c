@@ -133,8 +133,8 @@ detail_of(enum tally_proof_verdict verdict)
 	case TALLY_PROOF_FORGED:
 		return "a signature under a trusted key does not hold";
 	case TALLY_PROOF_RETIRED:
-		return "the key that signed was retired, and no cosignature is"
-		       " older";
+		return "the key that signed was retired, and no cosignature or"
+		       " timestamp is older";
 	default:
 		return NULL;
 	}

@@ -16,14 +16,14 @@ int
 tally_copy_bytes(int from, uint64_t from_offset, int to, uint64_t to_offset,
     uint64_t len, struct tally_hasher *hasher, struct tally_error *error)
 {
-	char *step = tally_sys_alloc(COPY_STEP);
+	size_t most = len < COPY_STEP ? (size_t)len : COPY_STEP;
+	char *step = tally_sys_alloc(most);
 	int result = TALLY_OK;
 
 	if (step == NULL)
 		return tally_fail_memory(error);
 	for (uint64_t done = 0; done < len && result == 0;) {
-		size_t want = len - done < COPY_STEP ? (size_t)(len - done)
-						     : COPY_STEP;
+		size_t want = len - done < most ? (size_t)(len - done) : most;
 
 		result = tally_segment_read(from, step, want,
 		    from_offset + done, error);

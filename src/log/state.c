@@ -81,14 +81,15 @@ view_fill(struct tally_state *state, void *memory)
 static int
 file_fill(int fd, uint64_t bytes, struct tally_error *error)
 {
-	char *zeros = tally_sys_alloc(WRITE_STEP);
+	uint64_t most = bytes < WRITE_STEP ? bytes : WRITE_STEP;
+	char *zeros = tally_sys_alloc((size_t)most);
 	int result = 0;
 
 	if (zeros == NULL)
 		return tally_fail_memory(error);
-	for (uint64_t at = 0; at < bytes && result == 0; at += WRITE_STEP) {
-		uint64_t step = bytes - at < WRITE_STEP ? bytes - at
-							: WRITE_STEP;
+	for (uint64_t at = 0; at < bytes && result == 0; at += most) {
+		uint64_t step = bytes - at < most ? bytes - at : most;
+
 		result = tally_sys_write(fd, zeros, (size_t)step, at, NULL);
 	}
 	tally_sys_free(zeros);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "core/kinds.h"
 #include "core/sign.h"
 #include "log/bundlewalk.h"
 #include "log/fail.h"
 #include "log/sys.h"
+#include "log/timestamp.h"
 #include "log/trust.h"
 
 /* ---- orders ----------------------------------------------------------- */
@@ -42,11 +44,16 @@ hear(void *arg, const struct tally_line *line)
 		.prev = line->header.prev,
 		.time_us = line->header.time_us };
 	const char *detail = NULL;
+	struct tally_span kind;
 
 	if (line->body != TALLY_BODY_EVENT || hearing->detail != NULL)
 		return;
-	if (tally_keyring_take(hearing->trusted->ring, hearing->hasher, &place,
-		line->event, line->event_len, &detail) <= TALLY_ORDER_HOLDS)
+	if (!tally_log_kind_is_known(line->event, line->event_len, place.seq,
+		&kind))
+		detail = "its event is of a kind that is not known here";
+	else if (tally_keyring_take(hearing->trusted->ring, hearing->hasher,
+		     &place, line->event, line->event_len,
+		     &detail) <= TALLY_ORDER_HOLDS)
 		return;
 	hearing->detail = detail;
 	hearing->seq = line->header.seq;
@@ -150,6 +157,23 @@ take_policy(struct tally_hasher *hasher, struct tally_trusted *out,
 	    : TALLY_E_USAGE;
 }
 
+/* Are there certificates to judge timestamps by? */
+static int
+check_authority(const struct tally_trust *trust, struct tally_error *error)
+{
+	const char *detail;
+	int64_t seconds;
+	int result = tally_timestamp_check("", 0, "", 0, trust->tsa,
+	    trust->tsa_len, &seconds, &detail);
+
+	if (result == TALLY_E_MEMORY)
+		return tally_fail_memory(error);
+	return result == TALLY_E_USAGE
+	    ? tally_fail(error, result,
+		  "there are no certificates to judge a timestamp by")
+	    : TALLY_OK;
+}
+
 int
 tally_trusted_take(struct tally_hasher *hasher, const struct tally_trust *trust,
     struct tally_trusted *out, struct tally_error *error)
@@ -175,6 +199,12 @@ tally_trusted_take(struct tally_hasher *hasher, const struct tally_trust *trust,
 	}
 	if (trust->policy != NULL) {
 		int result = take_policy(hasher, out, error);
+
+		if (result != 0)
+			return result;
+	}
+	if (trust->timestamps_len > 0) {
+		int result = check_authority(trust, error);
 
 		if (result != 0)
 			return result;
@@ -224,6 +254,53 @@ is_older(const struct tally_trusted *trusted,
 	return false;
 }
 
+/*
+ * Is the timestamp older, and over this checkpoint with the key's signature?
+ * It counts that the key had signed by then, whatever else stood in the note.
+ */
+static bool
+is_stamped(const struct tally_trusted *trusted,
+    const struct tally_timestamp *stamp,
+    const struct tally_signed_checkpoint *under, const struct tally_vkey *key,
+    int64_t time_us)
+{
+	const struct tally_trust *trust = trusted->trust;
+	struct tally_span whole = under->text;
+	struct tally_note note = under->note;
+	const char *detail;
+	int64_t seconds;
+
+	if (stamp->note != NULL) {
+		whole.at = stamp->note;
+		whole.len = stamp->note_len;
+		if (tally_note_parse(whole.at, whole.len, &note) != 0 ||
+		    note.text.len != under->note.text.len ||
+		    memcmp(note.text.at, under->note.text.at, note.text.len) !=
+			0)
+			return false;
+	}
+	return tally_note_check(&note, key, NULL) == TALLY_SIGNED &&
+	    tally_timestamp_check(stamp->token, stamp->token_len, whole.at,
+		whole.len, trust->tsa, trust->tsa_len, &seconds, &detail) ==
+		0 &&
+	    time_us > 0 && seconds < time_us / 1000000;
+}
+
+static bool
+has_older_stamp(const struct tally_trusted *trusted,
+    const struct tally_signed_checkpoint *under,
+    const struct tally_ring_key *key)
+{
+	const struct tally_trust *trust = trusted->trust;
+
+	for (size_t i = 0; i < trust->timestamps_len; i++) {
+		if (is_stamped(trusted, &trust->timestamps[i], under,
+			&key->vkey, key->retired_us))
+			return true;
+	}
+	return false;
+}
+
 /* By the keys that were given and what the orders made of them. */
 static enum tally_proof_verdict
 judge_ring(const struct tally_trusted *trusted,
@@ -243,7 +320,8 @@ judge_ring(const struct tally_trusted *trusted,
 		    strcmp(key->vkey.name, under->checkpoint.origin) != 0)
 			continue;
 		if (!key->is_retired ||
-		    is_older(trusted, under, key->retired_us))
+		    is_older(trusted, under, key->retired_us) ||
+		    has_older_stamp(trusted, under, key))
 			verdict = TALLY_PROOF_SIGNED;
 		else if (verdict != TALLY_PROOF_SIGNED)
 			verdict = TALLY_PROOF_RETIRED;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/fail.h"
+#include "core/row_event.h"
 #include "pgclient/kept.h"
 #include "pgclient/match.h"
 #include "pgclient/pairs.h"
@@ -137,6 +138,30 @@ pass_deletion(struct tally_pg_kept *kept, const struct tally_pg_record *record,
 	return tally_pg_match_put(v, item, kept->key.at, NULL, error);
 }
 
+/* Of a form of which only some columns can be rendered; false: no memory. */
+static bool
+take_part(struct tally_pg_verifier *v, struct tally_pg_item *item,
+    const char *event, size_t len)
+{
+	const struct tally_pg_form *form = item->use->form;
+	const uint8_t *salt = (item->flags & TALLY_PG_HAS_SALT) != 0
+	    ? item->salt
+	    : NULL;
+	char *part = malloc(len + 1);
+
+	if (part == NULL)
+		return false;
+	len = tally_row_event_reduce(event, len, form->names,
+	    (size_t)form->part->ncolumns, part);
+	if (len > 0) {
+		item->digest = tally_hash_commitment(&v->hasher, salt, part,
+		    len);
+		item->flags |= TALLY_PG_IS_PART;
+	}
+	free(part);
+	return true;
+}
+
 /* Its event holds, or (event NULL) it was told that none does. */
 static int
 pass_on(struct tally_pg_kept *kept, const struct tally_pg_record *record,
@@ -170,6 +195,9 @@ pass_on(struct tally_pg_kept *kept, const struct tally_pg_record *record,
 	    item.use->epoch == NULL || item.chain == NULL)
 		return tally_pg_pairs_add_record(v, &item, record->key,
 		    TALLY_NOT_JUDGED, NULL, error);
+	if (event != NULL && item.use->form->part != NULL &&
+	    !take_part(v, &item, event, len))
+		return tally_pg_no_memory(error);
 	return tally_pg_match_put(v, &item, record->key, NULL, error);
 }
 

@@ -319,7 +319,8 @@ tell_unproven(struct tally_pg_key *group, const struct missed *missed,
 		    "it deletes a row of a table that is append-only");
 		return 0;
 	}
-	if (form->is_rendered ||
+	if ((form->is_rendered &&
+		(form->part == NULL || member_has(this, TALLY_PG_IS_PART))) ||
 	    (missed->other == NULL && missed->proven == NULL &&
 		tally_pg_escape_has_key(form)))
 		return tell_missed(v, missed, out_own, error);
@@ -442,15 +443,25 @@ tell_records(struct tally_pg_key *group, struct tally_error *error)
 	return result;
 }
 
-/* Of a row's forms the last one is told: by its chain, and by its number. */
-static uint64_t
-lonely_order(const struct tally_pg_member *row)
+/* The other forms of the row, which are done with it. */
+static int
+pass_forms(struct tally_pg_key *group, size_t number, struct tally_error *error)
 {
-	uint64_t chain = row->item.chain == NULL
-	    ? 0
-	    : (uint64_t)row->item.chain->seen.id;
+	const struct tally_pg_member *row = &group->rows[number];
+	int result = 0;
 
-	return chain << 20 | (uint64_t)row->item.form->number;
+	for (size_t i = 0; result == 0 && i < number; i++) {
+		struct tally_pg_member *other = &group->rows[i];
+
+		if (!is_same_row(other, row) ||
+		    other->item.form->key_class != row->item.form->key_class)
+			continue;
+		other->is_done = true;
+		if (row->item.nclasses <= 1)
+			result = tally_pg_pairs_add_form(group->v, other,
+			    error);
+	}
+	return result;
 }
 
 /* Rows that no record proves: each once for each of its keys. */
@@ -460,21 +471,18 @@ pass_rows(struct tally_pg_key *group, struct tally_error *error)
 	for (size_t i = group->nrows; i-- > 0;) {
 		struct tally_pg_member *row = &group->rows[i];
 		struct tally_sort_key at = { row->item.relation, row->item.tid,
-			lonely_order(row) };
+			tally_pg_item_order(&row->item) };
 		int result;
 
 		if (row->is_proven || row->is_named || row->is_done)
 			continue;
-		for (size_t j = 0; j < i; j++)
-			if (is_same_row(&group->rows[j], row) &&
-			    group->rows[j].item.form->key_class ==
-				row->item.form->key_class)
-				group->rows[j].is_done = true;
 		if (row->item.nclasses <= 1)
 			result = tally_pg_pairs_add_row(group->v, row, error);
 		else
 			result = tally_pg_item_put(group->lonely, &at,
 			    &row->item, row->key, row->event, error);
+		if (result == 0)
+			result = pass_forms(group, i, error);
 		if (result != 0)
 			return result;
 	}

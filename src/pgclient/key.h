@@ -64,6 +64,10 @@ bool
 tally_pg_key_is_same_line(const struct tally_pg_member *a,
     const struct tally_pg_member *b);
 
+/* match.c: of a row's forms the last one is told, in this order. */
+uint64_t
+tally_pg_item_order(const struct tally_pg_item *row);
+
 /* match.c: an item, with key and event, into a sorter. */
 TALLY_MUST_CHECK int
 tally_pg_item_put(struct tally_sort *sort, const struct tally_sort_key *at,

@@ -93,6 +93,14 @@ tally_pg_item_put(struct tally_sort *sort, const struct tally_sort_key *at,
 	return result;
 }
 
+uint64_t
+tally_pg_item_order(const struct tally_pg_item *row)
+{
+	uint64_t chain = row->chain == NULL ? 0 : (uint64_t)row->chain->seen.id;
+
+	return chain << 20 | (uint64_t)row->form->number;
+}
+
 int
 tally_pg_match_put(struct tally_pg_verifier *v,
     const struct tally_pg_item *item, const char *key, const char *event,
@@ -107,7 +115,7 @@ tally_pg_match_put(struct tally_pg_verifier *v,
 	struct tally_sort_key at = {
 		tally_sip(&keys, key, item->key_len),
 		is_record ? (uint64_t)item->chain->seen.id : 0,
-		is_record ? (uint64_t)item->seq : 0,
+		is_record ? (uint64_t)item->seq : tally_pg_item_order(item),
 	};
 
 	if (!source->is_sorted || source->blind != NULL)

@@ -17,6 +17,7 @@ enum {
 	TALLY_PG_IS_KEPT = 4,     /* its event holds */
 	TALLY_PG_IS_ACCUSED = 8,  /* it was told already, and proves nothing */
 	TALLY_PG_HAS_SALT = 16,
+	TALLY_PG_IS_PART = 32, /* its digest is that of some columns */
 };
 
 /* A record that is of a row, or a row in one form; key and event follow. */

@@ -31,6 +31,7 @@ struct row {
 	bool has_record; /* that does not hold for it */
 	struct record record;
 	const struct tally_pg_item *claim; /* one that does */
+	struct row *main; /* that this is another form of, or NULL */
 };
 
 struct tally_pg_pairs {
@@ -38,6 +39,7 @@ struct tally_pg_pairs {
 	struct tally_pg_arena arena;
 	size_t nrecords;
 	size_t nrows;
+	struct row *last; /* that was added, or NULL */
 	struct record records[PAIRS_MAX];
 	struct row rows[PAIRS_MAX];
 };
@@ -235,6 +237,7 @@ tally_pg_pairs_add_row(struct tally_pg_verifier *v,
 	struct tally_pg_pairs *pairs = v->pairs;
 	struct row added = { .row = *row };
 
+	pairs->last = NULL;
 	if (!is_missed(v, &row->item))
 		return 0;
 	/* There may be many old ones, which must not leave out others. */
@@ -245,6 +248,22 @@ tally_pg_pairs_add_row(struct tally_pg_verifier *v,
 		tell_row(v, row);
 		return 0;
 	}
+	if (!keep_row(pairs, &added.row))
+		return tally_pg_no_memory(error);
+	pairs->last = &pairs->rows[pairs->nrows++];
+	*pairs->last = added;
+	return 0;
+}
+
+int
+tally_pg_pairs_add_form(struct tally_pg_verifier *v,
+    const struct tally_pg_member *row, struct tally_error *error)
+{
+	struct tally_pg_pairs *pairs = v->pairs;
+	struct row added = { .row = *row, .main = pairs->last };
+
+	if (added.main == NULL || pairs->nrows == PAIRS_MAX || is_too_long(row))
+		return 0;
 	if (!keep_row(pairs, &added.row))
 		return tally_pg_no_memory(error);
 	pairs->rows[pairs->nrows++] = added;
@@ -273,16 +292,21 @@ tally_pg_pairs_add_altered(struct tally_pg_verifier *v,
 
 /* ---- bringing together ------------------------------------------------ */
 
+/* The row, and the form of it, for which the record holds. */
 static struct row *
-find_row(struct tally_pg_verifier *v, const struct tally_pg_item *record)
+find_row(struct tally_pg_verifier *v, const struct tally_pg_item *record,
+    const struct tally_pg_member **out_form)
 {
 	for (size_t i = 0; i < v->pairs->nrows; i++) {
-		struct row *row = &v->pairs->rows[i];
+		struct row *form = &v->pairs->rows[i];
+		struct row *row = form->main != NULL ? form->main : form;
 
-		if (row->claim == NULL &&
-		    (tally_pg_key_holds(v, record, &row->row) ||
-			tally_pg_key_holds_old(v, record, &row->row)))
-			return row;
+		if (row->claim != NULL ||
+		    (!tally_pg_key_holds(v, record, &form->row) &&
+			!tally_pg_key_holds_old(v, record, &form->row)))
+			continue;
+		*out_form = &form->row;
+		return row;
 	}
 	return NULL;
 }
@@ -326,16 +350,44 @@ is_explained(const struct row *row)
 static void
 claim_other(struct tally_pg_verifier *v, struct row *row)
 {
+	const struct tally_pg_member *form;
 	struct row *own;
 
 	if (!row->has_record || is_explained(row))
 		return;
-	own = find_row(v, &row->record.item);
+	own = find_row(v, &row->record.item, &form);
 	if (own == NULL)
 		return;
 	own->claim = row->claim = &row->record.item;
 	row->has_record = false;
-	tell_pair(v, &row->record.item, row->record.key, &own->row);
+	tell_pair(v, &row->record.item, row->record.key, form);
+}
+
+static int
+compare_claims(const void *a, const void *b)
+{
+	const struct tally_pg_item *x = &(*(struct row *const *)a)->record.item;
+	const struct tally_pg_item *y = &(*(struct row *const *)b)->record.item;
+
+	if (x->chain->seen.id != y->chain->seen.id)
+		return x->chain->seen.id < y->chain->seen.id ? -1 : 1;
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* In the chains' order: what is told must not hang on how they were sorted. */
+static void
+claim_others(struct tally_pg_verifier *v)
+{
+	struct tally_pg_pairs *pairs = v->pairs;
+	struct row *altered[PAIRS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < pairs->nrows; i++)
+		if (pairs->rows[i].has_record)
+			altered[count++] = &pairs->rows[i];
+	qsort(altered, count, sizeof(struct row *), compare_claims);
+	for (size_t i = 0; i < count; i++)
+		claim_other(v, altered[i]);
 }
 
 static void
@@ -343,7 +395,7 @@ tell_rest(struct tally_pg_verifier *v, const struct row *row)
 {
 	if (row->has_record && !is_explained(row))
 		tell_altered(v, row);
-	else if (!row->has_record && row->claim == NULL)
+	else if (!row->has_record && row->claim == NULL && row->main == NULL)
 		tell_row(v, &row->row);
 }
 
@@ -354,17 +406,17 @@ tally_pg_pairs_resolve(struct tally_pg_verifier *v)
 
 	for (size_t i = 0; i < pairs->nrecords; i++) {
 		const struct record *record = &pairs->records[i];
-		struct row *row = find_row(v, &record->item);
+		const struct tally_pg_member *form;
+		struct row *row = find_row(v, &record->item, &form);
 
 		if (row == NULL) {
 			tell_record(v, record);
 			continue;
 		}
 		row->claim = &record->item;
-		tell_pair(v, &record->item, record->key, &row->row);
+		tell_pair(v, &record->item, record->key, form);
 	}
-	for (size_t i = 0; i < pairs->nrows; i++)
-		claim_other(v, &pairs->rows[i]);
+	claim_others(v);
 	for (size_t i = 0; i < pairs->nrows; i++)
 		tell_rest(v, &pairs->rows[i]);
 }

@@ -43,6 +43,11 @@ TALLY_MUST_CHECK int
 tally_pg_pairs_add_row(struct tally_pg_verifier *v,
     const struct tally_pg_member *row, struct tally_error *error);
 
+/* The same row in another form: under that, too, a record may hold for it. */
+TALLY_MUST_CHECK int
+tally_pg_pairs_add_form(struct tally_pg_verifier *v,
+    const struct tally_pg_member *row, struct tally_error *error);
+
 /* Both sides are known: brings together, and tells. */
 void
 tally_pg_pairs_resolve(struct tally_pg_verifier *v);

@@ -28,8 +28,11 @@ struct tally_pg_form {
 	bool has_updates;                   /* some are not append-only */
 	bool has_eras;                      /* some have eras */
 	bool is_rendered;                   /* on some root */
-	int key_class;              /* forms with the same key share it */
-	const char *why;            /* it is not rendered, or NULL */
+	int key_class;   /* forms with the same key share it */
+	const char *why; /* it is not rendered, or NULL */
+	/* What of it is: what did not change; NULL: all, or nothing. */
+	const struct tally_pg_epoch *part;
+	const char **names;         /* of its columns, quoted */
 	uint64_t unjudged;          /* records, for that reason */
 	struct tally_pg_form *next; /* of the source */
 };

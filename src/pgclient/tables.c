@@ -79,15 +79,114 @@ find_fields(struct tally_pg_verifier *v, struct columns *columns,
 	return fields;
 }
 
+static bool
+are_events_kept(const struct tally_pg_form *form)
+{
+	for (const struct tally_pg_use *use = form->source->uses; use != NULL;
+	     use = use->next)
+		if (use->form == form && use->epoch->keep_event)
+			return true;
+	return false;
+}
+
+static bool
+is_column_same(struct tally_pg_verifier *v, struct columns *columns,
+    const struct tally_pg_epoch *epoch, int position)
+{
+	struct tally_pg_epoch one = *epoch;
+	const char *why = NULL;
+
+	one.columns = &epoch->columns[position];
+	one.ncolumns = 1;
+	return find_fields(v, columns, &one, &why) != NULL;
+}
+
+/* As events name them. */
+static const char **
+quote_names(struct tally_pg_verifier *v, const struct tally_pg_epoch *part)
+{
+	const char **names = tally_pg_arena_get(&v->arena,
+	    (size_t)(part->ncolumns + 1) * sizeof(*names));
+	struct tally_pg_text text = { 0 };
+
+	for (int i = 0; names != NULL && i < part->ncolumns; i++) {
+		const char *name = part->columns[i].name;
+
+		tally_pg_text_reset(&text);
+		(void)tally_pg_text_quote(&text, name, strlen(name));
+		names[i] = text.failed
+		    ? NULL
+		    : tally_pg_arena_string(&v->arena, text.at);
+		if (names[i] == NULL)
+			names = NULL;
+	}
+	tally_pg_text_wipe(&text);
+	return names;
+}
+
+/*
+ * Where a column's type was changed, and events are kept, the columns that did
+ * not change are compared: rows are rendered with these alone, and of a
+ * record's event the others are left out (kept.c).  Not where it needs others
+ * to find its rows.
+ */
+static int
+find_part(struct tally_pg_verifier *v, struct columns *columns,
+    struct tally_pg_form *form)
+{
+	const struct tally_pg_epoch *epoch = form->epoch;
+	struct tally_pg_epoch *part = tally_pg_arena_get(&v->arena,
+	    sizeof(*part));
+	int *places = tally_pg_arena_get(&v->arena,
+	    (size_t)epoch->ncolumns * sizeof(*places));
+
+	if (part == NULL || places == NULL)
+		return TALLY_E_MEMORY;
+	*part = *epoch;
+	part->ncolumns = 0;
+	part->columns = tally_pg_arena_get(&v->arena,
+	    (size_t)epoch->ncolumns * sizeof(*part->columns));
+	for (int i = 0; part->columns != NULL && i < epoch->ncolumns; i++) {
+		places[i] = -1;
+		if (!is_column_same(v, columns, epoch, i))
+			continue;
+		places[i] = part->ncolumns;
+		part->columns[part->ncolumns++] = epoch->columns[i];
+	}
+	for (int i = 0; i < epoch->nkeys; i++) {
+		part->keys[i] = places[epoch->keys[i]];
+		if (part->keys[i] < 0)
+			return 0;
+	}
+	if (epoch->chain_by >= 0)
+		part->chain_by = places[epoch->chain_by];
+	if (epoch->chain_by >= 0 && part->chain_by < 0)
+		return 0;
+	form->names = quote_names(v, part);
+	form->part = form->names != NULL ? part : NULL;
+	return form->part != NULL ? 0 : TALLY_E_MEMORY;
+}
+
 static int
 add_view(struct tally_pg_verifier *v, struct tally_pg_table *table,
     struct columns *columns, struct tally_pg_form *form)
 {
 	struct tally_pg_view *view = &table->views[table->nviews];
+	const struct tally_pg_epoch *epoch = form->part != NULL ? form->part
+								: form->epoch;
 	const char *why = NULL;
-	int *fields = find_fields(v, columns, form->epoch, &why);
+	int *fields = find_fields(v, columns, epoch, &why);
 	int i;
 
+	if (fields == NULL && why != NULL && form->part == NULL &&
+	    !form->is_rendered && are_events_kept(form)) {
+		form->why = why;
+		if (find_part(v, columns, form) != 0)
+			return TALLY_E_MEMORY;
+		epoch = form->part;
+		if (epoch != NULL)
+			fields = find_fields(v, columns, epoch, &why);
+	}
 	if (fields == NULL) {
 		form->why = why;
 		return why == NULL ? TALLY_E_MEMORY : 0;
@@ -99,7 +198,7 @@ add_view(struct tally_pg_verifier *v, struct tally_pg_table *table,
 	table->nclasses += i == table->nviews;
 	view->form = form;
 	table->nviews++;
-	return tally_pg_renderer_init(&view->renderer, &v->arena, form->epoch,
+	return tally_pg_renderer_init(&view->renderer, &v->arena, epoch,
 	    fields);
 }
 

@@ -10,6 +10,17 @@
 
 /* ---- what the log says ------------------------------------------------ */
 
+static void
+name_key(struct tally_key_said *said, uint32_t id)
+{
+	for (size_t i = 0; i < said->known_len; i++) {
+		if (said->known[i] == id)
+			return;
+	}
+	if (said->known_len < TALLY_KEYRING_MAX)
+		said->known[said->known_len++] = id;
+}
+
 /*
  * Taken at its word, signature or not: it only makes us refuse to sign, and a
  * forged order is for a verifier to find.
@@ -33,6 +44,8 @@ tally_key_hear(struct tally_key_said *said, struct tally_hasher *hasher,
 		return;
 	is_named = tally_vkey_equal(&named, vkey);
 	said->orders++;
+	name_key(said, order.by);
+	name_key(said, named.id);
 	if (is_named && change != TALLY_KEY_ORDER_RETIRE)
 		said->added_seq = record->seq;
 	if ((is_named && change == TALLY_KEY_ORDER_RETIRE) ||
@@ -127,6 +140,11 @@ check_keys(struct tally_log *log, const struct tally_signer *signer,
 	    out->type != TALLY_VKEY_ED25519)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "\"%s\" is no key that signs a log", text);
+	/* An order of its would count for nobody, and stay. */
+	if (signer->vkey.type != TALLY_VKEY_ED25519)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the key \"%s\" is a witness's, which signs no log",
+		    signer->vkey.name);
 	if (strcmp(out->name, origin) != 0 ||
 	    strcmp(signer->vkey.name, origin) != 0)
 		return tally_fail(error, TALLY_E_USAGE,

@@ -5,7 +5,7 @@
 
 #include <tally/publish.h>
 
-#include "core/orders.h"
+#include "core/keyring.h"
 
 /* What tally:log says of a key; zero is nothing, before seq 1. */
 struct tally_key_said {
@@ -13,6 +13,8 @@ struct tally_key_said {
 	uint64_t orders;                 /* about any key */
 	uint64_t added_seq, retired_seq; /* 0: no order does */
 	bool has_ordered;                /* an order says that it signed it */
+	uint32_t known[TALLY_KEYRING_MAX]; /* ids of keys that orders name */
+	size_t known_len;
 };
 
 /* A record of any chain; those of tally:log by ascending seq. */

@@ -27,9 +27,9 @@
 #include "log/headtree.h"
 #include "log/order.h"
 #include "log/reader.h"
-#include "publish/keyorder.h"
 #include "publish/register.h"
 #include "publish/signer.h"
+#include "publish/signers.h"
 #include "publish/tiles.h"
 #include "publish/walked.h"
 
@@ -45,7 +45,7 @@ struct tally_publisher {
 	struct tally_hasher hasher;
 	struct tally_headtree heads;
 	struct tally_walked *walked; /* since the last checkpoint */
-	struct tally_key_said said;  /* of the key that signs */
+	struct tally_signers signers;
 	/* As they were at the last size that was walked to; NULL: not yet. */
 	struct tally_tiles *tiles;
 };
@@ -63,50 +63,17 @@ struct publishing {
 	struct tally_register *reg;
 	int public_dir;
 	struct tally_checkpoint last, next;
+	uint64_t settled; /* what public/checkpoint says; 0: there is none */
 };
 
 /* ---- before ----------------------------------------------------------- */
-
-static int
-check_signers(const struct tally_log *log,
-    const struct tally_publish_options *options, struct tally_error *error)
-{
-	const char *origin = log->identity.origin;
-	const char *name = options->signers_len == 0
-	    ? ""
-	    : options->signers[0]->vkey.name;
-
-	if (log->read_only)
-		return tally_fail(error, TALLY_E_USAGE,
-		    "the log is open for reading, and a checkpoint adds a"
-		    " record");
-	if (strncmp(origin, "localhost/", 10) == 0)
-		return tally_fail(error, TALLY_E_USAGE,
-		    "nothing is signed under the origin \"%s\"; make the log"
-		    " with an origin of its own",
-		    origin);
-	if (strcmp(name, origin) != 0)
-		return tally_fail(error, TALLY_E_USAGE,
-		    "the key's name is \"%s\", and the log's origin \"%s\";"
-		    " they must be one",
-		    name, origin);
-	for (size_t i = 0; i < options->signers_len; i++) {
-		if (options->signers[i]->vkey.type != TALLY_VKEY_ED25519)
-			return tally_fail(error, TALLY_E_USAGE,
-			    "the key \"%s\" is a witness's, which signs no log",
-			    options->signers[i]->vkey.name);
-	}
-	return TALLY_OK;
-}
 
 static int
 open_public(struct publishing *p, struct tally_error *error)
 {
 	int result = tally_public_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
 
-	if (result == 0)
-		result = tally_sys_sync_all(p->log->dir);
-	else if (result == -EEXIST)
+	if (result == -EEXIST)
 		result = 0;
 	if (result == 0) {
 		p->public_dir = tally_sys_open_dir(p->log->dir,
@@ -143,21 +110,24 @@ open_register(struct publishing *p, struct tally_error *error)
 	return TALLY_OK;
 }
 
-/* What public/checkpoint says; TALLY_END if there is none that is sound. */
+/* What public/checkpoint says; TALLY_END if there is none of this log's, or,
+ * by all, none that all of the keys signed. */
 static int
-read_published(struct publishing *p, char text[NOTE_MAX], size_t *out_len,
-    struct tally_checkpoint *out)
+read_published(struct publishing *p, bool by_all, char text[NOTE_MAX],
+    size_t *out_len, struct tally_checkpoint *out)
 {
+	const struct tally_signers *signers = &p->publisher->signers;
 	struct tally_note note;
 	int fd = tally_sys_open(p->public_dir, CHECKPOINT_NAME, TALLY_SYS_READ);
 	int64_t n = fd < 0 ? fd : tally_sys_read(fd, text, NOTE_MAX, 0);
 
 	tally_sys_close(fd);
 	if (n <= 0 || tally_note_parse(text, (size_t)n, &note) != 0 ||
-	    tally_checkpoint_parse(note.text.at, note.text.len, out) != 0)
+	    tally_checkpoint_parse(note.text.at, note.text.len, out) != 0 ||
+	    strcmp(out->origin, p->log->identity.origin) != 0)
 		return TALLY_END;
-	if (tally_note_check(&note, &p->options->signers[0]->vkey, NULL) !=
-	    TALLY_SIGNED)
+	if (!(by_all ? tally_signers_signed(signers, &note)
+		     : tally_signers_know(signers, &note)))
 		return tally_sign_works() ? TALLY_END : TALLY_E_BUG;
 	*out_len = (size_t)n;
 	return TALLY_OK;
@@ -192,16 +162,22 @@ read_register(struct publishing *p, struct tally_error *error)
 	struct tally_checkpoint published = { .size = 0 };
 	char text[NOTE_MAX];
 	size_t len;
-	int found = read_published(p, text, &len, &published);
+	int found = read_published(p, false, text, &len, &published);
 	bool is_public = found == 0;
 	int result = p->reg->read(p->reg, p->log->identity.origin, &p->last,
 	    error);
 	bool is_known = result == 0;
 
+	p->settled = is_public ? published.size : 0;
 	if (result < 0)
 		return result;
 	if (found < 0)
 		return tally_fail(error, found, "libcrypto failed");
+	/* Who made "public" may have been killed before that was there. */
+	if (!is_public)
+		result = tally_sys_sync_all(p->log->dir);
+	if (result < 0)
+		return tally_fail_os(error, result, "cannot open \"public\"");
 	if (is_public && (!is_known || published.size > p->last.size))
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the register \"%s\" is behind \"public/checkpoint\", size"
@@ -242,8 +218,7 @@ hear(void *arg, const struct tally_record *record)
 {
 	struct tally_publisher *publisher = arg;
 
-	tally_key_hear(&publisher->said, &publisher->hasher,
-	    &publisher->options.signers[0]->vkey, record);
+	tally_signers_hear(&publisher->signers, &publisher->hasher, record);
 }
 
 static int
@@ -264,15 +239,16 @@ open_tiles(struct publishing *p, struct tally_error *error)
 	int result;
 
 	if (tiles != NULL && tiles->size == p->last.size) {
-		tiles->dir = p->public_dir;
+		tiles->files.dir = p->public_dir;
+		tiles->files.settled = p->settled;
 		root = tally_tiles_root(tiles);
 		if (tally_hash_equal(&root, &p->last.root))
 			return TALLY_OK;
 	}
 	drop_tiles(publisher);
 	/* From there on, orders are heard of on the way. */
-	result = tally_key_ask(p->log, p->hasher, &p->options->signers[0]->vkey,
-	    &publisher->said, error);
+	result = tally_signers_ask(&publisher->signers, p->log, p->hasher,
+	    error);
 	if (result != 0)
 		return result;
 	tiles = tally_sys_alloc(sizeof(*tiles));
@@ -281,6 +257,7 @@ open_tiles(struct publishing *p, struct tally_error *error)
 	publisher->tiles = tiles;
 	result = tally_tiles_open(tiles, p->log, p->public_dir, p->hasher,
 	    p->last.size, error);
+	tiles->files.settled = p->settled;
 	tiles->taken = hear;
 	tiles->passed = pass;
 	tiles->arg = publisher;
@@ -396,7 +373,7 @@ sign(struct publishing *p, struct tally_error *error)
 	return TALLY_OK;
 }
 
-/* Nothing is new: the note as it went out, if it did. */
+/* Nothing is new: the note as it went out; TALLY_PARTIAL if it did not. */
 static int
 stand(struct publishing *p, struct tally_error *error)
 {
@@ -404,10 +381,10 @@ stand(struct publishing *p, struct tally_error *error)
 	char text[NOTE_MAX];
 	size_t len;
 
-	if (read_published(p, text, &len, &published) != 0 ||
+	if (read_published(p, true, text, &len, &published) != 0 ||
 	    published.size != p->next.size ||
 	    !tally_hash_equal(&published.root, &p->next.root))
-		return sign(p, error);
+		return TALLY_PARTIAL;
 	p->out->note = tally_sys_alloc(len + 1);
 	if (p->out->note == NULL)
 		return tally_fail_memory(error);
@@ -423,8 +400,14 @@ publish_once(struct publishing *p, struct tally_error *error)
 {
 	bool is_cut = false, sealed;
 	uint64_t size = 0;
-	int result = read_register(p, error);
+	int result = TALLY_OK;
 
+	/* The first time: whose public/checkpoint may be. */
+	if (p->publisher->tiles == NULL)
+		result = tally_signers_ask(&p->publisher->signers, p->log,
+		    p->hasher, error);
+	if (result == 0)
+		result = read_register(p, error);
 	if (result == 0)
 		result = is_short(p, &is_cut, error);
 	if (result != 0)
@@ -454,15 +437,16 @@ publish_once(struct publishing *p, struct tally_error *error)
 	if (result != 0)
 		return result;
 	/* An order that was appended since. */
-	result = tally_key_may_sign(&p->publisher->said,
-	    &p->options->signers[0]->vkey, error);
+	result = tally_signers_may_sign(&p->publisher->signers, error);
 	if (result != 0)
 		return result;
 	p->next.size = size;
 	p->out->size = size;
 	p->out->root = p->next.root;
-	if (size == p->last.size)
-		return stand(p, error);
+	result = size == p->last.size ? stand(p, error) : TALLY_PARTIAL;
+	if (result != TALLY_PARTIAL)
+		return result;
+	/* Also of the same: who registered it may not have synced it. */
 	result = p->reg->swap(p->reg, &p->last, &p->next, error);
 	return result == 0 ? sign(p, error) : result;
 }
@@ -495,19 +479,18 @@ tally_publisher_open(struct tally_log *log,
     struct tally_publisher **out_publisher, struct tally_error *error)
 {
 	struct tally_publisher *publisher;
-	int result = check_signers(log, options, error);
+	int result = tally_signers_check(log, options, error);
 
 	if (result != 0)
 		return result;
 	publisher = tally_sys_alloc(sizeof(*publisher));
 	if (publisher == NULL)
 		return tally_fail_memory(error);
-	if (tally_walked_new(&publisher->walked) != 0) {
-		tally_sys_free(publisher);
-		return tally_fail_memory(error);
-	}
-	if (tally_hasher_open(&publisher->hasher) != 0) {
+	if (tally_walked_new(&publisher->walked) != 0 ||
+	    tally_signers_open(&publisher->signers, log, options) != 0 ||
+	    tally_hasher_open(&publisher->hasher) != 0) {
 		tally_walked_free(publisher->walked);
+		tally_signers_close(&publisher->signers);
 		tally_sys_free(publisher);
 		return tally_fail_memory(error);
 	}
@@ -558,6 +541,7 @@ tally_publisher_close(struct tally_publisher *publisher)
 	tally_headtree_save(publisher->log, &publisher->heads);
 	tally_headtree_wipe(&publisher->heads);
 	tally_walked_free(publisher->walked);
+	tally_signers_close(&publisher->signers);
 	tally_hasher_close(&publisher->hasher);
 	tally_sys_free(publisher);
 }

@@ -22,7 +22,8 @@ struct tally_register {
 	    struct tally_checkpoint *out, struct tally_error *error);
 	/*
 	 * Puts next in the place of last (NULL: of nothing); durable when it
-	 * returns.  Returns 0; TALLY_END if the entry is not last; an error,
+	 * returns, which what was read may not be: last may be put in its own
+	 * place.  Returns 0; TALLY_END if the entry is not last; an error,
 	 * after which nobody knows which of the two it is.
 	 */
 	int (*swap)(struct tally_register *self,
@@ -53,10 +54,12 @@ TALLY_MUST_CHECK int
 tally_file_register_open(struct tally_file_register *out, int base,
     const char *path, struct tally_hasher *hasher, struct tally_error *error);
 
-/* The origin's entry, closed or not.  As read. */
+/* The origin's entry, open, or closed for this successor (NULL: for any).  As
+ * read; for another successor TALLY_E_USAGE. */
 TALLY_MUST_CHECK int
 tally_file_register_find(struct tally_file_register *file, const char *origin,
-    struct tally_checkpoint *out, struct tally_error *error);
+    struct tally_checkpoint *out, const char *successor,
+    struct tally_error *error);
 
 void
 tally_file_register_close(struct tally_file_register *file);

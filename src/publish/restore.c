@@ -3,11 +3,12 @@
  * A log that was cut or put back goes on under another name, in this order:
  *
  *   1  read the old log, and what went out; they must not be one history
- *   2  the register ends the old origin
- *   3  make the new log; its first order says where it comes from
+ *   2  make the new log, empty: what cannot be made ends no origin
+ *   3  the register ends the old origin
+ *   4  the new log's first order says where it comes from
  *
- * Killed between 2 and 3, nothing is signed under either name; the same call
- * finds the origin ended so, and makes the new log.
+ * Killed in between, the same call goes on: it takes the log that is empty but
+ * for its first record, and finds the origin ended so.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -117,7 +118,7 @@ read_outside(struct restoring *r)
 		options->outside_len };
 	struct tally_signed_checkpoint found;
 	int result = tally_file_register_find(&r->file, r->old.origin, &r->last,
-	    r->error);
+	    options->origin, r->error);
 
 	if (result == TALLY_END)
 		return tally_fail(r->error, TALLY_E_USAGE,
@@ -157,7 +158,7 @@ check_successor(struct restoring *r)
 {
 	struct tally_checkpoint known;
 	int result = tally_file_register_find(&r->file, r->options->origin,
-	    &known, r->error);
+	    &known, NULL, r->error);
 
 	if (result == TALLY_END || (result == 0 && known.size == 0))
 		return TALLY_OK;
@@ -198,7 +199,7 @@ check_lost(struct restoring *r)
 	return result;
 }
 
-/* ---- 3: the new log --------------------------------------------------- */
+/* ---- 2 to 4: the new log ---------------------------------------------- */
 
 static int
 put_text(struct restoring *r, const char *name, const char *text, size_t len)
@@ -292,30 +293,57 @@ check_begun(struct restoring *r, struct tally_log *log, bool *out_done)
 	return result;
 }
 
+/* The new log, empty, or as an earlier call left it: *out_done, with its order.
+ * Whatever is wrong with the place is found here. */
 static int
-make_log(struct restoring *r)
+begin_log(struct restoring *r, struct tally_log **out, bool *out_done)
 {
 	const struct tally_restore_options *options = r->options;
 	const struct tally_init_options how = { .origin = options->origin,
 		.segment_bytes = r->old.segment_bytes,
 		.event_bytes = r->old.event_bytes };
-	struct tally_log *log;
-	bool done = false;
 	int result = tally_log_init(options->into, &how, r->error);
 
 	if (result != 0 && result != TALLY_E_EXISTS)
 		return result;
-	result = tally_log_open(options->into, NULL, &log, r->error);
-	if (result != 0)
+	result = tally_log_open(options->into, NULL, out, r->error);
+	if (result != 0) {
+		*out = NULL;
 		return result;
-	result = check_begun(r, log, &done);
+	}
+	return check_begun(r, *out, out_done);
+}
+
+static int
+end_origin(struct restoring *r)
+{
+	int result = r->file.base.close(&r->file.base, &r->last,
+	    r->options->origin, r->error);
+
+	if (result == TALLY_END)
+		result = tally_fail(r->error, TALLY_E_BUSY,
+		    "somebody registered another checkpoint meanwhile; try"
+		    " again");
+	return result;
+}
+
+static int
+go_on(struct restoring *r)
+{
+	struct tally_log *log = NULL;
+	bool done = false;
+	int result = begin_log(r, &log, &done);
+
+	if (result == 0)
+		result = end_origin(r);
 	if (result == 0 && !done)
-		result = tally_key_order_seal(log, options->signer,
+		result = tally_key_order_seal(log, r->options->signer,
 		    TALLY_ORDER_RESTORED, r->rest, r->rest_len,
 		    &r->out->receipt, r->error);
 	if (result == 0)
 		return tally_log_close(log, r->error);
-	(void)tally_log_close(log, NULL);
+	if (log != NULL)
+		(void)tally_log_close(log, NULL);
 	return result;
 }
 
@@ -342,13 +370,7 @@ restore(struct restoring *r)
 		return result;
 	r->out->outside_size = r->last.size;
 	r->out->outside_root = r->last.root;
-	result = r->file.base.close(&r->file.base, &r->last, r->options->origin,
-	    r->error);
-	if (result == TALLY_END)
-		result = tally_fail(r->error, TALLY_E_BUSY,
-		    "somebody registered another checkpoint meanwhile; try"
-		    " again");
-	return result == 0 ? make_log(r) : result;
+	return go_on(r);
 }
 
 int

@@ -206,6 +206,7 @@ settle(struct tally_judge *judge, struct tally_id_mark *marks, size_t *len)
 
 struct part {
 	struct tally_id_mark *marks;
+	size_t room; /* SORT_MARKS, or all that any partition has */
 	size_t len;
 	uint64_t number;
 	uint64_t parts;
@@ -221,9 +222,9 @@ collect(struct tally_judge *judge, struct part *part, const struct block *block)
 		key = block->marks[i].key;
 		if ((key >> 24 & 0xffffffff) % part->parts != part->number)
 			continue;
-		if (part->len == SORT_MARKS)
+		if (part->len == part->room)
 			r = settle(judge, part->marks, &part->len);
-		if (r == 0 && part->len == SORT_MARKS)
+		if (r == 0 && part->len == part->room)
 			return tally_fail(judge->error, TALLY_E_LIMIT,
 			    "too many ids to be compared");
 		part->marks[part->len++] = block->marks[i];
@@ -259,7 +260,13 @@ tally_ids_finish(struct tally_judge *judge)
 	unsigned partition;
 	int r = 0;
 
-	part.marks = tally_sys_alloc(SORT_MARKS * sizeof(*part.marks));
+	for (partition = 0; partition < PARTITIONS; partition++) {
+		if (part.room < ids->count[partition])
+			part.room = (size_t)ids->count[partition];
+	}
+	if (part.room > SORT_MARKS)
+		part.room = SORT_MARKS;
+	part.marks = tally_sys_alloc(part.room * sizeof(*part.marks));
 	if (part.marks == NULL)
 		return TALLY_E_MEMORY;
 	for (partition = 0; r == 0 && partition < PARTITIONS; partition++) {

@@ -8,11 +8,16 @@
  *    that begins as a record does, also behind the chunk's end: what was read
  *    of the next chunk that way is skipped there (done_offset).
  */
+#include <stdio.h>
 #include <string.h>
 
+#include "core/kinds.h"
 #include "log/sys.h"
 #include "verify/ids.h"
 #include "verify/judge.h"
+
+/* Bytes of the name of a kind that is not known. */
+#define KIND_SHOWN 40
 
 static const char log_chain[] = TALLY_OWN_CHAIN;
 
@@ -117,17 +122,42 @@ tell_body(struct tally_judge *judge, const struct tally_line *line,
 		judge->has_erased = true;
 }
 
+/* So much of it that no character is cut. */
+static size_t
+shown(const struct tally_span *kind)
+{
+	size_t len = kind->len;
+
+	if (len <= KIND_SHOWN)
+		return len;
+	len = KIND_SHOWN;
+	while (len > 0 && ((unsigned char)kind->at[len] & 0xc0) == 0x80)
+		len--;
+	return len;
+}
+
 /*
  * What recovery set aside, by the event that it left (doc/format.md, section
  * 8): no break, but records that were acknowledged can have stood there if the
- * storage had lost what it confirmed, and only an outside head knows.
+ * storage had lost what it confirmed, and only an outside head knows.  And
+ * what this version does not know at all.
  */
 static void
 tell_own(struct tally_judge *judge, const struct tally_line *line,
     const struct tally_step *step)
 {
 	static const char torn[] = "{\"torn\":{\"bytes\":";
+	struct tally_span kind;
+	char detail[160];
 
+	if (!tally_log_kind_is_known(line->event, line->event_len, step->seq,
+		&kind)) {
+		(void)snprintf(detail, sizeof(detail),
+		    "its event is of the kind \"%.*s\", which is not known"
+		    " here: it may change how the log is to be judged",
+		    (int)shown(&kind), kind.at);
+		tally_tell_step(judge, TALLY_NOT_JUDGED, step, detail);
+	}
 	if (line->event_len > sizeof(torn) - 1 &&
 	    memcmp(line->event, torn, sizeof(torn) - 1) == 0)
 		tally_tell_step(judge, TALLY_TORN_TAIL, step,

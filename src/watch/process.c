@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -20,19 +21,20 @@
 #define CHUNK 65536
 #define LINE_MAX ((size_t)1 << 20)
 
-static volatile sig_atomic_t stopping;
+/* Set by a signal, and read by threads: lock-free, so good for both. */
+static atomic_bool stopping;
 
 static void
 take_signal(int number)
 {
 	(void)number;
-	stopping = 1;
+	stopping = true;
 }
 
 bool
 watch_stopping(void)
 {
-	return stopping != 0;
+	return stopping;
 }
 
 /*

@@ -4,11 +4,15 @@
  * be written is one that nobody reads any more.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "watch/watch.h"
+
+/* Threads of one process report: a line is whole. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static void
 put(int fd, json_t *message)
@@ -20,6 +24,7 @@ put(int fd, json_t *message)
 	if (text == NULL)
 		return;
 	text[len++] = '\n'; /* in the place of its NUL */
+	(void)pthread_mutex_lock(&mutex);
 	while (done < len) {
 		ssize_t n = write(fd, text + done, len - done);
 
@@ -27,6 +32,7 @@ put(int fd, json_t *message)
 			break;
 		done += n > 0 ? (size_t)n : 0;
 	}
+	(void)pthread_mutex_unlock(&mutex);
 	free(text);
 }
 

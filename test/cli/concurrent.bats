@@ -41,6 +41,9 @@ load helper
       2>/dev/null 3>&- &
     pids[p]=$!
   done
+  for p in 1 2 3 4; do
+    eventually test -s "out.$p"
+  done
   sleep 0.5
   for p in 1 2 3 4; do
     kill -KILL "${pids[p]}"

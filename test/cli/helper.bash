@@ -88,11 +88,11 @@ offset_of() { # FILE TEXT
   LC_ALL=C grep -obaF -- "$2" "$1" | head -n 1 | cut -d : -f 1
 }
 
-# Waits until a command succeeds, ten seconds at most.
+# Waits until a command succeeds, a minute at most: other tests run too.
 eventually() { # COMMAND ...
   local tries
 
-  for ((tries = 0; tries < 200; tries++)); do
+  for ((tries = 0; tries < 1200; tries++)); do
     if "$@" >/dev/null 2>&1; then
       return 0
     fi

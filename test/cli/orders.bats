@@ -121,7 +121,7 @@ order() { # SEQ: the event of that record of tally:log
   run --separate-stderr tally check old --key one.pub --orders orders
   expect 3
   [ "${lines[0]}" = 'consistent, but signed with a key that was retired, and'`
-    `' no cosignature is older' ]
+    `' no cosignature or timestamp is older' ]
   tally check old --key one.pub >/dev/null
   # With a key that knows nothing of them, orders are no orders.
   run --separate-stderr tally check new --key three.pub --orders orders
@@ -203,6 +203,10 @@ PY
   run --separate-stderr tally key add log --key one --new one
   expect 2 ""
   [[ $stderr == *' already' ]]
+  tally key generate w --name example.org/audit --witness --no-passphrase \
+    >/dev/null
+  refused 2 'the key "example.org/audit" is a witness'"'"'s, which signs no'`
+    `' log' key add log --key w --new two.pub
   [ "$(tally head log tally:log | cut -f 2)" = 1 ]
   refused 2 'no key that was given is that of the log'"'"'s origin,'`
     `' "example.org/audit"' verify log --key other.pub
@@ -347,4 +351,23 @@ signed() { # KEY BODY
   cp -r whole log
   erase 2
   verified 1 'content-altered s 1' --key one.pub
+}
+
+@test "checkpoint: what a key signed that went is known for the log's own" {
+  make_keys
+  checkpoint one >/dev/null
+  cp -r register yesterday
+  tally append log --chain c 6 >/dev/null
+  checkpoint one >/dev/null
+  tally key rotate log --key one --new two.pub >/dev/null
+  rm -r register
+  cp -r yesterday register
+  # The register is behind what is public, and is not believed.
+  run --separate-stderr checkpoint two
+  expect 2 ""
+  [[ $stderr == *'the register "register" is behind "public/checkpoint", size'* ]]
+  # Somebody else's is none.
+  sed -i 's/^\(. example.org.audit \).*/\1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=/' \
+    log/public/checkpoint
+  checkpoint two >/dev/null
 }

@@ -66,7 +66,8 @@ SQL
 }
 
 # Tables that were altered, or attached anew otherwise: fewer columns, a condition,
-# another key, another label; a condition over fields of values.
+# another key, another label; a condition over fields of values; other types, where
+# events are kept.
 # shellcheck disable=SC2317
 altered() {
   cat <<'SQL'
@@ -109,6 +110,18 @@ CREATE TYPE pair AS (a int, "B" text);
 CREATE TABLE f (id int PRIMARY KEY, p pair, ps pair[]);
 SELECT tally.attach('f', only_when => $$(p).a > 1 AND (ps[1])."B" <> 'x'$$);
 INSERT INTO f SELECT g, ROW(g, 'v')::pair, ARRAY[ROW(1, 'y')::pair] FROM generate_series(1, 6) g;
+CREATE TABLE t (id int PRIMARY KEY, a int, "b""c" text, d text);
+SELECT tally.attach('t', keep_event => true, append_only => false);
+INSERT INTO t SELECT g, g, 'b' || g, 'd' || g FROM generate_series(1, 6) g;
+UPDATE t SET d = 'changed' WHERE id = 2;
+DELETE FROM t WHERE id = 3;
+ALTER TABLE t ALTER a TYPE text USING a || 'x';
+UPDATE t SET d = 'again' WHERE id = 4;
+INSERT INTO t SELECT g, g, 'b' || g, 'd' || g FROM generate_series(7, 9) g;
+CREATE TABLE z (id int PRIMARY KEY, a int, b text);
+SELECT tally.attach('z', keep_event => true, salted => true);
+INSERT INTO z SELECT g, g, 'b' || g FROM generate_series(1, 6) g;
+ALTER TABLE z ALTER a TYPE bigint;
 SQL
 }
 
@@ -354,6 +367,17 @@ UPDATE h SET v = 'm' WHERE id IN (1, 7)
 DELETE FROM h WHERE id IN (1, 7)
 UPDATE tally.record SET epoch = (SELECT epoch FROM tally.attachment WHERE label = 'e') WHERE seq = 3 AND key = '3' AND salt IS NULL
 UPDATE tally.record SET key = '77' WHERE key = '3'
+UPDATE t SET d = 'm' WHERE id IN (1, 2, 4, 7)
+UPDATE t SET "b""c" = 'm' WHERE id IN (1, 2, 4, 7)
+UPDATE t SET a = 'm' WHERE id IN (1, 2)
+UPDATE t SET a = 'm' WHERE id IN (4, 7)
+DELETE FROM t WHERE id IN (1, 2, 4, 7)
+INSERT INTO t VALUES (3, 'x'), (10, 'x')
+UPDATE tally.record SET key = '77' WHERE key = '5' AND event_id IS NOT NULL
+UPDATE tally.event SET event = replace(event, 'b5', 'm') WHERE event LIKE '%b5%'
+UPDATE z SET b = 'm' WHERE id = 1
+UPDATE z SET a = 9 WHERE id = 1
+DELETE FROM z WHERE id = 1
 UPDATE f SET p = ROW(9, 'm') WHERE id IN (1, 2)
 UPDATE f SET p = ROW(0, 'm') WHERE id IN (1, 2)
 INSERT INTO f VALUES (11, ROW(0, 'x'), ARRAY[ROW(1, 'y')::pair]), (12, ROW(2, 'x'), ARRAY[ROW(1, 'y')::pair])

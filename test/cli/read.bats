@@ -144,10 +144,10 @@ make_two_chains() {
 @test "log --follow ends with --limit, and quietly with its reader" {
   make_log log
   events 1 5 | tally append log --chain a >/dev/null
-  run --separate-stderr timeout 10 "$TALLY" log log --follow --limit 2
+  run --separate-stderr timeout 60 "$TALLY" log log --follow --limit 2
   expect 0
   [ "${#lines[@]}" -eq 2 ]
-  run --separate-stderr timeout 10 bash -c \
+  run --separate-stderr timeout 60 bash -c \
     '"$TALLY" log log --follow | head -n 1; echo "${PIPESTATUS[0]}"'
   expect 0
   [ "${lines[1]}" -eq 141 ]

@@ -199,3 +199,33 @@ goes on  example.org/audit2, by tally:log 2" ""
     [ "$(tally head new tally:log | cut -f 2)" = 2 ]
   done
 }
+
+@test "restore: a place that will not do ends no origin" {
+  local before
+
+  put_back
+  before=$(cat register/*)
+  # A log of somebody's, one of records, a directory that is not empty, a file,
+  # one below nothing, and one below a file.
+  make_log theirs --origin example.org/audit2
+  events 1 2 | tally append theirs --chain c >/dev/null
+  make_log other --origin example.org/other
+  mkdir full
+  : >full/x
+  : >file
+  for place in theirs other full file none/new file/new log; do
+    run --separate-stderr tally restore log --into "$place" \
+      --origin example.org/audit2 --key key2 --register register --reason x
+    [ "$status" -ne 0 ]
+    [ "$output" = "" ]
+    [ "$(cat register/*)" = "$before" ] || {
+      echo "the origin ended for \"$place\""
+      return 1
+    }
+  done
+  # An empty directory will.
+  mkdir new
+  restore >/dev/null
+  [ "$(cat register/*)" != "$before" ]
+  tally verify new --key key2.pub >/dev/null
+}

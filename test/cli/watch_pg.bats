@@ -106,3 +106,43 @@ $1"
     grep -q "an alert could not be written to table \"alerts\".*statement timeout" said
   '
 }
+
+@test "a database that gets no further is cancelled and told, and watched again" {
+  server '
+    once >/dev/null
+    sed -i "s/\"whole_s\":0.000001/\"whole_s\":3600,\"hang_s\":4/" watch.json
+    sql -c "BEGIN" -c "LOCK TABLE tally.record" -c "SELECT pg_sleep(300)" >/dev/null &
+    for try in $(seq 200); do
+      [ "$(sql -c "SELECT count(*) FROM pg_locks WHERE relation = '"'tally.record'"'::regclass
+        AND mode = '"'AccessExclusiveLock'"' AND granted")" = 0 ] || break
+      sleep 0.05
+    done
+    timeout 120 "'"$TALLY"'" watch watch.json --once >out
+    grep -q "^db  intact" out
+    sql -c "SELECT evidence FROM alerts" |
+      grep -q "^cannot carry the database: the database did not go on for 2 seconds"
+    # Nothing of it waits in the server any more.
+    [ "$(sql -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = '"'tally'"'")" = 0 ]
+    kill $!
+    sql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '"'%pg_sleep%'"' AND pid <> pg_backend_pid()" >/dev/null
+    once | grep -q "^db  intact"
+    jq -e ".alerts == []" state/alerts.json >/dev/null
+  '
+}
+
+@test "a whole verification of a database reads no more a second than it may" {
+  server '
+    once >/dev/null
+    sql -c "INSERT INTO audit SELECT g, repeat('"'x'"', 300) FROM generate_series(21, 4000) g"
+    once >/dev/null
+    begin=$(date +%s%N)
+    once | grep -q "^db  intact"
+    fast=$((($(date +%s%N) - begin) / 1000000))
+    sed -i "s/\"register\":\"register\"/&,\"pg_mib_s\":0.3/" watch.json
+    begin=$(date +%s%N)
+    once | grep -q "^db  intact"
+    slow=$((($(date +%s%N) - begin) / 1000000))
+    echo "$fast $slow"
+    [ "$slow" -gt $((fast + 1000)) ]
+  '
+}

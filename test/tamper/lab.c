@@ -213,27 +213,38 @@ lab_small(void)
 	return lab;
 }
 
+/* Adds a segment of exactly these records, the first of which has the index. */
+static void
+lay_segment(struct lab *lab, const size_t *order, size_t len, uint64_t index)
+{
+	struct lab_segment *segment = &lab->segments[lab->segments_len++];
+	const struct lab_record *record;
+	size_t i, room = 0;
+
+	assert_true(lab->segments_len <= LAB_SEGMENTS_MAX);
+	for (i = 0; i < len; i++)
+		room += lab->records[order[i]].len;
+	memset(segment, 0, sizeof(*segment));
+	segment->first_index = index;
+	/* At once: AddressSanitizer moves whatever grows. */
+	segment->text = malloc(room);
+	assert_non_null(segment->text);
+	for (i = 0; i < len; i++) {
+		record = &lab->records[order[i]];
+		memcpy(segment->text + segment->len, record->line, record->len);
+		segment->len += record->len;
+	}
+}
+
 void
 lab_lay(struct lab *lab, const size_t *order, size_t len, size_t per)
 {
-	struct lab_segment *segment = NULL;
-	const struct lab_record *record;
-	size_t i;
+	size_t i, count;
 
 	drop_segments(lab);
-	for (i = 0; i < len; i++) {
-		if (segment == NULL || (per != 0 && i % per == 0)) {
-			assert_true(lab->segments_len < LAB_SEGMENTS_MAX);
-			segment = &lab->segments[lab->segments_len++];
-			memset(segment, 0, sizeof(*segment));
-			segment->first_index = i;
-		}
-		record = &lab->records[order[i]];
-		segment->text = realloc(segment->text,
-		    segment->len + record->len);
-		assert_non_null(segment->text);
-		memcpy(segment->text + segment->len, record->line, record->len);
-		segment->len += record->len;
+	for (i = 0; i < len; i += count) {
+		count = per != 0 && per < len - i ? per : len - i;
+		lay_segment(lab, order + i, count, i);
 	}
 }
 

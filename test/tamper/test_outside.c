@@ -318,6 +318,71 @@ test_outside__erased(void **state)
 	lab_free(lab);
 }
 
+/* What a later version may say in tally:log is not passed over. */
+static void
+test_outside__kinds_that_are_not_known(void **state)
+{
+	static const char *const known[] = {
+		"{\"torn\":{\"bytes\":1}}",
+		"{\"carried\":{}}",
+		"{\"adopted\":{\"chains\":1}}",
+		"{\"attach\":{}}",
+		"{\"alter\":{}}",
+		"{\"detach\":{}}",
+		"{\"backfill\":{}}",
+		"{\"retire\":{}}",
+		"{\"rewrite\":{}}",
+		"{\"origin\":{}}",
+		"{\"track\":{}}",
+		"{\"untrack\":{}}",
+	};
+	static const char *const unknown[] = {
+		"{\"frobnicate\":{}}",
+		"{\"created\":{}}",
+		"{\"attac\":{}}",
+		"{\"attachh\":{}}",
+		"{\"Torn\":{}}",
+		"{\"\\u0074orn\":{}}",
+		"{\"torn\":1}",
+		"{\"torn\":[]}",
+		"{}",
+		"{\"\":{}}",
+		"[]",
+		"1",
+		"\"torn\"",
+		"{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\303\244aaaa\":{}}",
+	};
+	struct lab *lab;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		lab = lab_small();
+		lab_append(lab, "tally:log", NULL, false, known[i]);
+		lab_lay_all(lab, 0);
+		assert_int_equal(lab_verify(lab, NULL), 0);
+		assert_int_equal(lab->verdict.by_kind[TALLY_NOT_JUDGED], 0);
+		lab_free(lab);
+	}
+	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		lab = lab_small();
+		lab_append(lab, "tally:log", NULL, false, unknown[i]);
+		lab_append(lab, "a", NULL, false, "1");
+		lab_lay_all(lab, 0);
+		assert_int_equal(lab_verify(lab, NULL), 0);
+		lab_assert_one(lab, TALLY_NOT_JUDGED, "tally:log", 2);
+		assert_int_equal(lab->verdict.verdict, TALLY_UNVERIFIABLE);
+		if (i == 0)
+			assert_string_equal(lab->findings[0].detail,
+			    "its event is of the kind \"frobnicate\", which is"
+			    " not known here: it may change how the log is to"
+			    " be judged");
+		/* Half a character is not shown. */
+		assert_null(strstr(lab->findings[0].detail, "\303\""));
+		lab_free(lab);
+	}
+}
+
 static void
 test_outside__elsewhere(void **state)
 {
@@ -432,6 +497,7 @@ main(void)
 		cmocka_unit_test(test_outside__torn_inside),
 		cmocka_unit_test(test_outside__watermark),
 		cmocka_unit_test(test_outside__erased),
+		cmocka_unit_test(test_outside__kinds_that_are_not_known),
 		cmocka_unit_test(test_outside__elsewhere),
 		cmocka_unit_test(test_outside__no_event),
 		cmocka_unit_test(test_outside__ids),

@@ -368,6 +368,66 @@ test_publisher__key_retired(void **state)
 	must_close(log);
 }
 
+/* Among several keys each is asked for. */
+static void
+test_publisher__one_of_several_retired(void **state)
+{
+	struct place *place = *state;
+	struct tally_log *log = must_open(place);
+	struct tally_signer *both[2] = { signer, NULL };
+	struct tally_publish_options how = { .signers = both,
+		.signers_len = 2,
+		.register_dir = register_dir };
+	struct tally_published_checkpoint out;
+	struct tally_publisher *publisher;
+	char key[192], next[TALLY_VKEY_TEXT_SIZE];
+
+	(void)snprintf(key, sizeof(key), "%s/next", place->top);
+	assert_int_equal(tally_key_generate(key, PLACE_ORIGIN, NULL, next,
+			     &place->error),
+	    0);
+	assert_int_equal(tally_signer_load(key, NULL, &both[1], &place->error),
+	    0);
+	assert_int_equal(tally_key_order(log, signer, TALLY_KEY_ADD, next, NULL,
+			     &place->error),
+	    0);
+	for (int stays = 0; stays < 2; stays++) {
+		assert_int_equal(tally_publisher_open(log, &how, &publisher,
+				     &place->error),
+		    0);
+		touch(place, log, 0, 3);
+		publish(place, log, publisher);
+		if (stays == 0)
+			tally_publisher_close(publisher);
+	}
+	assert_int_equal(tally_key_order(log, signer, TALLY_KEY_RETIRE, next,
+			     NULL, &place->error),
+	    0);
+	/* One that has heard of it on the way, and one that asks. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(tally_publisher_publish(publisher, &out,
+				     &place->error),
+		    TALLY_E_USAGE);
+		assert_non_null(strstr(place->error.message,
+		    " was retired by tally:log 3, and signs nothing any"
+		    " more"));
+		tally_publisher_close(publisher);
+		assert_int_equal(tally_publisher_open(log, &how, &publisher,
+				     &place->error),
+		    0);
+	}
+	tally_publisher_close(publisher);
+	how.signers_len = 1;
+	assert_int_equal(tally_publisher_open(log, &how, &publisher,
+			     &place->error),
+	    0);
+	touch(place, log, 0, 3);
+	publish(place, log, publisher);
+	tally_publisher_close(publisher);
+	tally_signer_free(both[1]);
+	must_close(log);
+}
+
 static void
 test_publisher__refused(void **state)
 {
@@ -410,6 +470,8 @@ main(void)
 		    test_publisher__saved_and_changed, begin, end),
 		cmocka_unit_test_setup_teardown(test_publisher__key_retired,
 		    begin, end),
+		cmocka_unit_test_setup_teardown(
+		    test_publisher__one_of_several_retired, begin, end),
 		cmocka_unit_test_setup_teardown(test_publisher__refused, begin,
 		    end),
 	};

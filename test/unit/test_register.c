@@ -118,7 +118,10 @@ test_register__ends(void **state)
 			     &place->error),
 	    TALLY_E_USAGE);
 	assert_int_equal(tally_file_register_find(&file, ORIGIN, &got,
-			     &place->error),
+			     "example.org/third", &place->error),
+	    TALLY_E_USAGE);
+	assert_int_equal(tally_file_register_find(&file, ORIGIN, &got,
+			     "example.org/next", &place->error),
 	    0);
 	assert_int_equal(got.size, 5);
 	tally_file_register_close(&file);
