@@ -80,9 +80,10 @@ tally_sys_sync(int fd);
 int
 tally_sys_sync_all(int fd);
 
-/* What was written begins to go to the disk; promises nothing. */
-void
-tally_sys_start_write(int fd);
+/* The same of each of these files.  Many are done in one go, where the file
+ * system is known to do that; what others wrote there goes to the disk too. */
+int
+tally_sys_sync_files(const int *fd, size_t count);
 
 int
 tally_sys_stat(int fd, struct tally_sys_stat *out);

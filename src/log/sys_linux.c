@@ -35,6 +35,10 @@ _Static_assert(TALLY_SYS_CWD == AT_FDCWD, "the same number");
 #define MAGIC_LUSTRE 0x0bd00bd0u
 #define MAGIC_OCFS2 0x7461636fu
 #define MAGIC_9P 0x01021997u
+#define MAGIC_XFS 0x58465342u
+
+/* So many files are worth what else a syncfs may write. */
+#define SYNC_AT_ONCE_MIN 16
 
 int
 tally_sys_open_dir(int dir, const char *path)
@@ -134,14 +138,63 @@ tally_sys_sync_all(int fd)
 	return fsync(fd) != 0 ? -errno : 0;
 }
 
-void
-tally_sys_start_write(int fd)
+/* Are all of them on one file system whose syncfs ends with what fsync does?
+ * FUSE's, for one, does not, and who knows of others. */
+static bool
+may_sync_at_once(const int *fd, size_t count)
 {
-#ifdef SYNC_FILE_RANGE_WRITE
-	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-#else
-	(void)fd;
-#endif
+	struct stat first, st;
+	struct statfs fs;
+
+	if (fstatfs(fd[0], &fs) != 0 || fstat(fd[0], &first) != 0)
+		return false;
+	switch ((unsigned)fs.f_type) {
+	case EXT4_SUPER_MAGIC: /* and ext2's, ext3's */
+	case MAGIC_XFS:
+	case BTRFS_SUPER_MAGIC:
+		break;
+	default:
+		return false;
+	}
+	for (size_t i = 1; i < count; i++) {
+		if (fstat(fd[i], &st) != 0 || st.st_dev != first.st_dev)
+			return false;
+	}
+	return true;
+}
+
+/* Before Linux 5.8 syncfs does not tell that a file could not be written. */
+static int
+find_unwritten(const int *fd, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (sync_file_range(fd[i], 0, 0,
+			SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+			    SYNC_FILE_RANGE_WAIT_AFTER) != 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/*
+ * A sync of a file is a commit of the journal or a flush of the disk's cache,
+ * and those who append wait behind each.  What syncfs could not write may be
+ * somebody else's: then the files are asked.
+ */
+int
+tally_sys_sync_files(const int *fd, size_t count)
+{
+	int result = 0;
+
+	if (count >= SYNC_AT_ONCE_MIN && may_sync_at_once(fd, count) &&
+	    syncfs(fd[0]) == 0)
+		return find_unwritten(fd, count);
+	/* All on their way first: a disk then has one journal to write. */
+	for (size_t i = 0; i < count; i++)
+		(void)sync_file_range(fd[i], 0, 0, SYNC_FILE_RANGE_WRITE);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = tally_sys_sync_all(fd[i]);
+	return result;
 }
 
 static void

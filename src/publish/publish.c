@@ -63,6 +63,7 @@ struct publishing {
 	struct tally_register *reg;
 	int public_dir;
 	struct tally_checkpoint last, next;
+	uint64_t settled; /* what public/checkpoint says; 0: there is none */
 };
 
 /* ---- before ----------------------------------------------------------- */
@@ -72,9 +73,7 @@ open_public(struct publishing *p, struct tally_error *error)
 {
 	int result = tally_public_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
 
-	if (result == 0)
-		result = tally_sys_sync_all(p->log->dir);
-	else if (result == -EEXIST)
+	if (result == -EEXIST)
 		result = 0;
 	if (result == 0) {
 		p->public_dir = tally_sys_open_dir(p->log->dir,
@@ -169,10 +168,16 @@ read_register(struct publishing *p, struct tally_error *error)
 	    error);
 	bool is_known = result == 0;
 
+	p->settled = is_public ? published.size : 0;
 	if (result < 0)
 		return result;
 	if (found < 0)
 		return tally_fail(error, found, "libcrypto failed");
+	/* Who made "public" may have been killed before that was there. */
+	if (!is_public)
+		result = tally_sys_sync_all(p->log->dir);
+	if (result < 0)
+		return tally_fail_os(error, result, "cannot open \"public\"");
 	if (is_public && (!is_known || published.size > p->last.size))
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the register \"%s\" is behind \"public/checkpoint\", size"
@@ -234,7 +239,8 @@ open_tiles(struct publishing *p, struct tally_error *error)
 	int result;
 
 	if (tiles != NULL && tiles->size == p->last.size) {
-		tiles->dir = p->public_dir;
+		tiles->files.dir = p->public_dir;
+		tiles->files.settled = p->settled;
 		root = tally_tiles_root(tiles);
 		if (tally_hash_equal(&root, &p->last.root))
 			return TALLY_OK;
@@ -251,6 +257,7 @@ open_tiles(struct publishing *p, struct tally_error *error)
 	publisher->tiles = tiles;
 	result = tally_tiles_open(tiles, p->log, p->public_dir, p->hasher,
 	    p->last.size, error);
+	tiles->files.settled = p->settled;
 	tiles->taken = hear;
 	tiles->passed = pass;
 	tiles->arg = publisher;
@@ -366,7 +373,7 @@ sign(struct publishing *p, struct tally_error *error)
 	return TALLY_OK;
 }
 
-/* Nothing is new: the note as it went out, if it did. */
+/* Nothing is new: the note as it went out; TALLY_PARTIAL if it did not. */
 static int
 stand(struct publishing *p, struct tally_error *error)
 {
@@ -377,7 +384,7 @@ stand(struct publishing *p, struct tally_error *error)
 	if (read_published(p, true, text, &len, &published) != 0 ||
 	    published.size != p->next.size ||
 	    !tally_hash_equal(&published.root, &p->next.root))
-		return sign(p, error);
+		return TALLY_PARTIAL;
 	p->out->note = tally_sys_alloc(len + 1);
 	if (p->out->note == NULL)
 		return tally_fail_memory(error);
@@ -436,8 +443,10 @@ publish_once(struct publishing *p, struct tally_error *error)
 	p->next.size = size;
 	p->out->size = size;
 	p->out->root = p->next.root;
-	if (size == p->last.size)
-		return stand(p, error);
+	result = size == p->last.size ? stand(p, error) : TALLY_PARTIAL;
+	if (result != TALLY_PARTIAL)
+		return result;
+	/* Also of the same: who registered it may not have synced it. */
 	result = p->reg->swap(p->reg, &p->last, &p->next, error);
 	return result == 0 ? sign(p, error) : result;
 }

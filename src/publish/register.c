@@ -13,15 +13,15 @@
 #include "log/fail.h"
 #include "log/sys.h"
 #include "publish/register.h"
+#include "publish/replace.h"
 
-#define NAME_SIZE (TALLY_HASH_TEXT_SIZE + 4)
 #define CLOSED "closed "
 #define ENTRY_MAX \
 	(TALLY_CHECKPOINT_TEXT_MAX + sizeof(CLOSED) + TALLY_KEY_NAME_MAX)
 
 static void
 entry_name(struct tally_file_register *file, const char *origin,
-    char out[NAME_SIZE])
+    char out[TALLY_HASH_TEXT_SIZE])
 {
 	struct tally_hash hash = tally_hash_bytes(file->hasher, origin,
 	    strlen(origin));
@@ -62,7 +62,7 @@ read_any_entry(struct tally_file_register *file, const char *origin,
     struct tally_checkpoint *out, char successor[TALLY_KEY_NAME_MAX + 1],
     struct tally_error *error)
 {
-	char name[NAME_SIZE], text[ENTRY_MAX + 1];
+	char name[TALLY_HASH_TEXT_SIZE], text[ENTRY_MAX + 1];
 	size_t len;
 	int64_t n;
 	int fd;
@@ -112,28 +112,16 @@ write_entry(struct tally_file_register *file,
     const struct tally_checkpoint *next, const char *successor,
     struct tally_error *error)
 {
-	char name[NAME_SIZE], new[NAME_SIZE];
+	char name[TALLY_HASH_TEXT_SIZE];
 	char text[ENTRY_MAX];
 	size_t len = tally_checkpoint_format(next, text);
-	int fd, result;
+	int result;
 
 	if (successor != NULL)
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
 		    CLOSED "%s\n", successor);
-
 	entry_name(file, next->origin, name);
-	memcpy(new, name, TALLY_HASH_TEXT_SIZE - 1);
-	memcpy(new + TALLY_HASH_TEXT_SIZE - 1, ".new", 5);
-	fd = tally_sys_open(file->dir, new,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
-	result = fd < 0 ? fd : tally_sys_write(fd, text, len, 0, NULL);
-	if (result == 0)
-		result = tally_sys_sync_all(fd);
-	tally_sys_close(fd);
-	if (result == 0)
-		result = tally_sys_rename(file->dir, new, name);
-	if (result == 0)
-		result = tally_sys_sync_all(file->dir);
+	result = tally_replace_file(file->dir, name, text, len);
 	if (result != 0)
 		return tally_fail_os(error, result,
 		    "cannot write the register \"%s\"; nothing is signed",
@@ -238,7 +226,9 @@ file_close(struct tally_register *self, const struct tally_checkpoint *last,
 		result = check_closed(closed, successor, error);
 	if (result == 0 && !is_same(&now, last))
 		result = TALLY_END;
-	else if (result == 0 && closed[0] == '\0')
+	else if (result == 0)
+		/* Closed already: whoever did it may have been killed before
+		 * that was on stable storage. */
 		result = write_entry(file, last, successor, error);
 	tally_sys_unlock(file->dir);
 	return result;

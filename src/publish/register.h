@@ -22,7 +22,8 @@ struct tally_register {
 	    struct tally_checkpoint *out, struct tally_error *error);
 	/*
 	 * Puts next in the place of last (NULL: of nothing); durable when it
-	 * returns.  Returns 0; TALLY_END if the entry is not last; an error,
+	 * returns, which what was read may not be: last may be put in its own
+	 * place.  Returns 0; TALLY_END if the entry is not last; an error,
 	 * after which nobody knows which of the two it is.
 	 */
 	int (*swap)(struct tally_register *self,

@@ -1,27 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "log/sys.h"
 #include "publish/replace.h"
 
-int
-tally_replace_file(int dir, const char *name, const void *bytes, size_t len)
+#define NEW_MAX (TALLY_REPLACE_NAME_MAX + sizeof(".new"))
+
+/* The other name; false if there is no room for it. */
+static bool
+new_name(const char *name, char out[NEW_MAX])
 {
-	char new[TALLY_REPLACE_NAME_MAX + sizeof(".new")];
-	int n = snprintf(new, sizeof(new), "%s.new", name);
+	int n = snprintf(out, NEW_MAX, "%s.new", name);
+
+	return n > 0 && (size_t)n < NEW_MAX;
+}
+
+int
+tally_replace_begin(int dir, const char *name, const void *bytes, size_t len)
+{
+	char new[NEW_MAX];
 	int fd, result;
 
-	if (n < 0 || (size_t)n >= sizeof(new))
+	if (!new_name(name, new))
 		return -ENAMETOOLONG;
 	fd = tally_sys_open(dir, new,
 	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
-	result = fd < 0 ? fd : tally_sys_write(fd, bytes, len, 0, NULL);
+	if (fd < 0)
+		return fd;
+	result = tally_sys_write(fd, bytes, len, 0, NULL);
 	if (result == 0)
-		result = tally_sys_sync_all(fd);
+		return fd;
+	tally_sys_close(fd);
+	return result;
+}
+
+int
+tally_replace_end(int dir, const char *name)
+{
+	char new[NEW_MAX];
+
+	return new_name(name, new) ? tally_sys_rename(dir, new, name)
+				   : -ENAMETOOLONG;
+}
+
+int
+tally_replace_file(int dir, const char *name, const void *bytes, size_t len)
+{
+	int fd = tally_replace_begin(dir, name, bytes, len);
+	int result = fd < 0 ? fd : tally_sys_sync_all(fd);
+
 	tally_sys_close(fd);
 	if (result == 0)
-		result = tally_sys_rename(dir, new, name);
+		result = tally_replace_end(dir, name);
 	if (result == 0)
 		result = tally_sys_sync_all(dir);
 	return result;

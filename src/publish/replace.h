@@ -19,4 +19,15 @@
 TALLY_MUST_CHECK int
 tally_replace_file(int dir, const char *name, const void *bytes, size_t len);
 
+/*
+ * The same in two steps, for many files at a time: begin gives a descriptor of
+ * the new file, whose bytes are written and on no disk yet; sync it, close it,
+ * and end puts the file under its name, which is durable with its directory.
+ * name may be a path below dir.  A descriptor or 0, or a negative errno.
+ */
+TALLY_MUST_CHECK int
+tally_replace_begin(int dir, const char *name, const void *bytes, size_t len);
+TALLY_MUST_CHECK int
+tally_replace_end(int dir, const char *name);
+
 #endif

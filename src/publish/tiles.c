@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/record.h"
@@ -9,201 +7,9 @@
 #include "log/leaves.h"
 #include "publish/tiles.h"
 
-#define NEW_MAX (TALLY_TILE_PATH_MAX + 8)
 #define BUNDLE_MAX (TALLY_TILE_WIDTH * (2 + (size_t)TALLY_HEADER_MAX))
 
 /* ---- files ------------------------------------------------------------ */
-
-/* What is public is for all, whoever may enter the log's own directory. */
-static int
-make_public(int dir, const char *name)
-{
-	int fd = tally_sys_open(dir, name,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
-	int result = fd < 0 ? fd : tally_sys_show(fd);
-
-	if (result >= 0)
-		return fd;
-	tally_sys_close(fd);
-	return result;
-}
-
-int
-tally_public_mkdir(int base, const char *path)
-{
-	int result = tally_sys_mkdir(base, path);
-	int dir;
-
-	if (result != 0)
-		return result;
-	dir = tally_sys_open_dir(base, path);
-	result = dir < 0 ? dir : tally_sys_show(dir);
-	tally_sys_close(dir);
-	return result;
-}
-
-int
-tally_public_write(int dir, const char *name, const void *bytes, size_t len,
-    struct tally_error *error)
-{
-	char new[NEW_MAX];
-	int fd, result;
-
-	(void)snprintf(new, sizeof(new), "%s.new", name);
-	fd = make_public(dir, new);
-	result = fd < 0 ? fd : tally_sys_write(fd, bytes, len, 0, NULL);
-	if (result == 0)
-		result = tally_sys_sync_all(fd);
-	tally_sys_close(fd);
-	if (result == 0)
-		result = tally_sys_rename(dir, new, name);
-	if (result == 0)
-		result = tally_sys_sync_all(dir);
-	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot write \"public/%s\"", name);
-	return TALLY_OK;
-}
-
-/* The directory that a path lies in. */
-static void
-folder_of(const char *path, char out[TALLY_TILE_PATH_MAX])
-{
-	size_t len = (size_t)(strrchr(path, '/') - path);
-
-	memcpy(out, path, len);
-	out[len] = '\0';
-}
-
-static int
-sync_folder(int base, const char *folder)
-{
-	int dir = tally_sys_open_dir(base, folder);
-	int result = dir < 0 ? dir : tally_sys_sync_all(dir);
-
-	tally_sys_close(dir);
-	return result;
-}
-
-static void
-drop_pending(struct tally_tiles *tiles)
-{
-	for (size_t i = 0; i < tiles->pending_len; i++)
-		tally_sys_close(tiles->pending[i].fd);
-	tiles->pending_len = 0;
-}
-
-/* What is pending becomes durable, then gets its name, then that too. */
-static int
-settle(struct tally_tiles *tiles)
-{
-	char new[NEW_MAX], folder[TALLY_TILE_PATH_MAX];
-	char last[TALLY_TILE_PATH_MAX] = "";
-	int result = 0;
-
-	/* All on their way first: a disk then has one journal to write. */
-	for (size_t i = 0; i < tiles->pending_len; i++)
-		tally_sys_start_write(tiles->pending[i].fd);
-	for (size_t i = 0; i < tiles->pending_len && result == 0; i++)
-		result = tally_sys_sync_all(tiles->pending[i].fd);
-	for (size_t i = 0; i < tiles->pending_len && result == 0; i++) {
-		const char *path = tiles->pending[i].path;
-
-		(void)snprintf(new, sizeof(new), "%s.new", path);
-		folder_of(path, folder);
-		if (last[0] != '\0' && strcmp(folder, last) != 0)
-			result = sync_folder(tiles->dir, last);
-		memcpy(last, folder, sizeof(last));
-		if (result == 0)
-			result = tally_sys_rename(tiles->dir, new, path);
-	}
-	if (result == 0 && last[0] != '\0')
-		result = sync_folder(tiles->dir, last);
-	drop_pending(tiles);
-	return result;
-}
-
-/* Makes the directories of a path; new ones are synced into their parents. */
-static int
-make_directories(struct tally_tiles *tiles, const char *path)
-{
-	char part[TALLY_TILE_PATH_MAX];
-	const char *slash = path;
-	int result;
-
-	while ((slash = strchr(slash, '/')) != NULL) {
-		size_t len = (size_t)(slash - path);
-
-		memcpy(part, path, len);
-		part[len] = '\0';
-		result = tally_public_mkdir(tiles->dir, part);
-		if (result != 0 && result != -EEXIST)
-			return result;
-		if (result == 0) {
-			char *up = strrchr(part, '/');
-
-			if (up != NULL)
-				*up = '\0';
-			result = sync_folder(tiles->dir,
-			    up == NULL ? "." : part);
-			if (result != 0)
-				return result;
-		}
-		slash++;
-	}
-	return 0;
-}
-
-/*
- * Is the file there with these bytes?  One with others was written for a
- * history that nobody signed, or is damaged: the log has the last word.
- */
-static bool
-is_there(struct tally_tiles *tiles, const char *path, const void *bytes,
-    size_t len)
-{
-	int fd = tally_sys_open(tiles->dir, path, TALLY_SYS_READ);
-	char *now = fd < 0 ? NULL : tally_sys_alloc(len + 1);
-	bool same = now != NULL &&
-	    tally_sys_read(fd, now, len + 1, 0) == (int64_t)len &&
-	    memcmp(now, bytes, len) == 0;
-
-	tally_sys_free(now);
-	tally_sys_close(fd);
-	return same;
-}
-
-static int
-write_tile(struct tally_tiles *tiles, const struct tally_tile *tile,
-    const void *bytes, size_t len, struct tally_error *error)
-{
-	struct tally_pending_tile *pending;
-	char new[NEW_MAX], path[TALLY_TILE_PATH_MAX];
-	int result = 0;
-
-	(void)tally_tile_path(tile, path);
-	if (is_there(tiles, path, bytes, len))
-		return TALLY_OK;
-	if (tiles->pending_len == TALLY_TILES_PENDING)
-		result = settle(tiles);
-	if (result == 0)
-		result = make_directories(tiles, path);
-	pending = &tiles->pending[tiles->pending_len];
-	if (result == 0) {
-		(void)snprintf(new, sizeof(new), "%s.new", path);
-		result = make_public(tiles->dir, new);
-	}
-	if (result >= 0) {
-		pending->fd = result;
-		memcpy(pending->path, path, sizeof(path));
-		tiles->pending_len++;
-		result = tally_sys_write(pending->fd, bytes, len, 0, NULL);
-	}
-	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot write \"public/%s\"", path);
-	return TALLY_OK;
-}
 
 /* The tile of a level as it stands, and for level 0 its bundle. */
 static int
@@ -219,12 +25,12 @@ write_level(struct tally_tiles *tiles, unsigned level,
 	for (unsigned i = 0; i < tile.width; i++)
 		memcpy(bytes + i * TALLY_HASH_SIZE, tiles->hash[level][i].b,
 		    TALLY_HASH_SIZE);
-	result = write_tile(tiles, &tile, bytes,
+	result = tally_tile_files_put(&tiles->files, &tile, bytes,
 	    (size_t)tile.width * TALLY_HASH_SIZE, error);
 	if (result == 0 && level == 0) {
 		tile.is_bundle = true;
-		result = write_tile(tiles, &tile, tiles->bundle,
-		    tiles->bundle_len, error);
+		result = tally_tile_files_put(&tiles->files, &tile,
+		    tiles->bundle, tiles->bundle_len, error);
 		if (tile.width == TALLY_TILE_WIDTH)
 			tiles->bundle_len = 0;
 	}
@@ -313,7 +119,7 @@ tally_tiles_open(struct tally_tiles *tiles, struct tally_log *log, int dir,
 {
 	memset(tiles, 0, sizeof(*tiles));
 	tiles->log = log;
-	tiles->dir = dir;
+	tiles->files.dir = dir;
 	tiles->hasher = hasher;
 	tiles->size = size - size % TALLY_TILE_WIDTH;
 	tiles->bundle = tally_sys_alloc(BUNDLE_MAX);
@@ -327,7 +133,7 @@ tally_tiles_open(struct tally_tiles *tiles, struct tally_log *log, int dir,
 void
 tally_tiles_close(struct tally_tiles *tiles)
 {
-	drop_pending(tiles);
+	tally_tile_files_drop(&tiles->files);
 	tally_sys_free(tiles->bundle);
 	tiles->bundle = NULL;
 }
@@ -481,11 +287,6 @@ tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error)
 		if (tiles->count[level] > 0)
 			result = write_level(tiles, level, error);
 	}
-	if (result == 0) {
-		result = settle(tiles);
-		if (result != 0)
-			result = tally_fail_os(error, result,
-			    "cannot write \"public\"");
-	}
-	return result;
+	return result == 0 ? tally_tile_files_settle(&tiles->files, error)
+			   : result;
 }

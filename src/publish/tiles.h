@@ -15,20 +15,11 @@
 #ifndef TALLY_PUBLISH_TILES_H
 #define TALLY_PUBLISH_TILES_H
 
-#include "core/tile.h"
 #include "core/tree.h"
 #include "log/handle.h"
+#include "publish/tilefiles.h"
 
 #define TALLY_PUBLIC_NAME "public"
-
-/* Files that are written and not synced yet: a disk takes many syncs in a row
- * for little more than one, and writers of the log wait behind each. */
-#define TALLY_TILES_PENDING 64
-
-struct tally_pending_tile {
-	char path[TALLY_TILE_PATH_MAX];
-	int fd;
-};
 
 typedef void
 tally_tiles_fn(void *arg, const struct tally_record *record);
@@ -39,7 +30,6 @@ tally_tiles_line_fn(void *arg, uint64_t index, const struct tally_line *line);
 struct tally_tiles {
 	struct tally_log *log;
 	struct tally_hasher *hasher;
-	int dir; /* public/ */
 	struct tally_hash hash[TALLY_TILE_LEVELS][TALLY_TILE_WIDTH];
 	unsigned count[TALLY_TILE_LEVELS];
 	uint64_t size; /* leaves taken */
@@ -55,8 +45,7 @@ struct tally_tiles {
 	 * walk. */
 	tally_tiles_line_fn *passed;
 	void *arg;
-	struct tally_pending_tile pending[TALLY_TILES_PENDING];
-	size_t pending_len;
+	struct tally_tile_files files;
 };
 
 /*
@@ -87,15 +76,5 @@ tally_tiles_root(struct tally_tiles *tiles);
 /* Writes the tiles that are not full; then all is on stable storage. */
 TALLY_MUST_CHECK int
 tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error);
-
-/* A directory of what is public; -EEXIST if it is there. */
-int
-tally_public_mkdir(int base, const char *path);
-
-/* A whole file under a name in dir, both on stable storage; replaces what is
- * there. */
-TALLY_MUST_CHECK int
-tally_public_write(int dir, const char *name, const void *bytes, size_t len,
-    struct tally_error *error);
 
 #endif

@@ -453,10 +453,11 @@ configure_outside() { # [MEMBERS]
   echo tally_state >>there
   [ "$(sort -u there | comm -13 - named)" = "" ]
   if command -v systemd-analyze >/dev/null; then
-    sed "s|/usr/bin/tally|$TALLY|" "$SOURCE/doc/watch/tally-watch.service" \
-      >tally-watch.service
-    systemd-analyze verify ./tally-watch.service 2>verified || true
-    [ "$(grep -c 'tally-watch.service:[0-9]' verified)" = 0 ]
+    for unit in tally-watch.service tally-publish@.service; do
+      sed "s|/usr/bin/tally|$TALLY|" "$SOURCE/doc/watch/$unit" >"$unit"
+      systemd-analyze verify "./${unit/@/@app}" 2>verified || true
+      [ "$(grep -c 'tally-[a-z@]*.service:[0-9]' verified)" = 0 ]
+    done
   fi
 }
 

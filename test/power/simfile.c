@@ -208,14 +208,18 @@ tally_sys_sync(int fd)
 	return sync_node(fd, SIM_SYNC);
 }
 
-void
-tally_sys_start_write(int fd)
-{
-	(void)fd;
-}
-
 int
 tally_sys_sync_all(int fd)
 {
 	return sync_node(fd, SIM_SYNC_ALL);
+}
+
+int
+tally_sys_sync_files(const int *fd, size_t count)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = sync_node(fd[i], SIM_SYNC_ALL);
+	return rc;
 }

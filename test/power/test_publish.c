@@ -331,6 +331,51 @@ test_publish__killed(void **state)
 	sim_wipe();
 }
 
+/*
+ * A publisher is killed, the next one signs, and then the power goes: what the
+ * first had written, and nobody synced, is not there for ever because the
+ * second has seen it.
+ */
+static void
+test_publish__killed_then_power_goes(void **state)
+{
+	static bool changes[65536];
+	uint64_t ops = count_ops(changes, 65535);
+
+	(void)state;
+	for (uint64_t n = 0; n <= ops; n++) {
+		struct outside outside = { .last = 0 };
+		struct tally_error error = { 0 };
+		struct sim_image *image;
+
+		if (!changes[n])
+			continue;
+		begin();
+		sim_kill_at(n);
+		live(&outside);
+		sim_reap();
+		(void)snprintf(what, sizeof(what), "killed at op %llu",
+		    (unsigned long long)n);
+		sim_as(2);
+		if (publish(&outside, &error) != 0)
+			wrong("the next publisher cannot sign", error.message);
+		image = sim_save();
+		for (int m = 0; m < SIM_MODE_COUNT; m++) {
+			struct outside after = outside;
+
+			sim_restore(image);
+			(void)snprintf(what, sizeof(what),
+			    "killed at op %llu, then %s", (unsigned long long)n,
+			    sim_mode_name((enum sim_mode)m));
+			sim_reboot((enum sim_mode)m, n);
+			check_after(&after);
+		}
+		sim_image_free(image);
+	}
+	assert_null(sim_violation());
+	sim_wipe();
+}
+
 /* A key that is the same in every life, outside of the machine. */
 static int
 make_key(void **state)
@@ -367,6 +412,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_publish__power_goes),
 		cmocka_unit_test(test_publish__killed),
+		cmocka_unit_test(test_publish__killed_then_power_goes),
 	};
 
 	return cmocka_run_group_tests_name("publish", tests, make_key,

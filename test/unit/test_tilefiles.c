@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of tiles: more than one batch, what is there already, and no file
+ * without its name left behind. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "log/sys.h"
+#include "publish/tilefiles.h"
+
+#define PLACE_ORIGIN "example.org/unit"
+#include "place.h"
+
+#define MANY 400 /* tiles, in six batches of files or more */
+
+static struct tally_tile
+tile_of(uint64_t index, unsigned width, bool is_bundle)
+{
+	struct tally_tile tile = {
+		.index = index, .width = width, .is_bundle = is_bundle
+	};
+
+	return tile;
+}
+
+/* What the file of a tile holds here: its path, and a word. */
+static size_t
+bytes_of(const struct tally_tile *tile, const char *word, char out[128])
+{
+	char path[TALLY_TILE_PATH_MAX];
+
+	(void)tally_tile_path(tile, path);
+	return (size_t)snprintf(out, 128, "%s %s", path, word);
+}
+
+static void
+must_put(struct place *place, struct tally_tile_files *files,
+    const struct tally_tile *tile, const char *word)
+{
+	char bytes[128];
+	size_t len = bytes_of(tile, word, bytes);
+
+	if (tally_tile_files_put(files, tile, bytes, len, &place->error) != 0)
+		fail_msg("%s", place->error.message);
+}
+
+static void
+must_settle(struct place *place, struct tally_tile_files *files)
+{
+	if (tally_tile_files_settle(files, &place->error) != 0)
+		fail_msg("%s", place->error.message);
+	assert_int_equal(files->pending_len, 0);
+	assert_int_equal(files->folders_len, 0);
+}
+
+/* Its file holds that, and there is none beside it that has no name yet. */
+static void
+check_tile(const struct tally_tile_files *files, const struct tally_tile *tile,
+    const char *word)
+{
+	char path[TALLY_TILE_PATH_MAX], new[TALLY_TILE_PATH_MAX + 4];
+	char bytes[128], now[129];
+	size_t len = bytes_of(tile, word, bytes);
+	int fd;
+
+	(void)tally_tile_path(tile, path);
+	(void)snprintf(new, sizeof(new), "%s.new", path);
+	fd = tally_sys_open(files->dir, path, TALLY_SYS_READ);
+	assert_true(fd >= 0);
+	assert_int_equal(tally_sys_read(fd, now, sizeof(now), 0), len);
+	assert_memory_equal(now, bytes, len);
+	tally_sys_close(fd);
+	assert_true(tally_sys_open(files->dir, new, TALLY_SYS_READ) < 0);
+}
+
+static void
+begin(struct place *place, struct tally_tile_files *files)
+{
+	memset(files, 0, sizeof(*files));
+	files->dir = tally_sys_open_dir(TALLY_SYS_CWD, place->top);
+	assert_true(files->dir >= 0);
+}
+
+static void
+test_tilefiles__many(void **state)
+{
+	struct tally_tile_files files;
+	int before, after;
+
+	begin(*state, &files);
+	before = dup(files.dir);
+	for (uint64_t i = 0; i < MANY; i++) {
+		for (int is_bundle = 0; is_bundle < 2; is_bundle++) {
+			struct tally_tile tile = tile_of(1234800 + i, 256,
+			    is_bundle != 0);
+
+			must_put(*state, &files, &tile, "a");
+		}
+	}
+	must_settle(*state, &files);
+	for (uint64_t i = 0; i < MANY; i++) {
+		for (int is_bundle = 0; is_bundle < 2; is_bundle++) {
+			struct tally_tile tile = tile_of(1234800 + i, 256,
+			    is_bundle != 0);
+
+			check_tile(&files, &tile, "a");
+		}
+	}
+	after = dup(files.dir);
+	assert_int_equal(after, before + 1);
+	(void)close(before);
+	(void)close(after);
+	tally_sys_close(files.dir);
+}
+
+/* More folders than are kept open at once. */
+static void
+test_tilefiles__folders(void **state)
+{
+	struct tally_tile_files files;
+
+	begin(*state, &files);
+	for (uint64_t i = 0; i < 60; i++) {
+		struct tally_tile tile = tile_of(i * 1000 * 1000 * 1000, 7,
+		    false);
+
+		must_put(*state, &files, &tile, "a");
+	}
+	must_settle(*state, &files);
+	for (uint64_t i = 0; i < 60; i++) {
+		struct tally_tile tile = tile_of(i * 1000 * 1000 * 1000, 7,
+		    false);
+
+		check_tile(&files, &tile, "a");
+	}
+	tally_sys_close(files.dir);
+}
+
+/* Of a history that nobody signed, or what a killed publisher left. */
+static void
+test_tilefiles__there_already(void **state)
+{
+	struct tally_tile same = tile_of(3, 256, false);
+	struct tally_tile other = tile_of(4, 256, false);
+	struct tally_tile half = tile_of(5, 9, true);
+	struct tally_tile_files files;
+
+	begin(*state, &files);
+	must_put(*state, &files, &same, "a");
+	must_put(*state, &files, &other, "a longer one");
+	must_settle(*state, &files);
+	must_put(*state, &files, &half, "never settled");
+	tally_tile_files_drop(&files);
+
+	must_put(*state, &files, &same, "a");
+	assert_int_equal(files.pending_len, 1);
+	must_put(*state, &files, &other, "b");
+	must_put(*state, &files, &half, "b");
+	must_settle(*state, &files);
+	check_tile(&files, &same, "a");
+	check_tile(&files, &other, "b");
+	check_tile(&files, &half, "b");
+
+	/* What belongs to what went out is settled. */
+	files.settled = 5 * 256 + 9;
+	must_put(*state, &files, &same, "a");
+	must_put(*state, &files, &half, "b");
+	assert_int_equal(files.pending_len, 0);
+	files.settled--;
+	must_put(*state, &files, &half, "b");
+	assert_int_equal(files.pending_len, 1);
+	must_settle(*state, &files);
+	tally_sys_close(files.dir);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_tilefiles__many, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_tilefiles__folders, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_tilefiles__there_already,
+		    setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("tilefiles", tests, NULL, NULL);
+}
