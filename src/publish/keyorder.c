@@ -140,6 +140,11 @@ check_keys(struct tally_log *log, const struct tally_signer *signer,
 	    out->type != TALLY_VKEY_ED25519)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "\"%s\" is no key that signs a log", text);
+	/* An order of its would count for nobody, and stay. */
+	if (signer->vkey.type != TALLY_VKEY_ED25519)
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the key \"%s\" is a witness's, which signs no log",
+		    signer->vkey.name);
 	if (strcmp(out->name, origin) != 0 ||
 	    strcmp(signer->vkey.name, origin) != 0)
 		return tally_fail(error, TALLY_E_USAGE,

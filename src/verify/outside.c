@@ -171,8 +171,7 @@ static void
 finish_root(struct tally_judge *judge)
 {
 	const struct tally_verify_options *options = judge->options;
-	struct tally_notice notice = { .kind = TALLY_ROLLED_BACK,
-		.detail = "the outside root was replaced by other history" };
+	struct tally_notice notice = { .kind = TALLY_ROLLED_BACK };
 	char detail[120];
 
 	if (!options->has_root)
@@ -190,6 +189,13 @@ finish_root(struct tally_judge *judge)
 		notice.detail = detail;
 		tally_report_tell(judge->report, &notice);
 	} else if (!tally_hash_equal(&judge->root, &options->root)) {
+		snprintf(detail, sizeof(detail),
+		    "the outside root has %llu records, and the log's first"
+		    " %llu, of %llu, are others",
+		    (unsigned long long)options->root_size,
+		    (unsigned long long)options->root_size,
+		    (unsigned long long)judge->size);
+		notice.detail = detail;
 		tally_report_tell(judge->report, &notice);
 	}
 }

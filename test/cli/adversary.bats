@@ -80,6 +80,18 @@ found() { # WORD KIND CHAIN SEQ
     |"\(.kind) \(.seq)"' <<<"$output")" = "$2 $4" ]
   run --separate-stderr tally verify log --root "$(root)" --json
   expect 1
+  # Against the bare checkpoint, too, with sizes.
+  size=$(wc -l <log/log/00000000000000000000.jsonl)
+  detail="the outside root has $(sed -n 2p outside/checkpoint) records, "
+  if [ "$1" = truncated ]; then
+    detail+="the log $size"
+  else
+    detail+="and the log's first $(sed -n 2p outside/checkpoint), of $size, are"
+    detail+=" others"
+  fi
+  [ "$(jq -r '.findings[]|select(.detail|startswith("the outside root"))
+    |"\(.kind) \(.detail)"' <<<"$output")" = \
+    "$1 $detail" ]
 }
 
 @test "adversary: nothing is found where nothing was done" {

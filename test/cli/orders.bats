@@ -203,6 +203,10 @@ PY
   run --separate-stderr tally key add log --key one --new one
   expect 2 ""
   [[ $stderr == *' already' ]]
+  tally key generate w --name example.org/audit --witness --no-passphrase \
+    >/dev/null
+  refused 2 'the key "example.org/audit" is a witness'"'"'s, which signs no'`
+    `' log' key add log --key w --new two.pub
   [ "$(tally head log tally:log | cut -f 2)" = 1 ]
   refused 2 'no key that was given is that of the log'"'"'s origin,'`
     `' "example.org/audit"' verify log --key other.pub

@@ -385,6 +385,7 @@ make_certificate() { # NAME DAYS SUBJECT_ALT_NAME
   cat "$1.crt" "$1.key" >"$1.pem"
 }
 make_ca() { # NAME
+  getent hosts localhost >/dev/null || skip "localhost has no address here"
   openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" \
     -keyout "$1.key" -out "$1.pem" 2>/dev/null
 }
@@ -574,9 +575,19 @@ start_journal() {
 
   [ -x "$daemon" ] && command -v journalctl >/dev/null ||
     skip "systemd's journal is not installed"
-  [ "$(id -u)" -eq 0 ] || namespace=(unshare -rm)
-  "${namespace[@]}" mount --bind . /run ||
+  if [ "$(id -u)" -ne 0 ]; then
+    namespace=(unshare -rm)
+  elif ! unshare -m true 2>/dev/null; then
+    # In a chroot that is no mount nothing can be made private.
+    namespace=(unshare -m --propagation unchanged)
+  fi
+  mkdir -p probe
+  "${namespace[@]}" mount --bind . probe 2>/dev/null ||
     skip "no mount namespace can be made here"
+  if [ -e probe/probe ]; then
+    umount probe
+    skip "mounts are shared here, and would stay"
+  fi
   mkdir -p run/systemd/journal run/systemd/journald.conf.d run/log/journal empty
   # The kernel is not asked for anything, nor told.
   printf '[Journal]\nAudit=\nReadKMsg=no\nForwardToWall=no\n%s\n' \
@@ -589,19 +600,27 @@ start_journal() {
 mount --bind run /run
 [ ! -d etc ] || mount --bind etc /etc
 [ ! -d /var/log/journal ] || mount --bind empty /var/log/journal
+# A chroot may have none, and journald asks where it is.
+if [ ! -d /sys/fs/cgroup ]; then
+  mount -t tmpfs none /sys
+  mkdir -p /sys/fs/cgroup
+  mount -t cgroup2 none /sys/fs/cgroup
+fi
 exec $daemon
 END
   "${namespace[@]}" sh start 2>journald.err 3>&- &
   journal=$!
   echo "$journal" >>servers
   eventually test -S run/systemd/journal/socket
+  beside_journal journalctl --sync >/dev/null 2>&1 ||
+    skip "journald does not run here: $(tail -n 1 journald.err)"
 }
 # Where the journal is the machine's.
 beside_journal() {
   local user=()
 
   [ "$(id -u)" -eq 0 ] || user=(-U --preserve-credentials)
-  nsenter -t "$journal" -m "${user[@]}" --wd="$PWD" "$@"
+  nsenter -t "$journal" -m -r "${user[@]}" --wd="$PWD" "$@"
 }
 # As if it was sent so long ago.
 sent_ago() { # SINK SECONDS
