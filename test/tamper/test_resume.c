@@ -286,6 +286,30 @@ test_resume__keeps(void **state)
 	lab_free(lab);
 }
 
+/* What is kept is known at the end of the last segment but one, which is not
+ * where the log ends: nothing was torn there. */
+static void
+test_resume__kept_is_not_torn(void **state)
+{
+	struct lab *lab = lab_new();
+	struct tally_verify_options options = { .jobs = 1 };
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < 30; i++)
+		lab_append(lab, "c", NULL, false, "{\"n\":1}");
+	lab_lay_all(lab, 10);
+	lab->no_watermark = true;
+	lab->segments[lab->segments_len - 2].len -= 20;
+	snprintf(path, sizeof(path), "%s/kept", lab->dir);
+	options.keep = path;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_int_equal(lab->verdict.verdict, TALLY_TAMPERED);
+	assert_int_equal(lab_count(lab, TALLY_TORN_TAIL, NULL, 0), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	lab_free(lab);
+}
+
 int
 main(void)
 {
@@ -294,6 +318,7 @@ main(void)
 		cmocka_unit_test(test_resume__refused),
 		cmocka_unit_test(test_resume__not_asked_for),
 		cmocka_unit_test(test_resume__keeps),
+		cmocka_unit_test(test_resume__kept_is_not_torn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
