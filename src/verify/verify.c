@@ -311,7 +311,11 @@ run(struct verification *v)
 	if (r == 0)
 		r = tally_pool_run(&v->judge, v->jobs, v->start_us, &position);
 	v->judge.scanner = &v->scanner;
-	if (r == TALLY_PARTIAL && v->options.resume != NULL) {
+	/* A writer sets the torn end aside and goes on there, in front of
+	 * where this one stands: the next call begins anew. */
+	if (r == TALLY_PARTIAL && v->judge.cut && v->options.resume != NULL) {
+		tally_resume_remove(v->options.resume);
+	} else if (r == TALLY_PARTIAL && v->options.resume != NULL) {
 		saved = tally_resume_save(&v->judge, v->options.resume,
 		    &position, false);
 		if (saved != 0)
