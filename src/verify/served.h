@@ -33,8 +33,8 @@ struct tally_served {
 	struct tally_checkpoint says;
 	bool is_passed;         /* the log came to that size */
 	struct tally_hash root; /* its root there */
-	bool is_below;    /* what is known began above its size: no root there */
-	bool is_unjudged; /* for want of a key, or of that root */
+	bool is_below;          /* what was known began above its size */
+	bool is_unjudged;       /* for want of a key, or of the root there */
 };
 
 /* Returns 0, whatever is there, or TALLY_E_MEMORY. */
