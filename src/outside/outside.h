@@ -13,4 +13,11 @@ struct tally_outside {
 	size_t count;
 };
 
+static inline void
+tally_outside_alive(const struct tally_outside_options *options)
+{
+	if (options->alive != NULL)
+		options->alive(options->alive_arg);
+}
+
 #endif

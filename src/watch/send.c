@@ -46,9 +46,14 @@ start(const char *const *argv, int input)
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	pid_t pid = -1;
-	sigset_t none;
+	sigset_t none, ours;
 
 	(void)sigemptyset(&none);
+	/* Whom we ignore is none of its business. */
+	(void)sigemptyset(&ours);
+	(void)sigaddset(&ours, SIGPIPE);
+	(void)sigaddset(&ours, SIGINT);
+	(void)sigaddset(&ours, SIGHUP);
 	if (posix_spawn_file_actions_init(&actions) != 0)
 		return -1;
 	if (posix_spawnattr_init(&attributes) != 0) {
@@ -57,9 +62,11 @@ start(const char *const *argv, int input)
 	}
 	if (posix_spawn_file_actions_adddup2(&actions, input, 0) != 0 ||
 	    posix_spawnattr_setsigmask(&attributes, &none) != 0 ||
+	    posix_spawnattr_setsigdefault(&attributes, &ours) != 0 ||
 	    posix_spawnattr_setpgroup(&attributes, 0) != 0 ||
 	    posix_spawnattr_setflags(&attributes,
-		POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP) != 0 ||
+		POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+		    POSIX_SPAWN_SETPGROUP) != 0 ||
 	    posix_spawnp(&pid, argv[0], &actions, &attributes, words.out,
 		environ) != 0)
 		pid = -1;

@@ -165,6 +165,13 @@ prepare(struct watch_target *target, const json_t *config,
 	return failed;
 }
 
+/* A sink that is slow and goes on. */
+static void
+take_alive(void *arg)
+{
+	watch_target_alive(arg);
+}
+
 static int
 open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
 {
@@ -173,7 +180,9 @@ open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
 	struct tally_outside_options sinks = { .config = target->sinks_text,
 		.queue_dir = target->queue_dir,
 		.origin = origin,
-		.vkeys = target->vkeys };
+		.vkeys = target->vkeys,
+		.alive = take_alive,
+		.alive_arg = target };
 	struct tally_error error = { 0 };
 
 	if (origin == NULL || vkey == NULL || target->sinks_text == NULL)
@@ -300,7 +309,9 @@ watch_target_connect(struct watch_target *target, struct tally_error *error)
 		.log_dir = target->dir,
 		.signer = target->signer,
 		.vkeys = target->vkeys,
-		.vkeys_len = target->vkeys_len };
+		.vkeys_len = target->vkeys_len,
+		.alive = take_alive,
+		.alive_arg = target };
 	int result = TALLY_OK;
 
 	if (target->log != NULL && target->publisher != NULL)
