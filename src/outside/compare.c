@@ -28,7 +28,9 @@ compare_line(void *arg, const char *text, size_t len)
 	uint64_t findings = 0;
 	int result;
 
-	tally_outside_alive(options);
+	result = tally_outside_go_on(options, c->error);
+	if (result != 0)
+		return result;
 	result = tally_dispatch_parse(text, len, options->vkeys,
 	    options->vkeys_len, &dispatch, c->error);
 

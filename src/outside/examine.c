@@ -62,7 +62,9 @@ take_line(void *arg, const char *text, size_t len)
 	struct tally_dispatch dispatch;
 	int result;
 
-	tally_outside_alive(e->options);
+	result = tally_outside_go_on(e->options, e->error);
+	if (result != 0)
+		return result;
 	result = tally_dispatch_parse(text, len, e->options->vkeys,
 	    e->options->vkeys_len, &dispatch, e->error);
 

@@ -165,11 +165,16 @@ prepare(struct watch_target *target, const json_t *config,
 	return failed;
 }
 
-/* A sink that is slow and goes on. */
-static void
-take_alive(void *arg)
+/* A sink that is slow and goes on is none that hangs; but one whose lines never
+ * end must not hold up its log. */
+static int
+take_line(void *arg)
 {
-	watch_target_alive(arg);
+	struct watch_target *target = arg;
+
+	watch_target_alive(target);
+	return watch_stopping() ||
+	    watch_monotonic_us() - target->reading_us >= target->times->hang_us;
 }
 
 static int
@@ -181,8 +186,8 @@ open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
 		.queue_dir = target->queue_dir,
 		.origin = origin,
 		.vkeys = target->vkeys,
-		.alive = take_alive,
-		.alive_arg = target };
+		.progress = take_line,
+		.progress_arg = target };
 	struct tally_error error = { 0 };
 
 	if (origin == NULL || vkey == NULL || target->sinks_text == NULL)
@@ -310,8 +315,8 @@ watch_target_connect(struct watch_target *target, struct tally_error *error)
 		.signer = target->signer,
 		.vkeys = target->vkeys,
 		.vkeys_len = target->vkeys_len,
-		.alive = take_alive,
-		.alive_arg = target };
+		.progress = take_line,
+		.progress_arg = target };
 	int result = TALLY_OK;
 
 	if (target->log != NULL && target->publisher != NULL)

@@ -48,6 +48,7 @@ struct watch_target {
 	uint64_t size, published_size, cycles, failures;
 	struct tally_hash published_root;
 	int64_t cycle_us;
+	int64_t reading_us;       /* since when sinks are read; monotonic */
 	_Atomic int64_t alive_us; /* its sinks' threads say so, too */
 };
 

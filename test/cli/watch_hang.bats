@@ -240,7 +240,7 @@ PY
   eventually test -s port
 }
 
-@test "a sink that is slow, and goes on, is none that hangs" {
+@test "a sink whose lines take too long is told, and holds up its log no longer" {
   make_signed a
   slow_s3
   echo key:secret >s3.key
@@ -251,7 +251,13 @@ PY
      retain_days: 1}]' watch.json >new.json
   mv new.json watch.json
   start
-  eventually is_told 'a sink-lost'
+  eventually is_told 'a sink-fails'
+  told 'select(.kind == "sink-fails") | .evidence' >evidence
+  grep -qx 'cannot read it back: there is more than can be read in the time' \
+    evidence
+  eventually test -s state/a/state.json
+  tally append a --chain c 1 >/dev/null
+  eventually published a 13
   [ "$(told 'select(.kind == "failed")')" = "" ]
   stop
 }
