@@ -28,7 +28,7 @@ watch_notify(const char *text)
 	if (path[0] == '@')
 		address.sun_path[0] = '\0';
 	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL,

@@ -354,3 +354,25 @@ PY
   grep -qx 'tally: cannot say where the metrics are: No space left on device' \
     err
 }
+
+@test "a program of one sink gets no socket of another" {
+  make_signed a
+  silent_server
+  configure "$(log a)"
+  sed -i '/hanging-hook/d' watch.json
+  git init -q repository
+  mkdir bin
+  printf '#!/bin/sh\nls -l /proc/$$/fd >>seen\nsleep 0.3\nexec %s "$@"\n' \
+    "$(command -v git)" >bin/git
+  chmod +x bin/git
+  jq --arg to "tls:127.0.0.1:$(cat port)" '.logs[0].sinks = [
+    {name: "far", type: "syslog", address: $to},
+    {name: "kept", type: "git", repository: "repository"}]' \
+    watch.json >new.json
+  mv new.json watch.json
+  export PATH="$PWD/bin:$PATH"
+  start
+  eventually has_lines seen 15
+  stop
+  [ "$(grep -c socket seen)" = 0 ]
+}
