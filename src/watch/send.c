@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -221,11 +223,33 @@ send_mail(const json_t *way, const json_t *alert, const char *text)
 	return result;
 }
 
+/* syslog(3) does not say that nobody listens. */
+static bool
+has_syslog(void)
+{
+	const struct sockaddr_un address = { .sun_family = AF_UNIX,
+		.sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_there = fd < 0 ||
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) ==
+		0 ||
+	    (errno != ENOENT && errno != ECONNREFUSED);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return is_there;
+}
+
 static int
 send_syslog(const json_t *alert)
 {
 	char line[1024], evidence[1024];
 
+	if (!has_syslog()) {
+		watch_say("an alert could not be given to syslog: nobody"
+			  " listens at /dev/log");
+		return -1;
+	}
 	summarize(alert, line, sizeof(line));
 	(void)snprintf(evidence, sizeof(evidence), "%s",
 	    member(alert, "evidence"));

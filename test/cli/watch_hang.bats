@@ -376,3 +376,26 @@ PY
   stop
   [ "$(grep -c socket seen)" = 0 ]
 }
+
+@test "an alert that no syslog took is not told" {
+  [ ! -e /dev/log ] || skip "there is a /dev/log"
+  make_signed a
+  configure "$(log a)"
+  jq '.alerts = [{type: "syslog"}]' watch.json >new.json
+  mv new.json watch.json
+  rm a/log/*
+  tally watch watch.json --once >out 2>err || [ $? -eq 1 ]
+  grep -q '^tally: an alert could not be given to syslog: nobody listens' err
+  jq -e '.alerts | length > 0 and all(.told == {})' state/alerts.json
+}
+
+@test "less time than signs are apart is no time to hang" {
+  make_signed a
+  configure "$(log a)" '"hang_s":0.5'
+  sed -i '/hanging-hook/d; s/"interval_s":0.2/"interval_s":60/' watch.json
+  start
+  eventually published a 11
+  sleep 3
+  jq -e '.alerts == []' state/alerts.json || [ ! -e state/alerts.json ]
+  stop
+}
