@@ -399,3 +399,28 @@ PY
   jq -e '.alerts == []' state/alerts.json || [ ! -e state/alerts.json ]
   stop
 }
+
+@test "one who started it, and listens no more, does not hold it up" {
+  make_signed a
+  configure "$(log a)"
+  sed -i '/hanging-hook/d' watch.json
+  python3 - "$PWD/notify" >full 3>&- <<'PY' &
+import socket, sys, time
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.bind(sys.argv[1])
+to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+to.setblocking(False)
+try:
+    while True:
+        to.sendto(b"STATUS=x", sys.argv[1])
+except BlockingIOError:
+    print("full")
+    time.sleep(300)
+PY
+  echo $! >>servers
+  eventually test -s full
+  export NOTIFY_SOCKET="$PWD/notify"
+  start
+  eventually published a 11
+  stop
+}
