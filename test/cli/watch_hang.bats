@@ -199,7 +199,7 @@ process_of() {
   eventually is_told 'a more-breaks'
   # All the while that its process goes on to say what it found.
   for _ in {1..6}; do
-    curl -s --max-time 3 "$(sed -n 's/^metrics on //p' out)" |
+    curl -s --max-time 5 "$(sed -n 's/^metrics on //p' out)" |
       grep -q '^tally_breaks{target="a"} 1[0-9][0-9]$'
     sleep 0.2
   done
