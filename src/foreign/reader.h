@@ -65,7 +65,7 @@ tally_reader_next(struct tally_reader *reader, struct tally_reading *out);
 
 /* ---- between the files of the reader ---------------------------------- */
 
-/* Reads more behind what is unread, which may move.  0, TALLY_END or an
+/* fill.c: reads more behind what is unread, which may move.  0, TALLY_END or an
  * error. */
 TALLY_MUST_CHECK int
 tally_reader_fill(struct tally_reader *reader);
@@ -78,7 +78,7 @@ tally_reader_skip(struct tally_reader *reader, size_t len)
 	reader->offset += len;
 }
 
-/* Rows of CSV, from the header on. */
+/* csv.c: rows of CSV, from the header on. */
 TALLY_MUST_CHECK int
 tally_reader_csv(struct tally_reader *reader, struct tally_reading *out);
 

@@ -147,8 +147,10 @@ demand_name(SSL *ssl, const char *name)
 	ERR_clear_error();
 	X509_VERIFY_PARAM_set_hostflags(parameters,
 	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	/* The macro for it casts const away, which clang does not take. */
 	return X509_VERIFY_PARAM_set1_host(parameters, name, 0) == 1 &&
-	    SSL_set_tlsext_host_name(ssl, name) == 1;
+	    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+		TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)name) == 1;
 }
 
 /* ---- talking ---------------------------------------------------------- */

@@ -24,49 +24,6 @@
 #include "pgclient/render.h"
 #include "pgclient/retired.h"
 
-/* ---- does a record hold for a row? ------------------------------------ */
-
-bool
-tally_pg_key_holds_old(struct tally_pg_verifier *v,
-    const struct tally_pg_item *record, const struct tally_pg_member *row)
-{
-	struct tally_hash hash;
-
-	/* What was not made of the row is zero, and no digest is. */
-	if (tally_hash_is_zero(&record->digest) || !row->item.form->has_eras)
-		return false;
-	if ((record->flags & TALLY_PG_HAS_SALT) == 0)
-		return tally_hash_equal(&record->digest, &row->item.old);
-	if (row->event == NULL)
-		return false;
-	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_BACKFILL,
-	    record->salt, row->event, row->item.event_len);
-	return tally_hash_equal(&record->digest, &hash);
-}
-
-bool
-tally_pg_key_holds(struct tally_pg_verifier *v,
-    const struct tally_pg_item *record, const struct tally_pg_member *row)
-{
-	const struct tally_hash *digest = &record->digest;
-	struct tally_hash hash;
-
-	if (tally_hash_is_zero(digest))
-		return false;
-	if ((record->flags & TALLY_PG_HAS_SALT) == 0)
-		return tally_hash_equal(digest, &row->item.digest) ||
-		    tally_hash_equal(digest, &row->item.update);
-	if (row->event == NULL)
-		return false;
-	hash = tally_hash_commitment(&v->hasher, record->salt, row->event,
-	    row->item.event_len);
-	if (tally_hash_equal(digest, &hash))
-		return true;
-	hash = tally_pg_op_commitment(&v->hasher, TALLY_PG_UPDATE, record->salt,
-	    row->event, row->item.event_len);
-	return tally_hash_equal(digest, &hash);
-}
-
 /* Does it hold in the way of its use, and of no other? */
 static bool
 holds(struct tally_pg_verifier *v, const struct tally_pg_member *record,
@@ -75,20 +32,6 @@ holds(struct tally_pg_verifier *v, const struct tally_pg_member *record,
 	if (record->item.use->base != NULL)
 		return tally_pg_key_holds_old(v, &record->item, row);
 	return tally_pg_key_holds(v, &record->item, row);
-}
-
-static bool
-has_same_key(const struct tally_pg_member *a, const struct tally_pg_member *b)
-{
-	return a->item.key_len == b->item.key_len &&
-	    memcmp(a->key, b->key, a->item.key_len) == 0;
-}
-
-bool
-tally_pg_key_is_same_line(const struct tally_pg_member *a,
-    const struct tally_pg_member *b)
-{
-	return a->item.chain == b->item.chain && has_same_key(a, b);
 }
 
 static bool
@@ -107,7 +50,8 @@ find_row(struct tally_pg_key *group, const struct tally_pg_member *record)
 		struct tally_pg_member *row = &group->rows[i];
 
 		if (row->item.form == record->item.use->form &&
-		    has_same_key(row, record) && holds(group->v, record, row))
+		    tally_pg_key_is_same(row, record) &&
+		    holds(group->v, record, row))
 			return row;
 	}
 	return NULL;
@@ -204,7 +148,7 @@ find_other_row(struct tally_pg_key *group, const struct tally_pg_member *record,
 		struct tally_pg_member *row = &group->rows[i];
 
 		if (row->is_proven == is_proven && !row->is_named &&
-		    has_same_key(row, record))
+		    tally_pg_key_is_same(row, record))
 			return row;
 	}
 	return NULL;

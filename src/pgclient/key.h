@@ -49,8 +49,8 @@ TALLY_MUST_CHECK int
 tally_pg_key_judge(struct tally_pg_key *group, struct tally_error *error);
 
 /*
- * Does the record's digest hold for the row, as for one that came or was
- * changed; or as for an old one?
+ * item.c: does the record's digest hold for the row, as for one that came or
+ * was changed; or as for an old one?
  */
 bool
 tally_pg_key_holds(struct tally_pg_verifier *v,
@@ -59,16 +59,19 @@ bool
 tally_pg_key_holds_old(struct tally_pg_verifier *v,
     const struct tally_pg_item *record, const struct tally_pg_member *row);
 
-/* Are both records of one chain and one key? */
+/* Have both the same key; are both records also of one chain? */
+bool
+tally_pg_key_is_same(const struct tally_pg_member *a,
+    const struct tally_pg_member *b);
 bool
 tally_pg_key_is_same_line(const struct tally_pg_member *a,
     const struct tally_pg_member *b);
 
-/* match.c: of a row's forms the last one is told, in this order. */
+/* item.c: of a row's forms the last one is told, in this order. */
 uint64_t
 tally_pg_item_order(const struct tally_pg_item *row);
 
-/* match.c: an item, with key and event, into a sorter. */
+/* item.c: an item, with key and event, into a sorter. */
 TALLY_MUST_CHECK int
 tally_pg_item_put(struct tally_sort *sort, const struct tally_sort_key *at,
     const struct tally_pg_item *item, const char *key, const char *event,

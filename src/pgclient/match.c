@@ -70,38 +70,6 @@ tally_pg_match_prepare(struct tally_pg_verifier *v,
 }
 
 int
-tally_pg_item_put(struct tally_sort *sort, const struct tally_sort_key *at,
-    const struct tally_pg_item *item, const char *key, const char *event,
-    struct tally_error *error)
-{
-	size_t len = sizeof(*item) + item->key_len + item->event_len;
-	char small[2048];
-	char *room = len <= sizeof(small) ? small : malloc(len);
-	int result;
-
-	if (room == NULL)
-		return tally_pg_no_memory(error);
-	memcpy(room, item, sizeof(*item));
-	if (item->key_len > 0)
-		memcpy(room + sizeof(*item), key, item->key_len);
-	if (item->event_len > 0)
-		memcpy(room + sizeof(*item) + item->key_len, event,
-		    item->event_len);
-	result = tally_sort_put(sort, at, room, len, error);
-	if (room != small)
-		free(room);
-	return result;
-}
-
-uint64_t
-tally_pg_item_order(const struct tally_pg_item *row)
-{
-	uint64_t chain = row->chain == NULL ? 0 : (uint64_t)row->chain->seen.id;
-
-	return chain << 20 | (uint64_t)row->form->number;
-}
-
-int
 tally_pg_match_put(struct tally_pg_verifier *v,
     const struct tally_pg_item *item, const char *key, const char *event,
     struct tally_error *error)

@@ -137,7 +137,11 @@ tally_pg_entries_take(struct tally_pg_verifier *v,
 void
 tally_pg_entries_forget(struct tally_pg_verifier *v);
 
-/* The links were judged: what do the log's events say? */
+/* What the workers saw, together. */
+TALLY_MUST_CHECK int
+tally_pg_sources_join(struct tally_pg_verifier *v);
+
+/* replay.c: the links were judged; what do the log's events say? */
 TALLY_MUST_CHECK int
 tally_pg_sources_load(struct tally_pg_verifier *v, struct tally_error *error);
 

@@ -25,7 +25,7 @@ is_head(struct tally_judge *judge, uint32_t chain,
     const struct tally_hash *prev, uint64_t *out_seq)
 {
 	const struct tally_chain *c = &judge->chains.items[chain];
-	const struct tally_trouble *trouble = tally_steps_trouble(judge, chain);
+	const struct tally_trouble *trouble = tally_trouble_find(judge, chain);
 
 	if (c->seq == 0)
 		return false;

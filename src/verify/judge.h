@@ -169,10 +169,6 @@ tally_judge_init(struct tally_judge *judge);
 void
 tally_judge_wipe(struct tally_judge *judge);
 
-/* Takes a chunk that was scanned; its first_index is set if it is clean. */
-TALLY_MUST_CHECK int
-tally_judge_chunk(struct tally_judge *judge, const struct tally_chunk *chunk);
-
 /* Goes over to a segment, and over the empty ones before it. */
 void
 tally_judge_enter(struct tally_judge *judge, uint32_t extent);
@@ -185,6 +181,11 @@ tally_judge_leaf(struct tally_judge *judge, const struct tally_hash *leaf);
 TALLY_MUST_CHECK int
 tally_judge_record(struct tally_judge *judge, const struct tally_line *line,
     const struct tally_where *where);
+
+/* lines.c: takes a chunk that was scanned; its first_index is set if it is
+ * clean. */
+TALLY_MUST_CHECK int
+tally_judge_chunk(struct tally_judge *judge, const struct tally_chunk *chunk);
 
 /* join.c: not joined, nothing was changed and the judge must go over it. */
 TALLY_MUST_CHECK int
@@ -219,19 +220,22 @@ tally_steps_lose(struct tally_judge *judge, const struct tally_lost *lost);
 void
 tally_steps_finish(struct tally_judge *judge);
 
+/* The chain's, made if there is none: the oldest is settled if need be. */
 struct tally_trouble *
-tally_steps_trouble(const struct tally_judge *judge, uint32_t chain);
+tally_trouble_make(struct tally_judge *judge, uint32_t chain);
+
+void
+tally_trouble_settle(struct tally_judge *judge, uint32_t chain);
 
 /* waiting.c: the bounded tables. */
+/* Or NULL. */
+struct tally_trouble *
+tally_trouble_find(const struct tally_judge *judge, uint32_t chain);
 /* The table with room for one entry more; NULL if there is no memory, which
  * the judge remembers. */
 void *
 tally_table_room(struct tally_judge *judge, void *table, uint32_t len,
     size_t size);
-struct tally_trouble *
-tally_trouble_make(struct tally_judge *judge, uint32_t chain);
-void
-tally_trouble_settle(struct tally_judge *judge, uint32_t chain);
 void
 tally_early_add(struct tally_judge *judge, const struct tally_step *step);
 struct tally_step *

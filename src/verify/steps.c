@@ -23,21 +23,15 @@
  * A record that stands too early is told as reordered when its turn comes,
  * or as inserted when it does not link then.
  */
+#include <string.h>
+
 #include "verify/judge.h"
-
-struct tally_trouble *
-tally_steps_trouble(const struct tally_judge *judge, uint32_t chain)
-{
-	uint32_t trouble = judge->chains.items[chain].trouble;
-
-	return trouble == 0 ? NULL : &judge->troubles[trouble - 1];
-}
 
 static bool
 links(const struct tally_judge *judge, uint32_t chain,
     const struct tally_hash *prev)
 {
-	const struct tally_trouble *trouble = tally_steps_trouble(judge, chain);
+	const struct tally_trouble *trouble = tally_trouble_find(judge, chain);
 
 	if (tally_hash_equal(&judge->chains.items[chain].hash, prev))
 		return true;
@@ -71,7 +65,7 @@ set_head(struct tally_judge *judge, const struct tally_step *step)
 	tally_sealed_touch(judge, step->chain);
 	if (c->watch != 0)
 		tally_outside_pass(judge, step);
-	trouble = tally_steps_trouble(judge, step->chain);
+	trouble = tally_trouble_find(judge, step->chain);
 	if (step->has_alt || step->wild || step->accused)
 		trouble = tally_trouble_make(judge, step->chain);
 	if (trouble != NULL) {
@@ -89,7 +83,7 @@ static void
 open_gap(struct tally_judge *judge, const struct tally_step *step,
     bool has_after)
 {
-	const struct tally_trouble *trouble = tally_steps_trouble(judge,
+	const struct tally_trouble *trouble = tally_trouble_find(judge,
 	    step->chain);
 	const struct tally_chain *c = &judge->chains.items[step->chain];
 	struct tally_gap gap = {
@@ -113,7 +107,7 @@ open_gap(struct tally_judge *judge, const struct tally_step *step,
 static void
 accept_next(struct tally_judge *judge, uint32_t chain, bool blame_head)
 {
-	struct tally_trouble *trouble = tally_steps_trouble(judge, chain);
+	struct tally_trouble *trouble = tally_trouble_find(judge, chain);
 	const struct tally_chain *c = &judge->chains.items[chain];
 	struct tally_step next = trouble->next;
 
@@ -134,7 +128,7 @@ accept_next(struct tally_judge *judge, uint32_t chain, bool blame_head)
 static void
 dismiss_next(struct tally_judge *judge, uint32_t chain)
 {
-	struct tally_trouble *trouble = tally_steps_trouble(judge, chain);
+	struct tally_trouble *trouble = tally_trouble_find(judge, chain);
 	struct tally_step next = trouble->next;
 
 	trouble->has_next = false;
@@ -242,7 +236,7 @@ is_around(struct tally_judge *judge, const struct tally_step *step,
 static void
 take_beside_next(struct tally_judge *judge, const struct tally_step *step)
 {
-	const struct tally_trouble *trouble = tally_steps_trouble(judge,
+	const struct tally_trouble *trouble = tally_trouble_find(judge,
 	    step->chain);
 	const struct tally_step next = trouble->next;
 	uint32_t chain = step->chain;
@@ -323,7 +317,7 @@ tally_steps_take(struct tally_judge *judge, const struct tally_step *step)
 
 	if (judge->earlies_len > 0)
 		take_earlies(judge, step->chain, step);
-	trouble = tally_steps_trouble(judge, step->chain);
+	trouble = tally_trouble_find(judge, step->chain);
 	if (trouble != NULL && trouble->has_next)
 		take_beside_next(judge, step);
 	else
@@ -333,7 +327,7 @@ tally_steps_take(struct tally_judge *judge, const struct tally_step *step)
 void
 tally_steps_force(struct tally_judge *judge, const struct tally_step *step)
 {
-	struct tally_trouble *trouble = tally_steps_trouble(judge, step->chain);
+	struct tally_trouble *trouble = tally_trouble_find(judge, step->chain);
 	const struct tally_chain *c = &judge->chains.items[step->chain];
 	struct tally_gap *gap;
 
@@ -361,18 +355,54 @@ tally_trouble_settle(struct tally_judge *judge, uint32_t chain)
 
 	for (;;) {
 		take_earlies(judge, chain, NULL);
-		trouble = tally_steps_trouble(judge, chain);
+		trouble = tally_trouble_find(judge, chain);
 		if (trouble == NULL || !trouble->has_next)
 			break;
 		accept_next(judge, chain, true);
 	}
-	trouble = tally_steps_trouble(judge, chain);
+	trouble = tally_trouble_find(judge, chain);
 	if (trouble != NULL) {
 		trouble->has_alt = false;
 		trouble->wild = false;
 		trouble->accused = false;
 		tally_barrier_set(judge, chain);
 	}
+}
+
+static struct tally_trouble *
+trouble_free(struct tally_judge *judge)
+{
+	struct tally_trouble *trouble;
+	uint32_t i;
+
+	if (judge->troubles_used == TALLY_TROUBLES_MAX)
+		tally_trouble_settle(judge,
+		    judge->troubles[judge->troubles_next].chain);
+	for (i = 0;; i++) {
+		trouble = &judge->troubles[judge->troubles_next];
+		judge->troubles_next = (judge->troubles_next + 1) %
+		    TALLY_TROUBLES_MAX;
+		if (trouble->chain == TALLY_CHAIN_NONE)
+			return trouble;
+	}
+}
+
+struct tally_trouble *
+tally_trouble_make(struct tally_judge *judge, uint32_t chain)
+{
+	struct tally_trouble *trouble = tally_trouble_find(judge, chain);
+
+	if (trouble != NULL)
+		return trouble;
+	trouble = trouble_free(judge);
+	memset(trouble, 0, sizeof(*trouble));
+	trouble->chain = chain;
+	judge->troubles_used++;
+	judge->chains.items[chain].trouble = (uint32_t)(trouble -
+						 judge->troubles) +
+	    1;
+	judge->chains.items[chain].barrier = 0;
+	return trouble;
 }
 
 static void

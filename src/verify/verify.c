@@ -95,6 +95,7 @@ prepare(struct verification *v)
 	int r;
 
 	fit(v);
+	v->plan.extents_end = v->snapshot.extents_len;
 	v->report.snapshot = &v->snapshot;
 	v->report.options = &v->options;
 	v->report.keep = v->options.resume != NULL || v->options.keep != NULL;
@@ -258,9 +259,9 @@ run_to_last(struct verification *v, struct tally_position *position)
 		tally_resume_remove(v->candidate);
 	if (position->extent + 1 >= all)
 		return 0;
-	v->snapshot.extents_len = all - 1;
+	v->plan.extents_end = all - 1;
 	r = tally_pool_run(&v->judge, v->jobs, v->start_us, position);
-	v->snapshot.extents_len = all;
+	v->plan.extents_end = all;
 	v->judge.scanner = &v->scanner;
 	if (r != 0)
 		return r;
@@ -310,7 +311,11 @@ run(struct verification *v)
 	if (r == 0)
 		r = tally_pool_run(&v->judge, v->jobs, v->start_us, &position);
 	v->judge.scanner = &v->scanner;
-	if (r == TALLY_PARTIAL && v->options.resume != NULL) {
+	/* A writer sets the torn end aside and goes on there, in front of
+	 * where this one stands: the next call begins anew. */
+	if (r == TALLY_PARTIAL && v->judge.cut && v->options.resume != NULL) {
+		tally_resume_remove(v->options.resume);
+	} else if (r == TALLY_PARTIAL && v->options.resume != NULL) {
 		saved = tally_resume_save(&v->judge, v->options.resume,
 		    &position, false);
 		if (saved != 0)

@@ -22,46 +22,18 @@ tally_table_room(struct tally_judge *judge, void *table, uint32_t len,
 
 /* ---- troubles --------------------------------------------------------- */
 
-static struct tally_trouble *
-trouble_free(struct tally_judge *judge)
-{
-	struct tally_trouble *trouble;
-	uint32_t i;
-
-	if (judge->troubles_used == TALLY_TROUBLES_MAX)
-		tally_trouble_settle(judge,
-		    judge->troubles[judge->troubles_next].chain);
-	for (i = 0;; i++) {
-		trouble = &judge->troubles[judge->troubles_next];
-		judge->troubles_next = (judge->troubles_next + 1) %
-		    TALLY_TROUBLES_MAX;
-		if (trouble->chain == TALLY_CHAIN_NONE)
-			return trouble;
-	}
-}
-
 struct tally_trouble *
-tally_trouble_make(struct tally_judge *judge, uint32_t chain)
+tally_trouble_find(const struct tally_judge *judge, uint32_t chain)
 {
-	struct tally_trouble *trouble = tally_steps_trouble(judge, chain);
+	uint32_t trouble = judge->chains.items[chain].trouble;
 
-	if (trouble != NULL)
-		return trouble;
-	trouble = trouble_free(judge);
-	memset(trouble, 0, sizeof(*trouble));
-	trouble->chain = chain;
-	judge->troubles_used++;
-	judge->chains.items[chain].trouble = (uint32_t)(trouble -
-						 judge->troubles) +
-	    1;
-	judge->chains.items[chain].barrier = 0;
-	return trouble;
+	return trouble == 0 ? NULL : &judge->troubles[trouble - 1];
 }
 
 void
 tally_barrier_set(struct tally_judge *judge, uint32_t chain)
 {
-	struct tally_trouble *trouble = tally_steps_trouble(judge, chain);
+	struct tally_trouble *trouble = tally_trouble_find(judge, chain);
 	struct tally_chain *c = &judge->chains.items[chain];
 	uint64_t watched;
 	uint32_t i;

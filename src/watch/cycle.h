@@ -18,6 +18,8 @@ struct cycle {
 	struct watch_segments segments;
 };
 
+/* ---- findings.c ------------------------------------------------------- */
+
 void
 watch_cycle_trouble(struct cycle *cycle, const char *kind, const char *sink,
     const char *evidence);

@@ -286,6 +286,62 @@ test_resume__keeps(void **state)
 	lab_free(lab);
 }
 
+/* What is kept is known at the end of the last segment but one, which is not
+ * where the log ends: nothing was torn there. */
+static void
+test_resume__kept_is_not_torn(void **state)
+{
+	struct lab *lab = lab_new();
+	struct tally_verify_options options = { .jobs = 1 };
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < 30; i++)
+		lab_append(lab, "c", NULL, false, "{\"n\":1}");
+	lab_lay_all(lab, 10);
+	lab->no_watermark = true;
+	lab->segments[lab->segments_len - 2].len -= 20;
+	snprintf(path, sizeof(path), "%s/kept", lab->dir);
+	options.keep = path;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_int_equal(lab->verdict.verdict, TALLY_TAMPERED);
+	assert_int_equal(lab_count(lab, TALLY_TORN_TAIL, NULL, 0), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	lab_free(lab);
+}
+
+/* Interrupted behind a torn end, which is repaired before it goes on. */
+static void
+test_resume__torn_and_repaired(void **state)
+{
+	static struct watch watch;
+	struct lab *lab = lab_new();
+	struct tally_verify_options options = { .jobs = 1,
+		.progress = on_progress,
+		.arg = &watch };
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < 9; i++)
+		lab_append(lab, "c", NULL, false, "{\"n\":1}");
+	lab_lay_all(lab, 0);
+	lab->no_watermark = true;
+	lab->segments[0].len -= 20;
+	snprintf(path, sizeof(path), "%s/state", lab->dir);
+	options.resume = path;
+	memset(&watch, 0, sizeof(watch));
+	watch.interrupt = true;
+	assert_int_equal(lab_verify(lab, &options), TALLY_PARTIAL);
+	memset(&watch, 0, sizeof(watch));
+	lab_append(lab, "c", NULL, false, "{\"n\":2}");
+	lab_lay_all(lab, 0);
+	lab->segments[0].text[lab->segments[0].len - 4] ^= 1;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_int_equal(lab->verdict.by_kind[TALLY_CONTENT_ALTERED], 1);
+	assert_int_equal(lab->verdict.size, lab->len);
+	lab_free(lab);
+}
+
 int
 main(void)
 {
@@ -294,6 +350,8 @@ main(void)
 		cmocka_unit_test(test_resume__refused),
 		cmocka_unit_test(test_resume__not_asked_for),
 		cmocka_unit_test(test_resume__keeps),
+		cmocka_unit_test(test_resume__kept_is_not_torn),
+		cmocka_unit_test(test_resume__torn_and_repaired),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
