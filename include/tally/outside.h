@@ -38,6 +38,10 @@ struct tally_outside_options {
 	struct tally_signer *signer; /* NULL: nothing can be offered */
 	const char *const *vkeys;    /* whose signatures are believed */
 	size_t vkeys_len;
+	/* Called for each line that is read back, in the thread that reads;
+	 * not 0 ends the reading with TALLY_E_BUSY.  May be NULL. */
+	int (*progress)(void *arg);
+	void *progress_arg;
 };
 
 /*

@@ -51,18 +51,25 @@ tally_sys_open_dir(int dir, const char *path)
 int
 tally_sys_open(int dir, const char *name, int flags)
 {
-	int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+	/* What lies there may be a pipe, put there so that we wait for ever. */
+	int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
 	int fd;
 
 	how |= flags & TALLY_SYS_WRITE ? O_RDWR : O_RDONLY;
 	how |= flags & TALLY_SYS_CREATE ? O_CREAT : 0;
 	how |= flags & TALLY_SYS_EXCLUSIVE ? O_EXCL : 0;
 	how |= flags & TALLY_SYS_EMPTY ? O_TRUNC : 0;
-	do
+	for (;;) {
 		fd = openat(dir, name, how,
 		    flags & TALLY_SYS_PRIVATE ? 0600 : 0640);
-	while (fd < 0 && errno == EINTR);
-	return fd < 0 ? -errno : fd;
+		if (fd >= 0)
+			return fd;
+		/* A file that somebody has a lease on is waited for. */
+		if (errno == EAGAIN && (how & O_NONBLOCK) != 0)
+			how &= ~O_NONBLOCK;
+		else if (errno != EINTR)
+			return -errno;
+	}
 }
 
 void

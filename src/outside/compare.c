@@ -26,7 +26,12 @@ compare_line(void *arg, const char *text, size_t len)
 	const struct tally_outside_options *options = c->options;
 	struct tally_dispatch dispatch;
 	uint64_t findings = 0;
-	int result = tally_dispatch_parse(text, len, options->vkeys,
+	int result;
+
+	result = tally_outside_go_on(options, c->error);
+	if (result != 0)
+		return result;
+	result = tally_dispatch_parse(text, len, options->vkeys,
 	    options->vkeys_len, &dispatch, c->error);
 
 	/* Whoever can write to a sink can write anything: it says nothing. */

@@ -60,7 +60,12 @@ take_line(void *arg, const char *text, size_t len)
 {
 	struct examining *e = arg;
 	struct tally_dispatch dispatch;
-	int result = tally_dispatch_parse(text, len, e->options->vkeys,
+	int result;
+
+	result = tally_outside_go_on(e->options, e->error);
+	if (result != 0)
+		return result;
+	result = tally_dispatch_parse(text, len, e->options->vkeys,
 	    e->options->vkeys_len, &dispatch, e->error);
 
 	if (result == TALLY_E_FORMAT) {

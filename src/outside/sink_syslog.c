@@ -141,7 +141,7 @@ static int
 connect_unix(const struct syslog *syslog)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
 	    syslog->address + 5);
@@ -168,7 +168,9 @@ connect_net(const struct syslog *syslog)
 	if (getaddrinfo(syslog->host, syslog->port, &hints, &found) != 0)
 		return -EADDRNOTAVAIL;
 	for (at = found; at != NULL && fd < 0; at = at->ai_next) {
-		fd = socket(at->ai_family, at->ai_socktype, at->ai_protocol);
+		/* Another sink's thread may start a program meanwhile. */
+		fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC,
+		    at->ai_protocol);
 		if (fd < 0)
 			continue;
 		tally_sink_limit_send(fd);

@@ -68,6 +68,9 @@ struct tally_chunk_plan {
 	bool ids;
 	size_t size;  /* of a chunk in bytes */
 	size_t slack; /* room for its last line */
+	/* So many segments are walked now; what is the last one of the log is
+	 * for the snapshot to say. */
+	size_t extents_end;
 };
 
 struct tally_chunk {

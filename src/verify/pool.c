@@ -92,7 +92,7 @@ give_chunk(struct pool *pool, struct tally_chunk *chunk)
 	uint64_t left;
 
 	for (;; pool->next.extent++, pool->next.offset = 0) {
-		if (pool->next.extent >= snapshot->extents_len)
+		if (pool->next.extent >= pool->plan->extents_end)
 			return false;
 		extent = &snapshot->extents[pool->next.extent];
 		if (pool->next.offset < extent->bytes)

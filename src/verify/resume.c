@@ -6,7 +6,7 @@
 #include "log/sys.h"
 #include "verify/resume.h"
 
-static const char magic[] = "tally-verify-resume/3\n";
+static const char magic[] = "tally-verify-resume/4\n";
 #define MAGIC_LEN (sizeof(magic) - 1)
 
 /* ---- writing ---------------------------------------------------------- */
@@ -208,14 +208,14 @@ scope_of(struct tally_judge *judge, bool without_root)
 
 int
 tally_resume_save(struct tally_judge *judge, const char *path,
-    const struct tally_position *position, bool without_root)
+    const struct tally_position *position, bool is_kept)
 {
 	struct tally_bytes out = { 0 };
 	struct tally_hash hash;
 	int r, written = 0;
 
 	tally_bytes_put(&out, magic, MAGIC_LEN);
-	hash = scope_of(judge, without_root);
+	hash = scope_of(judge, is_kept);
 	tally_bytes_put_hash(&out, &hash);
 	tally_bytes_put_u64(&out, position->extent);
 	tally_bytes_put_u64(&out, position->offset);
@@ -226,7 +226,7 @@ tally_resume_save(struct tally_judge *judge, const char *path,
 	put_lost(&out, judge);
 	tally_orders_put(&out, judge);
 	tally_sealed_put(&out, judge);
-	tally_served_put(&out, judge);
+	tally_served_put(&out, judge, is_kept);
 	put_report(&out, judge->report);
 	if (!out.failed)
 		hash = tally_hash_bytes(&judge->scanner->hasher, out.at,

@@ -27,11 +27,11 @@ TALLY_MUST_CHECK int
 tally_resume_load(struct tally_judge *judge, const char *path,
     struct tally_position *out_position);
 
-/* Replaces the file, atomically and durably.  without_root: for verifications
- * that have none. */
+/* Replaces the file, atomically and durably.  is_kept: not for this
+ * verification, but for the next ones, which have no root. */
 TALLY_MUST_CHECK int
 tally_resume_save(struct tally_judge *judge, const char *path,
-    const struct tally_position *position, bool without_root);
+    const struct tally_position *position, bool is_kept);
 
 /* resume_file.c: the candidate for a file that is kept: path, ".next".  Needs
  * free, like all of tally_sys_alloc; NULL: out of memory. */

@@ -188,7 +188,10 @@ tally_served_finish(struct tally_judge *judge)
 		served->root = tally_hash_bytes(&judge->scanner->hasher, "", 0);
 		served->is_passed = true;
 	}
-	if (!served->is_passed) {
+	if (served->is_below) {
+		served->is_unjudged = true;
+		judge_signature(judge);
+	} else if (!served->is_passed) {
 		(void)snprintf(detail, sizeof(detail),
 		    "it has %llu records, the log %llu",
 		    (unsigned long long)served->says.size,
@@ -202,27 +205,46 @@ tally_served_finish(struct tally_judge *judge)
 	}
 }
 
-/* ---- interrupted ------------------------------------------------------ */
+/* ---- interrupted, and kept ---------------------------------------------- */
 
 void
-tally_served_put(struct tally_bytes *out, const struct tally_judge *judge)
+tally_served_put(struct tally_bytes *out, const struct tally_judge *judge,
+    bool is_kept)
 {
 	const struct tally_served *served = &judge->served;
 
 	tally_bytes_put_u64(out, served->state);
 	tally_bytes_put_text(out, served->note, served->len);
-	tally_bytes_put_u64(out, served->is_passed);
+	tally_bytes_put_u64(out,
+	    (uint64_t)served->is_passed | (uint64_t)served->is_below << 1 |
+		(uint64_t)is_kept << 2);
 	tally_bytes_put_hash(out, &served->root);
 }
 
-int
-tally_served_get(struct tally_bytes_reader *in, struct tally_judge *judge)
+/* What another verification knew of the root there. */
+static void
+go_on_from(struct tally_judge *judge, const struct tally_served *kept)
 {
 	struct tally_served *served = &judge->served;
+
+	if (served->state != TALLY_SERVED_THERE)
+		return;
+	if (kept->state == TALLY_SERVED_THERE &&
+	    kept->says.size == served->says.size) {
+		served->is_passed = kept->is_passed;
+		served->root = kept->root;
+	}
+	tally_served_pass(judge);
+	served->is_below = !served->is_passed &&
+	    served->says.size < judge->size;
+}
+
+static int
+get_note(struct tally_bytes_reader *in, struct tally_served *served)
+{
 	const char *note;
 	size_t len;
 
-	tally_served_wipe(served);
 	served->state = (enum tally_served_state)tally_bytes_get_max(in,
 	    TALLY_SERVED_CLOSED);
 	note = tally_bytes_get_text(in, &len);
@@ -239,7 +261,28 @@ tally_served_get(struct tally_bytes_reader *in, struct tally_judge *judge)
 		else
 			in->failed = true;
 	}
-	served->is_passed = tally_bytes_get_max(in, 1) != 0;
-	served->root = tally_bytes_get_hash(in);
+	return 0;
+}
+
+int
+tally_served_get(struct tally_bytes_reader *in, struct tally_judge *judge)
+{
+	struct tally_served kept = { .state = TALLY_SERVED_NONE };
+	uint64_t bits;
+	int r = get_note(in, &kept);
+
+	if (r != 0)
+		return r;
+	bits = tally_bytes_get_max(in, 7);
+	kept.is_passed = bits & 1;
+	kept.is_below = bits >> 1 & 1;
+	kept.root = tally_bytes_get_hash(in);
+	if ((bits >> 2 & 1) != 0) {
+		go_on_from(judge, &kept);
+		tally_served_wipe(&kept);
+	} else {
+		tally_served_wipe(&judge->served);
+		judge->served = kept;
+	}
 	return 0;
 }

@@ -7,6 +7,8 @@
  *    by then, so a log that is shorter was cut.
  * 2. It lies where the log's writers can put an older one, or none: nothing is
  *    covered by it.
+ * 3. An interrupted verification keeps it; one that goes on from where another
+ *    ended judges what is served by then.
  */
 #ifndef TALLY_VERIFY_SERVED_H
 #define TALLY_VERIFY_SERVED_H
@@ -31,7 +33,8 @@ struct tally_served {
 	struct tally_checkpoint says;
 	bool is_passed;         /* the log came to that size */
 	struct tally_hash root; /* its root there */
-	bool is_unjudged;       /* for want of a key */
+	bool is_below;          /* what was known began above its size */
+	bool is_unjudged;       /* for want of a key, or of the root there */
 };
 
 /* Returns 0, whatever is there, or TALLY_E_MEMORY. */
@@ -54,11 +57,13 @@ tally_served_is_inside(const struct tally_judge *judge,
 void
 tally_served_finish(struct tally_judge *judge);
 
-/* For the file of an interrupted verification. */
+/* For the file of an interrupted verification; is_kept: for the next one. */
 void
-tally_served_put(struct tally_bytes *out, const struct tally_judge *judge);
+tally_served_put(struct tally_bytes *out, const struct tally_judge *judge,
+    bool is_kept);
 
-/* In place of what was read.  Returns 0 or TALLY_E_MEMORY. */
+/* In place of what was read; behind another verification what was read counts,
+ * and of what stands in the file the root.  Returns 0 or TALLY_E_MEMORY. */
 TALLY_MUST_CHECK int
 tally_served_get(struct tally_bytes_reader *in, struct tally_judge *judge);
 

@@ -185,14 +185,19 @@ void
 watch_alerts_settle(struct watch_alerts *alerts, const char *target,
     int64_t begin_us, bool whole)
 {
+	json_int_t now = (json_int_t)watch_now_us();
+
 	for (size_t i = json_array_size(alerts->list); i-- > 0;) {
 		const json_t *alert = json_array_get(alerts->list, i);
 		bool is_break = json_is_true(json_object_get(alert, "break"));
 		bool is_known = json_is_true(json_object_get(alert,
 		    "acknowledged"));
+		json_int_t seen = number(alert, "seen_us");
 
+		/* What was seen later than now was seen by a clock that was
+		 * put back since. */
 		if (strcmp(text(alert, "target"), target) != 0 ||
-		    number(alert, "seen_us") >= begin_us)
+		    (seen >= begin_us && seen <= now))
 			continue;
 		if (!is_break || (whole && is_known)) {
 			(void)json_array_remove(alerts->list, i);

@@ -6,6 +6,7 @@
 #include "watch/watch.h"
 
 #define SECOND_US 1000000
+#define HANG_MIN_US ((int64_t)2 * SECOND_US)
 
 static int64_t
 duration(const json_t *config, const char *name, int64_t otherwise_s)
@@ -33,6 +34,9 @@ take_times(const json_t *json, struct watch_times *out)
 	    ? 0
 	    : duration(json, "beat_s", 1800);
 	out->hang_us = duration(json, "hang_s", 900);
+	/* A sign is given once a second. */
+	if (out->hang_us < HANG_MIN_US)
+		out->hang_us = HANG_MIN_US;
 }
 
 static bool

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The processes of the logs, as the daemon sees them. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,11 +79,33 @@ take_line(void *arg, const json_t *message)
 }
 
 static void
+say_failed(struct daemon *daemon, const struct log *log, const char *evidence)
+{
+	const struct watch_break what = { .target = name_of(daemon, log),
+		.kind = WATCH_FAILED,
+		.evidence = evidence,
+		.seen_us = watch_now_us() };
+
+	watch_alerts_raise(&daemon->alerts, &what);
+}
+
+/* Of a log that nobody looks at, somebody is to know. */
+static void
+say_not_started(struct daemon *daemon, const struct log *log, int failed)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "cannot start its process: %s",
+	    strerror(failed));
+	watch_say("the log \"%s\": %s", name_of(daemon, log), text);
+	say_failed(daemon, log, text);
+}
+
+static void
 start(struct daemon *daemon, struct log *log)
 {
 	if (watch_process_start(&log->process, watch_work, &log->work) != 0)
-		watch_say("cannot start a process for the log \"%s\"",
-		    name_of(daemon, log));
+		say_not_started(daemon, log, errno);
 	log->is_killed = false;
 	log->restart_us = watch_monotonic_us() + RESTART_US;
 }
@@ -105,17 +128,6 @@ watch_logs_start(struct daemon *daemon)
 		start(daemon, log);
 	}
 	return 0;
-}
-
-static void
-say_failed(struct daemon *daemon, const struct log *log, const char *evidence)
-{
-	const struct watch_break what = { .target = name_of(daemon, log),
-		.kind = WATCH_FAILED,
-		.evidence = evidence,
-		.seen_us = watch_now_us() };
-
-	watch_alerts_raise(&daemon->alerts, &what);
 }
 
 /* It ended, and was not told to. */

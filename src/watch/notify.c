@@ -6,17 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "watch/watch.h"
 
+#define LIMIT_US 200000
+
 void
 watch_notify(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct timeval limit = { .tv_usec = LIMIT_US };
 	size_t len = path == NULL ? 0 : strlen(path);
 	socklen_t size;
 	int fd;
@@ -28,9 +32,11 @@ watch_notify(const char *text)
 	if (path[0] == '@')
 		address.sun_path[0] = '\0';
 	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
+	/* Of one that does not listen the daemon has seen enough. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL,
 	    (const struct sockaddr *)&address, size);
 	(void)close(fd);

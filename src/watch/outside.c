@@ -60,6 +60,7 @@ examine(struct examining *e, size_t i, uint64_t *newest)
 
 	tally_outside_status(target->outside, i, &status);
 	e->sink = status.name;
+	target->reading_us = watch_monotonic_us();
 	result = tally_outside_examine(target->outside, i, take_finding, e,
 	    &report, &error);
 	if (result != 0) {

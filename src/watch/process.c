@@ -20,6 +20,8 @@
 
 #define CHUNK 65536
 #define LINE_MAX ((size_t)1 << 20)
+/* Chunks that one process may say in its turn. */
+#define TURN_MAX 2
 
 /* Set by a signal, and read by threads: lock-free, so good for both. */
 static atomic_bool stopping;
@@ -113,7 +115,7 @@ void
 watch_process_read(struct watch_process *process,
     void (*line)(void *arg, const json_t *message), void *arg)
 {
-	for (;;) {
+	for (int turn = 0; turn < TURN_MAX || process->is_gone; turn++) {
 		ssize_t n;
 
 		if (process->room - process->len < CHUNK) {

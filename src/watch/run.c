@@ -80,7 +80,11 @@ serve_metrics(struct daemon *daemon, const char *listen, struct metrics **out,
 	if (http_start(&(*out)->options, &(*out)->http, address, why) != 0)
 		return -1;
 	printf("metrics on http://%s/metrics\n", address);
-	return fflush(stdout) == 0 ? 0 : -1;
+	if (fflush(stdout) == 0)
+		return 0;
+	(void)snprintf(why, WATCH_WHY_SIZE,
+	    "cannot say where the metrics are: %s", strerror(errno));
+	return -1;
 }
 
 /* ---- the state -------------------------------------------------------- */

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -46,9 +48,14 @@ start(const char *const *argv, int input)
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	pid_t pid = -1;
-	sigset_t none;
+	sigset_t none, ours;
 
 	(void)sigemptyset(&none);
+	/* Whom we ignore is none of its business. */
+	(void)sigemptyset(&ours);
+	(void)sigaddset(&ours, SIGPIPE);
+	(void)sigaddset(&ours, SIGINT);
+	(void)sigaddset(&ours, SIGHUP);
 	if (posix_spawn_file_actions_init(&actions) != 0)
 		return -1;
 	if (posix_spawnattr_init(&attributes) != 0) {
@@ -57,9 +64,11 @@ start(const char *const *argv, int input)
 	}
 	if (posix_spawn_file_actions_adddup2(&actions, input, 0) != 0 ||
 	    posix_spawnattr_setsigmask(&attributes, &none) != 0 ||
+	    posix_spawnattr_setsigdefault(&attributes, &ours) != 0 ||
 	    posix_spawnattr_setpgroup(&attributes, 0) != 0 ||
 	    posix_spawnattr_setflags(&attributes,
-		POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP) != 0 ||
+		POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+		    POSIX_SPAWN_SETPGROUP) != 0 ||
 	    posix_spawnp(&pid, argv[0], &actions, &attributes, words.out,
 		environ) != 0)
 		pid = -1;
@@ -214,11 +223,33 @@ send_mail(const json_t *way, const json_t *alert, const char *text)
 	return result;
 }
 
+/* syslog(3) does not say that nobody listens. */
+static bool
+has_syslog(void)
+{
+	const struct sockaddr_un address = { .sun_family = AF_UNIX,
+		.sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_there = fd < 0 ||
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) ==
+		0 ||
+	    (errno != ENOENT && errno != ECONNREFUSED);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return is_there;
+}
+
 static int
 send_syslog(const json_t *alert)
 {
 	char line[1024], evidence[1024];
 
+	if (!has_syslog()) {
+		watch_say("an alert could not be given to syslog: nobody"
+			  " listens at /dev/log");
+		return -1;
+	}
 	summarize(alert, line, sizeof(line));
 	(void)snprintf(evidence, sizeof(evidence), "%s",
 	    member(alert, "evidence"));

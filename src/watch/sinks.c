@@ -96,6 +96,7 @@ watch_sinks_serve(struct cycle *cycle)
 	size_t count = tally_outside_count(cycle->target->outside);
 	struct serving *all = calloc(count + 1, sizeof(*all));
 
+	cycle->target->reading_us = watch_monotonic_us();
 	for (size_t i = 0; all != NULL && i < count; i++) {
 		struct serving *s = &all[i];
 

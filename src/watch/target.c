@@ -165,6 +165,18 @@ prepare(struct watch_target *target, const json_t *config,
 	return failed;
 }
 
+/* A sink that is slow and goes on is none that hangs; but one whose lines never
+ * end must not hold up its log. */
+static int
+take_line(void *arg)
+{
+	struct watch_target *target = arg;
+
+	watch_target_alive(target);
+	return watch_stopping() ||
+	    watch_monotonic_us() - target->reading_us >= target->times->hang_us;
+}
+
 static int
 open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
 {
@@ -173,7 +185,9 @@ open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
 	struct tally_outside_options sinks = { .config = target->sinks_text,
 		.queue_dir = target->queue_dir,
 		.origin = origin,
-		.vkeys = target->vkeys };
+		.vkeys = target->vkeys,
+		.progress = take_line,
+		.progress_arg = target };
 	struct tally_error error = { 0 };
 
 	if (origin == NULL || vkey == NULL || target->sinks_text == NULL)
@@ -300,7 +314,9 @@ watch_target_connect(struct watch_target *target, struct tally_error *error)
 		.log_dir = target->dir,
 		.signer = target->signer,
 		.vkeys = target->vkeys,
-		.vkeys_len = target->vkeys_len };
+		.vkeys_len = target->vkeys_len,
+		.progress = take_line,
+		.progress_arg = target };
 	int result = TALLY_OK;
 
 	if (target->log != NULL && target->publisher != NULL)

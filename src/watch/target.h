@@ -47,7 +47,9 @@ struct watch_target {
 	double whole_part; /* of the one that is going on, or 1 */
 	uint64_t size, published_size, cycles, failures;
 	struct tally_hash published_root;
-	int64_t cycle_us, alive_us;
+	int64_t cycle_us;
+	int64_t reading_us;       /* since when sinks are read; monotonic */
+	_Atomic int64_t alive_us; /* its sinks' threads say so, too */
 };
 
 /* outside: only its sinks are here.  Returns 0, or -1 and why; close it in any

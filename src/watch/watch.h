@@ -179,7 +179,8 @@ int
 watch_process_start(struct watch_process *process,
     int (*main)(void *arg, int fd), void *arg);
 
-/* Reads what it reported: line for every one, until nothing is there. */
+/* Reads what it reported: line for every one; of one that goes on and on a
+ * part, since others have something to say, too.  Of one that ended, all. */
 void
 watch_process_read(struct watch_process *process,
     void (*line)(void *arg, const json_t *message), void *arg);

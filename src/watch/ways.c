@@ -29,10 +29,13 @@ tell(void *arg, int fd)
 		int64_t begin = watch_monotonic_us();
 		bool taken = watch_send(way->config, alert) == 0;
 
-		if (watch_stopping())
+		/* What was ended failed nothing; what was told is told. */
+		if (!taken && watch_stopping())
 			return 1;
 		watch_report_told(fd,
 		    json_integer_value(json_object_get(alert, "id")), taken);
+		if (watch_stopping())
+			return 1;
 		if (!taken)
 			lost_us += watch_monotonic_us() - begin;
 		if (lost_us >= PATIENCE_US)

@@ -310,3 +310,16 @@ not covered
   grep -qF '\u202e' out
   lacks $'\u202e' out
 }
+
+@test "a pipe in place of a file is not waited for" {
+  make_two_chains log
+  mkdir -p log/public
+  mkfifo log/public/checkpoint
+  run timeout -s KILL 20 "$TALLY" verify log
+  expect 1
+  [[ $output = *'damaged  public/checkpoint'*'no checkpoint of this log'* ]]
+  rm -r log/public log/log/watermark
+  mkfifo log/log/watermark
+  run timeout -s KILL 20 "$TALLY" verify log
+  [ "$status" -eq 3 ] || [ "$status" -eq 5 ]
+}

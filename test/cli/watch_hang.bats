@@ -188,3 +188,239 @@ process_of() {
   eventually published_more 19
   stop
 }
+
+@test "who alters very many records does not keep the daemon from the rest" {
+  make_signed a
+  events 100000 300000 | tally append a --chain many >/dev/null
+  sed -i 's/"event":{"n":/"event":{"m":/' "$(segment a)"
+  configure "$(log a)" '"metrics":"127.0.0.1:0"'
+  sed -i '/hanging-hook/d' watch.json
+  start
+  eventually is_told 'a more-breaks'
+  # All the while that its process goes on to say what it found.
+  for _ in {1..6}; do
+    curl -s --max-time 5 "$(sed -n 's/^metrics on //p' out)" |
+      grep -q '^tally_breaks{target="a"} 1[0-9][0-9]$'
+    sleep 0.2
+  done
+  stop
+}
+
+# Answers, and each version of an object takes its time.
+slow_s3() {
+  python3 - >port 3>&- <<'PY' &
+import http.server, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+    def reply(self, body=b""):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_PUT(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.reply()
+    def do_GET(self):
+        if "retention=" in self.path:
+            self.reply(b"<Mode>COMPLIANCE</Mode><RetainUntilDate>"
+                       b"2099-01-01T00:00:00Z</RetainUntilDate>")
+        elif "versions=" in self.path:
+            self.reply(b"".join(
+                b"<Version><Key>k%d</Key><VersionId>1</VersionId></Version>"
+                % i for i in range(8)))
+        else:
+            time.sleep(0.5)
+            self.reply(b"no line of ours\n")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1])
+server.serve_forever()
+PY
+  echo $! >>servers
+  eventually test -s port
+}
+
+@test "a sink whose lines take too long is told, and holds up its log no longer" {
+  make_signed a
+  slow_s3
+  echo key:secret >s3.key
+  configure "$(log a)" '"hang_s":2'
+  sed -i '/hanging-hook/d' watch.json
+  jq --arg url "http://127.0.0.1:$(cat port)/b" '.logs[0].sinks = [
+    {name: "far", type: "s3", url: $url, region: "r", key_file: "s3.key",
+     retain_days: 1}]' watch.json >new.json
+  mv new.json watch.json
+  start
+  eventually is_told 'a sink-fails'
+  told 'select(.kind == "sink-fails") | .evidence' >evidence
+  grep -qx 'cannot read it back: there is more than can be read in the time' \
+    evidence
+  eventually test -s state/a/state.json
+  tally append a --chain c 1 >/dev/null
+  eventually published a 13
+  [ "$(told 'select(.kind == "failed")')" = "" ]
+  stop
+}
+
+@test "what was told while a configuration is read again is told once" {
+  make_signed a
+  configure "$(log a)"
+  python3 - >port 3>&- <<'PY' &
+import http.server, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with open("posted", "ab") as file:
+            file.write(body + b"\n")
+        time.sleep(0.5)
+        self.send_response(204)
+        self.end_headers()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1])
+server.serve_forever()
+PY
+  echo $! >>servers
+  eventually test -s port
+  jq --arg url "http://127.0.0.1:$(cat port)/" \
+    '.alerts = [{type: "webhook", url: $url}]' watch.json >new.json
+  mv new.json watch.json
+  start
+  eventually published a 11
+  # The next cycle cannot open it.
+  mv a.key away.key
+  mv a away
+  eventually test -s posted
+  mv away.key a.key
+  kill -HUP "$watcher"
+  is_known() { jq -e '.alerts[0].told != {}' state/alerts.json; }
+  eventually is_known
+  stop
+  [ "$(jq .id posted | sort | uniq -d)" = "" ]
+}
+
+@test "a log for which there is no process is told" {
+  local logs=""
+
+  for i in {1..24}; do
+    make_signed "l$i"
+    logs+=${logs:+,}$(log "l$i")
+  done
+  configure "$logs"
+  (
+    ulimit -n 24
+    exec "$TALLY" watch watch.json >out 2>err 3>&-
+  ) &
+  watcher=$!
+  echo $watcher >>servers
+  is_noted() {
+    jq -r '.alerts[].evidence' state/alerts.json |
+      grep -q '^cannot start its process: Too many open files'
+  }
+  eventually is_noted
+  stop
+}
+
+@test "a hook heeds the signals that the daemon does not" {
+  make_signed a
+  configure "$(log a)"
+  printf '#!/bin/sh\ncat >>told\ngrep SigIgn /proc/self/status >signals\n' >hook
+  sed -i '/hanging-hook/d' watch.json
+  rm a.register -rf
+  mv a away
+  mkdir a
+  tally watch watch.json --once >/dev/null
+  read -r _ mask <signals
+  # SIGHUP, SIGINT, SIGPIPE
+  [ $((0x$mask & 0x1003)) -eq 0 ]
+}
+
+@test "what a clock saw that was put back since does not stay" {
+  make_signed a
+  configure "$(log a)"
+  mkdir state
+  echo '{"alerts":[{"id":1,"target":"a","kind":"failed","break":false,"seq":0,
+    "first_us":1,"seen_us":9000000000000000,"sent_us":1,"told":{},
+    "acknowledged":true}],"next":2}' >state/alerts.json
+  tally watch watch.json --once >/dev/null
+  jq -e '.alerts == []' state/alerts.json
+}
+
+@test "a standard output that takes nothing is named" {
+  make_signed a
+  configure "$(log a)" '"metrics":"127.0.0.1:0"'
+  tally watch watch.json >/dev/full 2>err || [ $? -eq 2 ]
+  grep -qx 'tally: cannot say where the metrics are: No space left on device' \
+    err
+}
+
+@test "a program of one sink gets no socket of another" {
+  make_signed a
+  silent_server
+  configure "$(log a)"
+  sed -i '/hanging-hook/d' watch.json
+  git init -q repository
+  mkdir bin
+  printf '#!/bin/sh\nls -l /proc/$$/fd >>seen\nsleep 0.3\nexec %s "$@"\n' \
+    "$(command -v git)" >bin/git
+  chmod +x bin/git
+  jq --arg to "tls:127.0.0.1:$(cat port)" '.logs[0].sinks = [
+    {name: "far", type: "syslog", address: $to},
+    {name: "kept", type: "git", repository: "repository"}]' \
+    watch.json >new.json
+  mv new.json watch.json
+  export PATH="$PWD/bin:$PATH"
+  start
+  eventually has_lines seen 15
+  stop
+  [ "$(grep -c socket seen)" = 0 ]
+}
+
+@test "an alert that no syslog took is not told" {
+  [ ! -e /dev/log ] || skip "there is a /dev/log"
+  make_signed a
+  configure "$(log a)"
+  jq '.alerts = [{type: "syslog"}]' watch.json >new.json
+  mv new.json watch.json
+  rm a/log/*
+  tally watch watch.json --once >out 2>err || [ $? -eq 1 ]
+  grep -q '^tally: an alert could not be given to syslog: nobody listens' err
+  jq -e '.alerts | length > 0 and all(.told == {})' state/alerts.json
+}
+
+@test "less time than signs are apart is no time to hang" {
+  make_signed a
+  configure "$(log a)" '"hang_s":0.5'
+  sed -i '/hanging-hook/d; s/"interval_s":0.2/"interval_s":60/' watch.json
+  start
+  eventually published a 11
+  sleep 3
+  jq -e '.alerts == []' state/alerts.json || [ ! -e state/alerts.json ]
+  stop
+}
+
+@test "one who started it, and listens no more, does not hold it up" {
+  make_signed a
+  configure "$(log a)"
+  sed -i '/hanging-hook/d' watch.json
+  python3 - "$PWD/notify" >full 3>&- <<'PY' &
+import socket, sys, time
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.bind(sys.argv[1])
+to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+to.setblocking(False)
+try:
+    while True:
+        to.sendto(b"STATUS=x", sys.argv[1])
+except BlockingIOError:
+    print("full")
+    time.sleep(300)
+PY
+  echo $! >>servers
+  eventually test -s full
+  export NOTIFY_SOCKET="$PWD/notify"
+  start
+  eventually published a 11
+  stop
+}

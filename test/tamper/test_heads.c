@@ -180,15 +180,15 @@ on_progress(void *arg, const struct tally_progress *progress)
 	return slices->interrupt ? 1 : 0;
 }
 
-/* A checkpoint of the first size records, with another root. */
+/* A checkpoint of the first size records, with the root of so many. */
 static void
-serve_another(const struct lab *lab, size_t size)
+serve(const struct lab *lab, size_t size, size_t root_size)
 {
 	static const uint8_t seed[TALLY_SIGN_SEED_SIZE];
 	char path[160], text[TALLY_CHECKPOINT_TEXT_MAX];
 	char line[TALLY_SIGNATURE_LINE_MAX];
 	struct tally_checkpoint says = { .size = size,
-		.root = lab_root(lab, size - 1) };
+		.root = lab_root(lab, root_size) };
 	uint8_t public_key[TALLY_SIGN_PUBLIC_SIZE];
 	struct tally_hasher hasher;
 	struct tally_vkey vkey;
@@ -207,7 +207,7 @@ serve_another(const struct lab *lab, size_t size)
 			     &line_len),
 	    0);
 	snprintf(path, sizeof(path), "%s/public", lab->dir);
-	assert_int_equal(mkdir(path, 0700), 0);
+	(void)mkdir(path, 0700);
 	snprintf(path, sizeof(path), "%s/public/checkpoint", lab->dir);
 	file = fopen(path, "w");
 	assert_non_null(file);
@@ -250,7 +250,7 @@ test_heads__in_slices(void **state)
 	}
 	snprintf(path, sizeof(path), "%s/state", lab->dir);
 	options.resume = path;
-	serve_another(lab, 300);
+	serve(lab, 300, 299);
 	do {
 		slices = (struct slices){ .interrupt = runs++ < 6 };
 		r = lab_verify(lab, &options);
@@ -270,6 +270,46 @@ test_heads__in_slices(void **state)
 	lab_free(lab);
 }
 
+/* A verification that goes on from where another ended judges the checkpoint
+ * that is served by then. */
+static void
+test_heads__what_is_served_by_then(void **state)
+{
+	struct lab *lab = lab_heads(12, 0);
+	size_t half = lab->len / 2 + 1, later = lab->len - 3;
+	struct tally_verify_options options = { .jobs = 1 };
+	char path[160];
+
+	(void)state;
+	lab_lay_all(lab, half);
+	snprintf(path, sizeof(path), "%s/kept", lab->dir);
+	options.keep = path;
+	serve(lab, half + 2, half + 2);
+	assert_int_equal(lab_verify(lab, &options), 0);
+	lab_assert_intact(lab);
+	options.resume = path;
+	serve(lab, later, later - 1);
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_true(lab->verdict.resumed);
+	lab_assert_one(lab, TALLY_ROLLED_BACK, NULL, 0);
+	serve(lab, lab->len + 1, lab->len);
+	assert_int_equal(lab_verify(lab, &options), 0);
+	lab_assert_one(lab, TALLY_TRUNCATED, NULL, 0);
+	serve(lab, later, later);
+	assert_int_equal(lab_verify(lab, &options), 0);
+	lab_assert_intact(lab);
+	assert_true(lab->verdict.resumed);
+	/* Of one below there is no root; nobody is accused. */
+	serve(lab, 5, 5);
+	assert_int_equal(lab_verify(lab, &options), 0);
+	lab_assert_intact(lab);
+	assert_true((lab->verdict.not_covered & TALLY_UNCOVERED_CHECKPOINT) !=
+	    0);
+	serve_nothing(lab);
+	unlink(path);
+	lab_free(lab);
+}
+
 int
 main(void)
 {
@@ -278,6 +318,7 @@ main(void)
 		cmocka_unit_test(
 		    test_heads__nobody_is_accused_of_what_another_did),
 		cmocka_unit_test(test_heads__in_slices),
+		cmocka_unit_test(test_heads__what_is_served_by_then),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

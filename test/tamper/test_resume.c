@@ -286,6 +286,100 @@ test_resume__keeps(void **state)
 	lab_free(lab);
 }
 
+/* What is kept is known at the end of the last segment but one, which is not
+ * where the log ends: nothing was torn there. */
+static void
+test_resume__kept_is_not_torn(void **state)
+{
+	struct lab *lab = lab_new();
+	struct tally_verify_options options = { .jobs = 1 };
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < 30; i++)
+		lab_append(lab, "c", NULL, false, "{\"n\":1}");
+	lab_lay_all(lab, 10);
+	lab->no_watermark = true;
+	lab->segments[lab->segments_len - 2].len -= 20;
+	snprintf(path, sizeof(path), "%s/kept", lab->dir);
+	options.keep = path;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_int_equal(lab->verdict.verdict, TALLY_TAMPERED);
+	assert_int_equal(lab_count(lab, TALLY_TORN_TAIL, NULL, 0), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	lab_free(lab);
+}
+
+static int
+interrupt_at_end(void *arg, const struct tally_progress *progress)
+{
+	bool *armed = arg;
+
+	return *armed && progress->bytes == progress->bytes_total;
+}
+
+/* What is kept is not replaced by what an interrupted verification knows: the
+ * last segment is read as a whole. */
+static void
+test_resume__kept_stays(void **state)
+{
+	struct lab *lab = lab_new();
+	struct tally_verify_options options = { .jobs = 1 };
+	bool armed = true;
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < 25; i++)
+		lab_append(lab, "c", NULL, false, "{\"n\":1}");
+	lab_lay_all(lab, 10);
+	snprintf(path, sizeof(path), "%s/kept", lab->dir);
+	options.keep = options.resume = path;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	lab_assert_intact(lab);
+	options.progress = interrupt_at_end;
+	options.arg = &armed;
+	assert_int_equal(lab_verify(lab, &options), TALLY_PARTIAL);
+	lab->segments[2].text[lab->records[20].len - 4] ^= 1;
+	armed = false;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_true(lab->verdict.resumed);
+	assert_int_equal(lab->verdict.by_kind[TALLY_CONTENT_ALTERED], 1);
+	unlink(path);
+	lab_free(lab);
+}
+
+/* Interrupted behind a torn end, which is repaired before it goes on. */
+static void
+test_resume__torn_and_repaired(void **state)
+{
+	static struct watch watch;
+	struct lab *lab = lab_new();
+	struct tally_verify_options options = { .jobs = 1,
+		.progress = on_progress,
+		.arg = &watch };
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < 9; i++)
+		lab_append(lab, "c", NULL, false, "{\"n\":1}");
+	lab_lay_all(lab, 0);
+	lab->no_watermark = true;
+	lab->segments[0].len -= 20;
+	snprintf(path, sizeof(path), "%s/state", lab->dir);
+	options.resume = path;
+	memset(&watch, 0, sizeof(watch));
+	watch.interrupt = true;
+	assert_int_equal(lab_verify(lab, &options), TALLY_PARTIAL);
+	memset(&watch, 0, sizeof(watch));
+	lab_append(lab, "c", NULL, false, "{\"n\":2}");
+	lab_lay_all(lab, 0);
+	lab->segments[0].text[lab->segments[0].len - 4] ^= 1;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_int_equal(lab->verdict.by_kind[TALLY_CONTENT_ALTERED], 1);
+	assert_int_equal(lab->verdict.size, lab->len);
+	lab_free(lab);
+}
+
 int
 main(void)
 {
@@ -294,6 +388,9 @@ main(void)
 		cmocka_unit_test(test_resume__refused),
 		cmocka_unit_test(test_resume__not_asked_for),
 		cmocka_unit_test(test_resume__keeps),
+		cmocka_unit_test(test_resume__kept_is_not_torn),
+		cmocka_unit_test(test_resume__kept_stays),
+		cmocka_unit_test(test_resume__torn_and_repaired),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
