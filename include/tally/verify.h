@@ -114,7 +114,8 @@ struct tally_verify_options {
 	 * File, or NULL: when the verdict is intact, what is known before the
 	 * last segment is kept there, and stays.  A verification that resumes
 	 * from it, without root, reads the last segment and what comes behind
-	 * it, and knows the rest.  With one segment there is none.
+	 * it, and knows the rest; with both the same file, one that is
+	 * interrupted leaves it as it is.  With one segment there is none.
 	 */
 	const char *keep;
 	/* Called for every finding, in order, from one thread at a time. */

@@ -241,6 +241,16 @@ finish(struct verification *v)
 	return r == 0 ? lacking(v) : r;
 }
 
+/* What is kept stays what it is until there is a verdict. */
+static bool
+is_kept_there(const struct verification *v)
+{
+	const struct tally_verify_options *options = &v->options;
+
+	return options->keep != NULL && options->resume != NULL &&
+	    strcmp(options->keep, options->resume) == 0;
+}
+
 /*
  * With something to keep, up to the last segment first: what is known there is
  * what is kept, once all is intact.
@@ -255,7 +265,7 @@ run_to_last(struct verification *v, struct tally_position *position)
 	if (v->options.keep == NULL)
 		return 0;
 	/* What an earlier verification left behind is not of this one. */
-	if (!v->resumed)
+	if (!v->resumed || is_kept_there(v))
 		tally_resume_remove(v->candidate);
 	if (position->extent + 1 >= all)
 		return 0;
@@ -290,8 +300,22 @@ settle(struct verification *v, bool is_intact)
 	if (r != 0)
 		return tally_fail(v->error, TALLY_E_IO,
 		    "cannot write \"%s\": %s", keep, strerror(-r));
-	if (resume != NULL && (keep == NULL || strcmp(resume, keep) != 0))
+	if (resume != NULL && !is_kept_there(v))
 		tally_resume_remove(resume);
+	return 0;
+}
+
+/* For the next call, which goes on from there. */
+static int
+interrupt(struct verification *v, const struct tally_position *position)
+{
+	const char *resume = v->options.resume;
+
+	if (!v->judge.cut)
+		return tally_resume_save(&v->judge, resume, position, false);
+	/* A writer sets the torn end aside and goes on there, in front of
+	 * where this one stands: the next call begins anew. */
+	tally_resume_remove(resume);
 	return 0;
 }
 
@@ -311,13 +335,9 @@ run(struct verification *v)
 	if (r == 0)
 		r = tally_pool_run(&v->judge, v->jobs, v->start_us, &position);
 	v->judge.scanner = &v->scanner;
-	/* A writer sets the torn end aside and goes on there, in front of
-	 * where this one stands: the next call begins anew. */
-	if (r == TALLY_PARTIAL && v->judge.cut && v->options.resume != NULL) {
-		tally_resume_remove(v->options.resume);
-	} else if (r == TALLY_PARTIAL && v->options.resume != NULL) {
-		saved = tally_resume_save(&v->judge, v->options.resume,
-		    &position, false);
+	if (r == TALLY_PARTIAL && v->options.resume != NULL &&
+	    !is_kept_there(v)) {
+		saved = interrupt(v, &position);
 		if (saved != 0)
 			return saved;
 	}

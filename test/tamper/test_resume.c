@@ -310,6 +310,44 @@ test_resume__kept_is_not_torn(void **state)
 	lab_free(lab);
 }
 
+static int
+interrupt_at_end(void *arg, const struct tally_progress *progress)
+{
+	bool *armed = arg;
+
+	return *armed && progress->bytes == progress->bytes_total;
+}
+
+/* What is kept is not replaced by what an interrupted verification knows: the
+ * last segment is read as a whole. */
+static void
+test_resume__kept_stays(void **state)
+{
+	struct lab *lab = lab_new();
+	struct tally_verify_options options = { .jobs = 1 };
+	bool armed = true;
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < 25; i++)
+		lab_append(lab, "c", NULL, false, "{\"n\":1}");
+	lab_lay_all(lab, 10);
+	snprintf(path, sizeof(path), "%s/kept", lab->dir);
+	options.keep = options.resume = path;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	lab_assert_intact(lab);
+	options.progress = interrupt_at_end;
+	options.arg = &armed;
+	assert_int_equal(lab_verify(lab, &options), TALLY_PARTIAL);
+	lab->segments[2].text[lab->records[20].len - 4] ^= 1;
+	armed = false;
+	assert_int_equal(lab_verify(lab, &options), 0);
+	assert_true(lab->verdict.resumed);
+	assert_int_equal(lab->verdict.by_kind[TALLY_CONTENT_ALTERED], 1);
+	unlink(path);
+	lab_free(lab);
+}
+
 /* Interrupted behind a torn end, which is repaired before it goes on. */
 static void
 test_resume__torn_and_repaired(void **state)
@@ -351,6 +389,7 @@ main(void)
 		cmocka_unit_test(test_resume__not_asked_for),
 		cmocka_unit_test(test_resume__keeps),
 		cmocka_unit_test(test_resume__kept_is_not_torn),
+		cmocka_unit_test(test_resume__kept_stays),
 		cmocka_unit_test(test_resume__torn_and_repaired),
 	};
 
