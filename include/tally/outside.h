@@ -45,7 +45,9 @@ struct tally_outside_options {
 };
 
 /*
- * All that options lead to must outlive it; one thread at a time may use it.
+ * All that options lead to must outlive it; one thread at a time may use it,
+ * but sinks that are not the same may be delivered, compared and examined at
+ * once.
  * Close it with tally_outside_close.
  * Errors: TALLY_E_USAGE (the configuration; the message says where), _BUSY
  * (another process has the queue), _IO, _ACCESS, _MEMORY.

@@ -20,8 +20,9 @@ struct tally_tls {
  * the end of what is sent, and then the server's own end (RFC 5425, 4.4), or
  * that of the connection, since many servers say none.  So whoever returns 0
  * knows that the server did not refuse the client's certificate, and has taken
- * all of it; not that it has written it down.  All of this takes at most ten
- * seconds.  TALLY_E_IO, or _MEMORY.
+ * all of it; not that it has written it down.  Where only the connection ends,
+ * which somebody in between can do, even that is not certain.  All of this
+ * takes at most ten seconds.  TALLY_E_IO, or _MEMORY.
  */
 TALLY_MUST_CHECK int
 tally_tls_deliver(int fd, const struct tally_tls *tls, const char *bytes,
