@@ -83,8 +83,7 @@ tally_adopt(const struct tally_adoption *adoption, struct tally_log *log,
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_adopt_event(const struct tally_adoption *adoption,
-    const struct tally_adopted *adopted, char **out,
-    struct tally_error *error);
+    const struct tally_adopted *adopted, char **out, struct tally_error *error);
 
 /*
  * Holds the source against what was adopted: names every record that was

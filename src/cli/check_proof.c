@@ -133,8 +133,8 @@ check_proof(const struct check *check, struct input *input)
 	check_advise(check, proof.verdict, proof.has_signatures);
 	status = finding->status;
 	if (status == STATUS_DONE)
-		status = check_without_event(
-		    proof.record.body == TALLY_BODY_ERASED,
+		status = check_without_event(proof.record.body ==
+			TALLY_BODY_ERASED,
 		    proof.record.body == TALLY_BODY_ELSEWHERE);
 	tally_proof_wipe(&proof);
 	return status;

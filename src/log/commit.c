@@ -15,12 +15,12 @@
 
 #include "log/commit.h"
 #include "log/fail.h"
-#include "log/own.h"
 #include "log/find.h"
 #include "log/grow.h"
 #include "log/housekeeping.h"
 #include "log/key.h"
 #include "log/order.h"
+#include "log/own.h"
 #include "log/wait.h"
 
 #define GROUP_RECORDS_MAX 8192

@@ -120,8 +120,8 @@ tally_order_make_room(struct tally_log *log,
 	result = tally_sync_lock(log, error);
 	if (result != 0)
 		return result;
-	result = tally_state_grow(log->run_dir, &log->owner, more, &state,
-	    &old, error);
+	result = tally_state_grow(log->run_dir, &log->owner, more, &state, &old,
+	    error);
 	if (result == TALLY_PARTIAL) {
 		result = tally_state_install(log->run_dir, state, error);
 		if (result == 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "log/fail.h"
 #include "log/handle.h"
+#include "log/fail.h"
 
 /* ---- fork: a child must not hold its parent's locks (R1) -------------- */
 

@@ -113,8 +113,7 @@ find_twice(struct tally_cursor *cursor, const struct find *find,
 		*out_covered = log->index.covered;
 		result = find_indexed(cursor, find, error);
 		tally_index_end(log);
-		if (result == TALLY_END &&
-		    find->want->by == TALLY_KEY_INDEX &&
+		if (result == TALLY_END && find->want->by == TALLY_KEY_INDEX &&
 		    find->want->index < out_covered->size)
 			result = TALLY_E_IO;
 		if ((result != TALLY_E_IO && result != TALLY_E_DAMAGED) ||

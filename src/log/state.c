@@ -8,9 +8,9 @@
 
 #define MAGIC "tallyrs1"
 /* Raise the first number whenever a field changes its meaning. */
-#define LAYOUT                                             \
+#define LAYOUT \
 	((uint64_t)2 << 48 | sizeof(struct tally_shared) | \
-	    sizeof(struct tally_chain) << 16 |             \
+	    sizeof(struct tally_chain) << 16 | \
 	    sizeof(struct tally_recent) << 32)
 #define STATE_NEW "state.new"
 #define CHAINS_MIN 256
@@ -360,6 +360,6 @@ tally_state_is_current(const struct tally_state *state, int dir)
 
 	return state != NULL && !atomic_load(&state->shared->superseded) &&
 	    tally_sys_stat_at(dir, TALLY_RUN_NAME "/" TALLY_STATE_NAME, &st) ==
-		0 &&
+	    0 &&
 	    st.inode == state->inode && st.device == state->device;
 }

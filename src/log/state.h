@@ -26,8 +26,8 @@
 #include <stdint.h>
 
 #include "core/record.h"
-#include "log/segment.h"
 #include "core/sip.h"
+#include "log/segment.h"
 
 #define TALLY_RUN_NAME "run"
 #define TALLY_STATE_NAME "state"

@@ -7,11 +7,11 @@
  * at A's death; B, with the lock in hand, sees them differ and does not sync
  * but poisons the log, and recovery rewrites what is above the watermark.
  */
+#include "log/sync.h"
 #include "log/fail.h"
 #include "log/locks.h"
 #include "log/mark.h"
 #include "log/recover.h"
-#include "log/sync.h"
 
 #define MARK_EVERY_US 1000000
 

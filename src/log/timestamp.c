@@ -54,9 +54,8 @@ read_token(const void *bytes, size_t len)
 		return NULL;
 	response = d2i_TS_RESP(NULL, &at, (long)len);
 	if (response != NULL) {
-		status = ASN1_INTEGER_get(
-		    TS_STATUS_INFO_get0_status(
-			TS_RESP_get_status_info(response)));
+		status = ASN1_INTEGER_get(TS_STATUS_INFO_get0_status(
+		    TS_RESP_get_status_info(response)));
 		if (at == end && TS_RESP_get_token(response) != NULL &&
 		    (status == TS_STATUS_GRANTED ||
 			status == TS_STATUS_GRANTED_WITH_MODS))

@@ -77,8 +77,8 @@ is_stamped(const struct tally_trusted *trusted,
 	}
 	return tally_note_check(&note, key, NULL) == TALLY_SIGNED &&
 	    tally_timestamp_check(stamp->token, stamp->token_len, whole.at,
-		whole.len, trust->tsa, trust->tsa_len, &seconds, &detail) ==
-		0 &&
+		whole.len, trust->tsa, trust->tsa_len, &seconds,
+		&detail) == 0 &&
 	    time_us > 0 && seconds < time_us / 1000000;
 }
 

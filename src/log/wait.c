@@ -11,12 +11,12 @@
  * Bells only save time: a sleeper looks again by itself after WAIT_US, so a
  * leader that dies wakes nobody and hurts nobody.
  */
+#include "log/wait.h"
 #include "core/record.h"
 #include "log/fail.h"
 #include "log/locks.h"
 #include "log/order.h"
 #include "log/sync.h"
-#include "log/wait.h"
 
 #define WAIT_US 20000
 #define GATHER_US_MIN 20 /* below it a pause costs more than it brings */

@@ -9,10 +9,10 @@
 
 /* What tally:log says of a key; zero is nothing, before seq 1. */
 struct tally_key_said {
-	uint64_t next_seq;               /* of tally:log, to be asked next */
-	uint64_t orders;                 /* about any key */
-	uint64_t added_seq, retired_seq; /* 0: no order does */
-	bool has_ordered;                /* an order says that it signed it */
+	uint64_t next_seq;                 /* of tally:log, to be asked next */
+	uint64_t orders;                   /* about any key */
+	uint64_t added_seq, retired_seq;   /* 0: no order does */
+	bool has_ordered;                  /* an order says that it signed it */
 	uint32_t known[TALLY_KEYRING_MAX]; /* ids of keys that orders name */
 	size_t known_len;
 };

@@ -259,9 +259,9 @@ is_ours(const struct restoring *r, const struct tally_record *record)
 static int
 check_begun(struct restoring *r, struct tally_log *log, bool *out_done)
 {
-	const struct tally_range range = { .chain = "tally:log",
-		.chain_len = 9,
-		.from_seq = 2 };
+	const struct tally_range range = {
+		.chain = "tally:log", .chain_len = 9, .from_seq = 2
+	};
 	struct tally_cursor *cursor;
 	struct tally_record record;
 	struct tally_stat stat;

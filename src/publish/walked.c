@@ -169,9 +169,9 @@ is_walked(const struct tally_walked *walked, const struct tally_headtree *tree,
 		} else {
 			key.hash = leaf_of(hasher, c, &before->hash,
 			    before->seq);
-			found = len == 0 ? NULL
-					 : bsearch(&key, was, len, sizeof(*was),
-					       by_hash);
+			found = len == 0
+			    ? NULL
+			    : bsearch(&key, was, len, sizeof(*was), by_hash);
 			if (found == NULL)
 				return false;
 			position = found->position;

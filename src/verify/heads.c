@@ -256,9 +256,9 @@ tally_sealed_take(struct tally_judge *judge, const struct tally_line *line,
 	is_known = !line->has_salt &&
 	    tally_heads_event_parse(line->event, line->event_len, &says) == 0;
 	r = bring_up(judge);
-	return r != 0 ? r
-		      : judge_event(judge, &says, is_known, step->seq,
-			    &step->where);
+	return r != 0
+	    ? r
+	    : judge_event(judge, &says, is_known, step->seq, &step->where);
 }
 
 int
@@ -270,10 +270,9 @@ tally_sealed_join(struct tally_judge *judge, const struct tally_chunk *chunk)
 
 	for (i = 0; r == 0 && i < heads->len; i++) {
 		const struct tally_heads_note *note = &heads->note[i];
-		const struct tally_where where = {
-			chunk->first_index + note->record,
-			chunk->begin + note->offset, chunk->extent
-		};
+		const struct tally_where where = { chunk->first_index +
+			    note->record,
+			chunk->begin + note->offset, chunk->extent };
 
 		if (i == 0)
 			r = bring_up(judge);

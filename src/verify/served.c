@@ -104,9 +104,9 @@ static void
 tell(struct tally_judge *judge, enum tally_finding_kind kind,
     const char *detail)
 {
-	const struct tally_notice notice = { .kind = kind,
-		.file = FILE_NAME,
-		.detail = detail };
+	const struct tally_notice notice = {
+		.kind = kind, .file = FILE_NAME, .detail = detail
+	};
 
 	tally_report_tell(judge->report, &notice);
 }

@@ -244,8 +244,8 @@ test_heads__in_slices(void **state)
 	/* Events that were changed: no chain is another for it. */
 	for (i = 0; i < lab->len; i++) {
 		if (i % 250 == 200 && lab->records[i].chain[0] == 'c')
-			lab->segments[0].text[at + lab->records[i].len - 9] ^=
-			    1;
+			lab->segments[0]
+			    .text[at + lab->records[i].len - 9] ^= 1;
 		at += lab->records[i].len;
 	}
 	snprintf(path, sizeof(path), "%s/state", lab->dir);

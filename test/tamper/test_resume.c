@@ -354,9 +354,9 @@ test_resume__torn_and_repaired(void **state)
 {
 	static struct watch watch;
 	struct lab *lab = lab_new();
-	struct tally_verify_options options = { .jobs = 1,
-		.progress = on_progress,
-		.arg = &watch };
+	struct tally_verify_options options = {
+		.jobs = 1, .progress = on_progress, .arg = &watch
+	};
 	char path[128];
 
 	(void)state;

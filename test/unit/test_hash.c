@@ -153,7 +153,12 @@ test_hash__begin_forgets_what_was_not_ended(void **state)
 }
 
 /* libcrypto refuses one of its calls from now on. */
-static enum { NOTHING, INIT, UPDATE, FINAL } refused;
+static enum {
+	NOTHING,
+	INIT,
+	UPDATE,
+	FINAL
+} refused;
 
 int
 __real_SHA256_Init(SHA256_CTX *ctx);

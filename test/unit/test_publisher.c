@@ -375,9 +375,9 @@ test_publisher__one_of_several_retired(void **state)
 	struct place *place = *state;
 	struct tally_log *log = must_open(place);
 	struct tally_signer *both[2] = { signer, NULL };
-	struct tally_publish_options how = { .signers = both,
-		.signers_len = 2,
-		.register_dir = register_dir };
+	struct tally_publish_options how = {
+		.signers = both, .signers_len = 2, .register_dir = register_dir
+	};
 	struct tally_published_checkpoint out;
 	struct tally_publisher *publisher;
 	char key[192], next[TALLY_VKEY_TEXT_SIZE];

@@ -114,9 +114,9 @@ static void
 check_tile(const struct place *place, unsigned level, uint64_t index,
     unsigned width)
 {
-	const struct tally_tile tile = { .level = level,
-		.index = index,
-		.width = width };
+	const struct tally_tile tile = {
+		.level = level, .index = index, .width = width
+	};
 	uint8_t bytes[TALLY_TILE_BYTES + 1];
 	uint64_t each = (uint64_t)1 << 8 * level;
 	char path[TALLY_TILE_PATH_MAX];
@@ -141,9 +141,9 @@ static void
 check_bundle(const struct place *place, uint64_t index, unsigned width)
 {
 	static uint8_t bytes[1 << 20];
-	const struct tally_tile tile = { .is_bundle = true,
-		.index = index,
-		.width = width };
+	const struct tally_tile tile = {
+		.is_bundle = true, .index = index, .width = width
+	};
 	char path[TALLY_TILE_PATH_MAX];
 	size_t len, cursor = 0, entry_len;
 	struct tally_hash hash;
@@ -287,9 +287,8 @@ test_tiles__leftovers(void **state)
 			/* Half of it, nothing, other bytes, under its other
 			 * name only. */
 			assert_int_equal(
-			    shell(how == 0 ? "truncate -s 40 '%s/public/%s'"
-				    : how == 1
-				    ? "truncate -s 0 '%s/public/%s'"
+			    shell(how == 0     ? "truncate -s 40 '%s/public/%s'"
+				    : how == 1 ? "truncate -s 0 '%s/public/%s'"
 				    : how == 2
 				    ? "printf x | dd of='%s/public/%s' bs=1"
 				      " seek=7 conv=notrunc status=none"
