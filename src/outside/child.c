@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "outside/child.h"
+#include "outside/clock.h"
 #include "outside/fail.h"
 
 #define SAID_MAX 300
@@ -26,15 +26,6 @@ struct stream {
 	size_t len, room, max;
 	bool cut_off; /* there was more than max */
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- starting --------------------------------------------------------- */
 
@@ -133,7 +124,7 @@ listen_to(struct stream streams[2], int64_t until_ms)
 	while (streams[0].fd >= 0 || streams[1].fd >= 0) {
 		struct pollfd polled[2] = { { streams[0].fd, POLLIN, 0 },
 			{ streams[1].fd, POLLIN, 0 } };
-		int64_t left = until_ms - now_ms();
+		int64_t left = until_ms - tally_clock_ms();
 
 		if (left <= 0)
 			return false;
@@ -161,7 +152,7 @@ finish(pid_t pid, int64_t until_ms, bool *in_time)
 
 		if (done == pid || (done < 0 && errno != EINTR))
 			return status;
-		*in_time = now_ms() < until_ms;
+		*in_time = tally_clock_ms() < until_ms;
 		(void)nanosleep(&pause, NULL);
 	}
 	(void)kill(-pid, SIGKILL);
@@ -200,7 +191,7 @@ tally_child_run(const char *const *argv, unsigned timeout_s, size_t max,
 	int pipes[4] = { -1, -1, -1, -1 };
 	struct stream streams[2] = { { .max = max }, { .max = SAID_MAX } };
 	int failed = make_pipes(pipes), status = 0, result;
-	int64_t until_ms = now_ms() + (int64_t)timeout_s * 1000;
+	int64_t until_ms = tally_clock_ms() + (int64_t)timeout_s * 1000;
 	bool in_time = true;
 	pid_t pid = 0;
 

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "outside/clock.h"
 #include "outside/fail.h"
 #include "outside/tls.h"
 
@@ -25,15 +25,6 @@ struct exchange {
 	int64_t until_ms;
 	struct tally_error *error;
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int
 fail(const struct tally_tls *tls, const char *why, struct tally_error *error)
@@ -190,13 +181,14 @@ wait_for(struct exchange *e, int result)
 {
 	int os_errno = errno, reason = SSL_get_error(e->ssl, result);
 	struct pollfd polled = { .fd = e->fd };
-	int64_t left = e->until_ms - now_ms();
+	int64_t left = e->until_ms - tally_clock_ms();
 
 	if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE)
 		return tell(e, reason, os_errno);
 	polled.events = reason == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
 	if (left <= 0 ||
-	    (poll(&polled, 1, (int)left) == 0 && now_ms() >= e->until_ms))
+	    (poll(&polled, 1, (int)left) == 0 &&
+		tally_clock_ms() >= e->until_ms))
 		return fail(e->tls, "the server took too long", e->error);
 	return TALLY_OK;
 }
@@ -260,7 +252,7 @@ await_taken(struct exchange *e)
 	int failed = 0, left = 1;
 	socklen_t size = sizeof(failed);
 
-	while (now_ms() < e->until_ms) {
+	while (tally_clock_ms() < e->until_ms) {
 		if (ioctl(e->fd, TIOCOUTQ, &left) != 0)
 			failed = errno;
 		else if (getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &failed,
@@ -287,7 +279,7 @@ await_end(struct exchange *e)
 		ERR_clear_error();
 		errno = 0;
 		if (SSL_read_ex(e->ssl, nothing, sizeof(nothing), &n) == 1) {
-			if (now_ms() >= e->until_ms)
+			if (tally_clock_ms() >= e->until_ms)
 				return fail(e->tls, "the server took too long",
 				    e->error);
 			continue;
@@ -305,7 +297,8 @@ int
 tally_tls_deliver(int fd, const struct tally_tls *tls, const char *bytes,
     size_t len, struct tally_error *error)
 {
-	struct exchange e = { tls, NULL, fd, now_ms() + TOTAL_MS, error };
+	struct exchange e = { tls, NULL, fd, tally_clock_ms() + TOTAL_MS,
+		error };
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
 	BIO *bio = make_bio(method, &fd);

@@ -121,7 +121,7 @@ write_entry(struct tally_file_register *file,
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
 		    CLOSED "%s\n", successor);
 	entry_name(file, next->origin, name);
-	result = tally_replace_file(file->dir, name, text, len);
+	result = tally_replace_file(file->dir, name, text, len, false);
 	if (result != 0)
 		return tally_fail_os(error, result,
 		    "cannot write the register \"%s\"; nothing is signed",

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "log/sys.h"
@@ -18,7 +17,8 @@ new_name(const char *name, char out[NEW_MAX])
 }
 
 int
-tally_replace_begin(int dir, const char *name, const void *bytes, size_t len)
+tally_replace_begin(int dir, const char *name, const void *bytes, size_t len,
+    bool is_public)
 {
 	char new[NEW_MAX];
 	int fd, result;
@@ -30,6 +30,8 @@ tally_replace_begin(int dir, const char *name, const void *bytes, size_t len)
 	if (fd < 0)
 		return fd;
 	result = tally_sys_write(fd, bytes, len, 0, NULL);
+	if (result == 0 && is_public)
+		result = tally_sys_show(fd);
 	if (result == 0)
 		return fd;
 	tally_sys_close(fd);
@@ -46,9 +48,10 @@ tally_replace_end(int dir, const char *name)
 }
 
 int
-tally_replace_file(int dir, const char *name, const void *bytes, size_t len)
+tally_replace_file(int dir, const char *name, const void *bytes, size_t len,
+    bool is_public)
 {
-	int fd = tally_replace_begin(dir, name, bytes, len);
+	int fd = tally_replace_begin(dir, name, bytes, len, is_public);
 	int result = fd < 0 ? fd : tally_sys_sync_all(fd);
 
 	tally_sys_close(fd);

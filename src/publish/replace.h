@@ -3,6 +3,7 @@
 #ifndef TALLY_PUBLISH_REPLACE_H
 #define TALLY_PUBLISH_REPLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <tally/error.h>
@@ -13,11 +14,13 @@
 /*
  * A file with these bytes takes the place of dir's name; both are on stable
  * storage when it returns.  Killed in between, it is the old one or the new.
- * Writes "<name>.new" on the way: one writer at a time.  Returns 0 or a
+ * Writes "<name>.new" on the way: one writer at a time.  is_public: all may
+ * read it who may enter the directory, whatever the umask.  Returns 0 or a
  * negative errno.
  */
 TALLY_MUST_CHECK int
-tally_replace_file(int dir, const char *name, const void *bytes, size_t len);
+tally_replace_file(int dir, const char *name, const void *bytes, size_t len,
+    bool is_public);
 
 /*
  * The same in two steps, for many files at a time: begin gives a descriptor of
@@ -26,7 +29,8 @@ tally_replace_file(int dir, const char *name, const void *bytes, size_t len);
  * name may be a path below dir.  A descriptor or 0, or a negative errno.
  */
 TALLY_MUST_CHECK int
-tally_replace_begin(int dir, const char *name, const void *bytes, size_t len);
+tally_replace_begin(int dir, const char *name, const void *bytes, size_t len,
+    bool is_public);
 TALLY_MUST_CHECK int
 tally_replace_end(int dir, const char *name);
 

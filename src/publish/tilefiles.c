@@ -14,20 +14,6 @@
 
 /* ---- what is public --------------------------------------------------- */
 
-/* The new file, its bytes written, as tally_replace_begin.  What is public is
- * for all, whoever may enter the log's own directory. */
-static int
-make_public(int dir, const char *name, const void *bytes, size_t len)
-{
-	int fd = tally_replace_begin(dir, name, bytes, len);
-	int result = fd < 0 ? fd : tally_sys_show(fd);
-
-	if (result >= 0)
-		return fd;
-	tally_sys_close(fd);
-	return result;
-}
-
 int
 tally_public_mkdir(int base, const char *path)
 {
@@ -46,14 +32,8 @@ int
 tally_public_write(int dir, const char *name, const void *bytes, size_t len,
     struct tally_error *error)
 {
-	int fd = make_public(dir, name, bytes, len);
-	int result = fd < 0 ? fd : tally_sys_sync_all(fd);
+	int result = tally_replace_file(dir, name, bytes, len, true);
 
-	tally_sys_close(fd);
-	if (result == 0)
-		result = tally_replace_end(dir, name);
-	if (result == 0)
-		result = tally_sys_sync_all(dir);
 	if (result != 0)
 		return tally_fail_os(error, result,
 		    "cannot write \"public/%s\"", name);
@@ -204,7 +184,7 @@ put(struct tally_tile_files *files, const struct tally_tile *tile,
 		return 0;
 	}
 	if (!file->found)
-		fd = make_public(dir, name, bytes, len);
+		fd = tally_replace_begin(dir, name, bytes, len, true);
 	if (fd < 0)
 		return fd;
 	file->fd = fd;

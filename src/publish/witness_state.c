@@ -55,7 +55,7 @@ write_file(int dir, const struct tally_witness_entry *entry, const char *suffix,
 	int result;
 
 	file_name(entry, suffix, name);
-	result = tally_replace_file(dir, name, text, len);
+	result = tally_replace_file(dir, name, text, len, false);
 	if (result != 0)
 		return tally_fail_os(error, result,
 		    "cannot write the witness's \"%s\"", name);
