@@ -3,11 +3,15 @@
 # directory of its own.
 bats_require_minimum_version 1.5.0
 
-setup() {
+# What each test begins with; a file whose setup does more calls it first.
+begin_test() {
   : "${TALLY:?is the command to test}"
   SOURCE=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
   cd "$BATS_TEST_TMPDIR" || return 1
   unset NO_COLOR
+}
+setup() {
+  begin_test
 }
 
 tally() { "$TALLY" "$@"; }

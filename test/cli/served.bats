@@ -5,9 +5,7 @@
 load helper
 
 setup() {
-  : "${TALLY:?is the command to test}"
-  cd "$BATS_TEST_TMPDIR" || return 1
-  unset NO_COLOR
+  begin_test
   make_log log --origin example.org/audit
   tally key generate key --name example.org/audit --no-passphrase >key.pub
   events 1 6 | tally append log --chain org/1 >/dev/null

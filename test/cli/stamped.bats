@@ -5,9 +5,7 @@
 load helper
 
 setup() {
-  : "${TALLY:?is the command to test}"
-  cd "$BATS_TEST_TMPDIR" || return 1
-  unset NO_COLOR
+  begin_test
   make_log log --origin example.org/audit
   tally key generate one --name example.org/audit --no-passphrase >one.pub
   tally key generate two --name example.org/audit --no-passphrase >two.pub
