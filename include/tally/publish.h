@@ -177,8 +177,9 @@ struct tally_restored {
 /*
  * Ends the origin of a log that was cut or put back, and begins a new log: its
  * first order names the old log, what is left of it, and the last checkpoint
- * that went out.  The register ends the old origin first, so nothing is signed
- * under it any more; killed anywhere, the same call goes on.
+ * that went out.  The register ends the old origin before that order is sealed,
+ * so nothing is signed under it any more; killed anywhere, the same call goes
+ * on.
  *
  * Errors: TALLY_E_USAGE (the log is what went out; the register knows a later
  * checkpoint than that which is given; names; the origin goes on as another),
