@@ -11,8 +11,9 @@
 #define DEPTH_MAX 9
 /* Tiles of a folder: its files and folders have three digits. */
 #define FOLDER_WIDTH 1000
-/* A tile that is not full, until it has its name. */
-#define PARTIAL_NEW "new"
+/* What has no name yet lies in one small folder: in a large one each entry
+ * costs a look at hundreds of others, and this one is looked through. */
+#define STAGE "tile/.new"
 
 /* ---- what is public --------------------------------------------------- */
 
@@ -152,22 +153,19 @@ doubt_folders(struct tally_tile_files *files, const struct tally_tile *tile,
 
 /* ---- files ------------------------------------------------------------ */
 
-/* The file if it is there with these bytes, open; else a negative number. */
-static int
-open_same(int dir, const char *name, const void *bytes, size_t len)
+/* Is the file there with these bytes? */
+static bool
+is_same(int dir, const char *path, const void *bytes, size_t len)
 {
-	int fd = tally_sys_open(dir, name, TALLY_SYS_READ);
+	int fd = tally_sys_open(dir, path, TALLY_SYS_READ);
 	char *now = fd < 0 ? NULL : tally_sys_alloc(len + 1);
-
-	if (now != NULL &&
+	bool same = now != NULL &&
 	    tally_sys_read(fd, now, len + 1, 0) == (int64_t)len &&
-	    memcmp(now, bytes, len) == 0) {
-		tally_sys_free(now);
-		return fd;
-	}
+	    memcmp(now, bytes, len) == 0;
+
 	tally_sys_free(now);
 	tally_sys_close(fd);
-	return -1;
+	return same;
 }
 
 static bool
@@ -177,49 +175,64 @@ is_settled(const struct tally_tile_files *files, const struct tally_tile *tile)
 	    tally_tile_hashes(files->settled, tile->level);
 }
 
-/*
- * What it is called until it has its name.  Story: a publisher is killed before
- * the rename of a tile of 9 hashes, and the next one writes 11.  So all widths
- * have one other name, which each overwrites; and of the full tile, whose
- * folder is another, what is left of them is removed.
- */
-static void
-choose_other(const struct tally_tile *tile, const char *name, int dir,
-    char out[TALLY_TILE_NAME_MAX])
+static int
+remove_left(void *arg, const char *name)
 {
-	char left[TALLY_TILE_NAME_MAX];
+	const int *stage = arg;
 
-	if (tile->width != TALLY_TILE_WIDTH) {
-		(void)snprintf(out, TALLY_TILE_NAME_MAX, "%s", PARTIAL_NEW);
-		return;
+	(void)tally_sys_unlink(*stage, name);
+	return 0;
+}
+
+/* The folder of what has no name yet; what a publisher that was killed left
+ * there goes. */
+static int
+enter_stage(struct tally_tile_files *files)
+{
+	int stage, result;
+
+	if (files->staged)
+		return 0;
+	stage = tally_sys_open_dir(files->dir, STAGE);
+	if (stage == -ENOENT) {
+		result = tally_public_mkdir(files->dir, STAGE);
+		if (result != 0)
+			return result;
+		stage = tally_sys_open_dir(files->dir, STAGE);
 	}
-	(void)snprintf(out, TALLY_TILE_NAME_MAX, "%s.new", name);
-	(void)snprintf(left, sizeof(left), "%s.p/%s", name, PARTIAL_NEW);
-	(void)tally_sys_unlink(dir, left);
+	if (stage < 0)
+		return stage;
+	result = tally_sys_list(stage, remove_left, &stage);
+	tally_sys_close(stage);
+	files->staged = result == 0;
+	return result;
+}
+
+static void
+stage_name(size_t at, char out[TALLY_TILE_PATH_MAX])
+{
+	(void)snprintf(out, TALLY_TILE_PATH_MAX, STAGE "/%zu", at);
 }
 
 /* Its folder is entered. */
 static int
 put(struct tally_tile_files *files, const struct tally_tile *tile,
-    size_t folder, const char *name, const void *bytes, size_t len)
+    size_t folder, const char *path, const void *bytes, size_t len)
 {
 	struct tally_tile_file *file = &files->pending[files->pending_len];
-	int dir = files->folder[folder].fd;
-	int fd = open_same(dir, name, bytes, len);
+	char other[TALLY_TILE_PATH_MAX];
+	int result;
 
-	file->found = fd >= 0;
-	if (file->found && is_settled(files, tile)) {
-		tally_sys_close(fd);
+	if (is_settled(files, tile) && is_same(files->dir, path, bytes, len))
 		return 0;
-	}
-	choose_other(tile, name, dir, file->other);
-	if (!file->found)
-		fd = tally_replace_begin(dir, file->other, bytes, len, true);
-	if (fd < 0)
-		return fd;
-	file->fd = fd;
-	file->folder = folder;
-	(void)snprintf(file->name, sizeof(file->name), "%s", name);
+	result = enter_stage(files);
+	if (result != 0)
+		return result;
+	stage_name(files->pending_len, other);
+	file->fd = tally_replace_begin(files->dir, other, bytes, len, true);
+	if (file->fd < 0)
+		return file->fd;
+	(void)snprintf(file->path, sizeof(file->path), "%s", path);
 	files->pending_len++;
 	files->folder[folder].changed = true;
 	doubt_folders(files, tile, folder);
@@ -243,8 +256,7 @@ tally_tile_files_put(struct tally_tile_files *files,
 		return result;
 	result = enter_folder(files, path, &folder);
 	if (result == 0)
-		result = put(files, tile, folder, strrchr(path, '/') + 1, bytes,
-		    len);
+		result = put(files, tile, folder, path, bytes, len);
 	if (result != 0)
 		return tally_fail_os(error, result,
 		    "cannot write \"public/%s\"", path);
@@ -281,12 +293,11 @@ tally_tile_files_settle(struct tally_tile_files *files,
 	int result = sync_files(files);
 
 	for (size_t i = 0; i < files->pending_len && result == 0; i++) {
-		const struct tally_tile_file *file = &files->pending[i];
+		char other[TALLY_TILE_PATH_MAX];
 
-		if (!file->found)
-			result = tally_replace_end(
-			    files->folder[file->folder].fd, file->other,
-			    file->name);
+		stage_name(i, other);
+		result = tally_sys_rename(files->dir, other,
+		    files->pending[i].path);
 	}
 	for (size_t i = 0; i < files->folders_len && result == 0; i++) {
 		if (files->folder[i].changed)

@@ -11,8 +11,8 @@
  *    belongs to what went out before.  Story: publisher A is killed between
  *    the rename and the sync of the folder; B finds the file, with the right
  *    bytes, signs, and the power goes.
- * 3. What a killed publisher left without its name is gone, or overwritten,
- *    when the next one puts the same tile, whatever its width is then.
+ * 3. What a killed publisher left without its name is gone when the next one
+ *    puts a tile.
  */
 #ifndef TALLY_PUBLISH_TILEFILES_H
 #define TALLY_PUBLISH_TILEFILES_H
@@ -22,16 +22,12 @@
 
 /* Of one batch: a disk takes many syncs in a row for little more than one, and
  * writers of the log wait behind each. */
-#define TALLY_TILE_FILES_PENDING 64
+#define TALLY_TILE_FILES_PENDING 128
 #define TALLY_TILE_FOLDERS 32
-#define TALLY_TILE_NAME_MAX 12 /* the last part of a path */
 
 struct tally_tile_file {
 	int fd;
-	size_t folder;
-	bool found;                      /* has its name already */
-	char other[TALLY_TILE_NAME_MAX]; /* until then */
-	char name[TALLY_TILE_NAME_MAX];
+	char path[TALLY_TILE_PATH_MAX];
 };
 
 struct tally_tile_folder {
@@ -46,6 +42,7 @@ struct tally_tile_files {
 	/* public/checkpoint has this size, or a larger one: its tiles were
 	 * settled. */
 	uint64_t settled;
+	bool staged; /* the folder of what has no name yet was looked through */
 	struct tally_tile_file pending[TALLY_TILE_FILES_PENDING];
 	size_t pending_len;
 	struct tally_tile_folder folder[TALLY_TILE_FOLDERS];
