@@ -194,6 +194,11 @@ tally_sys_time_us(void);
 int64_t
 tally_sys_monotonic_us(void);
 
+/* Lets whoever waits for this processor have it.  Returns the microseconds until
+ * we had it again. */
+int64_t
+tally_sys_yield(void);
+
 int
 tally_sys_random(void *bytes, size_t len);
 

@@ -462,6 +462,15 @@ tally_sys_monotonic_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+int64_t
+tally_sys_yield(void)
+{
+	int64_t before = tally_sys_monotonic_us();
+
+	(void)sched_yield();
+	return tally_sys_monotonic_us() - before;
+}
+
 int
 tally_sys_random(void *bytes, size_t len)
 {

@@ -151,6 +151,22 @@ doubt_folders(struct tally_tile_files *files, const struct tally_tile *tile,
 	}
 }
 
+/* ---- others first ------------------------------------------------------ */
+
+/*
+ * A walk is work for some tens of milliseconds, and the scheduler would let it
+ * have a processor for three of them at a time, with a writer of the log behind
+ * it, and behind that one all who wait for his sync.  A lower priority would be
+ * worse: a commit of the file system's journal waits for whoever is writing,
+ * at whatever priority he is.
+ */
+void
+tally_tile_files_give_way(struct tally_tile_files *files)
+{
+	if (files->patience_us > 0)
+		files->patience_us -= tally_sys_yield();
+}
+
 /* ---- files ------------------------------------------------------------ */
 
 /* Is the file there with these bytes? */
@@ -236,6 +252,7 @@ put(struct tally_tile_files *files, const struct tally_tile *tile,
 	files->pending_len++;
 	files->folder[folder].changed = true;
 	doubt_folders(files, tile, folder);
+	tally_tile_files_give_way(files);
 	return 0;
 }
 
@@ -298,6 +315,7 @@ tally_tile_files_settle(struct tally_tile_files *files,
 		stage_name(i, other);
 		result = tally_sys_rename(files->dir, other,
 		    files->pending[i].path);
+		tally_tile_files_give_way(files);
 	}
 	for (size_t i = 0; i < files->folders_len && result == 0; i++) {
 		if (files->folder[i].changed)

@@ -42,6 +42,7 @@ struct tally_tile_files {
 	/* public/checkpoint has this size, or a larger one: its tiles were
 	 * settled. */
 	uint64_t settled;
+	int64_t patience_us; /* for which others may have the processor yet */
 	bool staged; /* the folder of what has no name yet was looked through */
 	struct tally_tile_file pending[TALLY_TILE_FILES_PENDING];
 	size_t pending_len;
@@ -55,6 +56,13 @@ TALLY_MUST_CHECK int
 tally_tile_files_put(struct tally_tile_files *files,
     const struct tally_tile *tile, const void *bytes, size_t len,
     struct tally_error *error);
+
+/*
+ * Between two pieces of work that take some 20 us: whoever wants the processor,
+ * above all who appends, has it first, until patience_us is used up.
+ */
+void
+tally_tile_files_give_way(struct tally_tile_files *files);
 
 TALLY_MUST_CHECK int
 tally_tile_files_settle(struct tally_tile_files *files,
