@@ -169,19 +169,22 @@ tally_tile_files_give_way(struct tally_tile_files *files)
 
 /* ---- files ------------------------------------------------------------ */
 
-/* Is the file there with these bytes? */
-static bool
-is_same(int dir, const char *path, const void *bytes, size_t len)
+/* The file if it is there with these bytes, open; else a negative number. */
+static int
+open_same(int dir, const char *path, const void *bytes, size_t len)
 {
 	int fd = tally_sys_open(dir, path, TALLY_SYS_READ);
 	char *now = fd < 0 ? NULL : tally_sys_alloc(len + 1);
-	bool same = now != NULL &&
-	    tally_sys_read(fd, now, len + 1, 0) == (int64_t)len &&
-	    memcmp(now, bytes, len) == 0;
 
+	if (now != NULL &&
+	    tally_sys_read(fd, now, len + 1, 0) == (int64_t)len &&
+	    memcmp(now, bytes, len) == 0) {
+		tally_sys_free(now);
+		return fd;
+	}
 	tally_sys_free(now);
 	tally_sys_close(fd);
-	return same;
+	return -1;
 }
 
 static bool
@@ -211,7 +214,7 @@ enter_stage(struct tally_tile_files *files)
 		return 0;
 	stage = tally_sys_open_dir(files->dir, STAGE);
 	if (stage == -ENOENT) {
-		result = tally_public_mkdir(files->dir, STAGE);
+		result = tally_sys_mkdir(files->dir, STAGE);
 		if (result != 0)
 			return result;
 		stage = tally_sys_open_dir(files->dir, STAGE);
@@ -227,7 +230,20 @@ enter_stage(struct tally_tile_files *files)
 static void
 stage_name(size_t at, char out[TALLY_TILE_PATH_MAX])
 {
-	(void)snprintf(out, TALLY_TILE_PATH_MAX, STAGE "/%zu", at);
+	(void)snprintf(out, TALLY_TILE_PATH_MAX, STAGE "/%zu.new", at);
+}
+
+/* The next pending file, without its name. */
+static int
+begin(struct tally_tile_files *files, const void *bytes, size_t len)
+{
+	char other[TALLY_TILE_PATH_MAX];
+	int result = enter_stage(files);
+
+	stage_name(files->pending_len, other);
+	return result != 0
+	    ? result
+	    : tally_replace_begin(files->dir, other, bytes, len, true);
 }
 
 /* Its folder is entered. */
@@ -236,18 +252,21 @@ put(struct tally_tile_files *files, const struct tally_tile *tile,
     size_t folder, const char *path, const void *bytes, size_t len)
 {
 	struct tally_tile_file *file = &files->pending[files->pending_len];
-	char other[TALLY_TILE_PATH_MAX];
-	int result;
+	bool settled = is_settled(files, tile);
+	int fd = settled || !files->alone
+	    ? open_same(files->dir, path, bytes, len)
+	    : -1;
 
-	if (is_settled(files, tile) && is_same(files->dir, path, bytes, len))
+	file->found = fd >= 0;
+	if (file->found && settled) {
+		tally_sys_close(fd);
 		return 0;
-	result = enter_stage(files);
-	if (result != 0)
-		return result;
-	stage_name(files->pending_len, other);
-	file->fd = tally_replace_begin(files->dir, other, bytes, len, true);
-	if (file->fd < 0)
-		return file->fd;
+	}
+	if (!file->found)
+		fd = begin(files, bytes, len);
+	if (fd < 0)
+		return fd;
+	file->fd = fd;
 	(void)snprintf(file->path, sizeof(file->path), "%s", path);
 	files->pending_len++;
 	files->folder[folder].changed = true;
@@ -282,8 +301,8 @@ tally_tile_files_put(struct tally_tile_files *files,
 
 /* ---- settling --------------------------------------------------------- */
 
-void
-tally_tile_files_drop(struct tally_tile_files *files)
+static void
+close_all(struct tally_tile_files *files)
 {
 	for (size_t i = 0; i < files->pending_len; i++)
 		tally_sys_close(files->pending[i].fd);
@@ -291,6 +310,15 @@ tally_tile_files_drop(struct tally_tile_files *files)
 		tally_sys_close(files->folder[i].fd);
 	files->pending_len = 0;
 	files->folders_len = 0;
+}
+
+void
+tally_tile_files_drop(struct tally_tile_files *files)
+{
+	/* What has no name yet never gets one. */
+	if (files->pending_len > 0)
+		files->staged = false;
+	close_all(files);
 }
 
 static int
@@ -303,26 +331,38 @@ sync_files(const struct tally_tile_files *files)
 	return tally_sys_sync_files(fd, files->pending_len);
 }
 
+static int
+give_names(struct tally_tile_files *files)
+{
+	char other[TALLY_TILE_PATH_MAX];
+	int result = 0;
+
+	for (size_t i = 0; i < files->pending_len && result == 0; i++) {
+		stage_name(i, other);
+		if (!files->pending[i].found)
+			result = tally_sys_rename(files->dir, other,
+			    files->pending[i].path);
+		tally_tile_files_give_way(files);
+	}
+	return result;
+}
+
 int
 tally_tile_files_settle(struct tally_tile_files *files,
     struct tally_error *error)
 {
 	int result = sync_files(files);
 
-	for (size_t i = 0; i < files->pending_len && result == 0; i++) {
-		char other[TALLY_TILE_PATH_MAX];
-
-		stage_name(i, other);
-		result = tally_sys_rename(files->dir, other,
-		    files->pending[i].path);
-		tally_tile_files_give_way(files);
-	}
+	if (result == 0)
+		result = give_names(files);
 	for (size_t i = 0; i < files->folders_len && result == 0; i++) {
 		if (files->folder[i].changed)
 			result = tally_sys_sync_all(files->folder[i].fd);
 	}
-	tally_tile_files_drop(files);
-	if (result != 0)
+	if (result != 0) {
+		tally_tile_files_drop(files);
 		return tally_fail_os(error, result, "cannot write \"public\"");
+	}
+	close_all(files);
 	return TALLY_OK;
 }

@@ -27,6 +27,7 @@
 
 struct tally_tile_file {
 	int fd;
+	bool found; /* has its name already */
 	char path[TALLY_TILE_PATH_MAX];
 };
 
@@ -42,8 +43,11 @@ struct tally_tile_files {
 	/* public/checkpoint has this size, or a larger one: its tiles were
 	 * settled. */
 	uint64_t settled;
-	int64_t patience_us; /* for which others may have the processor yet */
+	/* What lies there and is not settled is what this writer put, so it
+	 * need not be looked for. */
+	bool alone;
 	bool staged; /* the folder of what has no name yet was looked through */
+	int64_t patience_us; /* for which others may have the processor yet */
 	struct tally_tile_file pending[TALLY_TILE_FILES_PENDING];
 	size_t pending_len;
 	struct tally_tile_folder folder[TALLY_TILE_FOLDERS];

@@ -292,6 +292,9 @@ tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error)
 		if (tiles->count[level] > 0)
 			result = write_level(tiles, level, error);
 	}
-	return result == 0 ? tally_tile_files_settle(&tiles->files, error)
-			   : result;
+	if (result == 0)
+		result = tally_tile_files_settle(&tiles->files, error);
+	if (result == 0)
+		tiles->files.alone = true;
+	return result;
 }

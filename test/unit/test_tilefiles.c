@@ -61,24 +61,21 @@ must_settle(struct place *place, struct tally_tile_files *files)
 	assert_int_equal(files->folders_len, 0);
 }
 
-/* Its file holds that, and there is none beside it that has no name yet. */
+/* Its file holds that. */
 static void
 check_tile(const struct tally_tile_files *files, const struct tally_tile *tile,
     const char *word)
 {
-	char path[TALLY_TILE_PATH_MAX], new[TALLY_TILE_PATH_MAX + 4];
-	char bytes[128], now[129];
+	char path[TALLY_TILE_PATH_MAX], bytes[128], now[129];
 	size_t len = bytes_of(tile, word, bytes);
 	int fd;
 
 	(void)tally_tile_path(tile, path);
-	(void)snprintf(new, sizeof(new), "%s.new", path);
 	fd = tally_sys_open(files->dir, path, TALLY_SYS_READ);
 	assert_true(fd >= 0);
 	assert_int_equal(tally_sys_read(fd, now, sizeof(now), 0), len);
 	assert_memory_equal(now, bytes, len);
 	tally_sys_close(fd);
-	assert_true(tally_sys_open(files->dir, new, TALLY_SYS_READ) < 0);
 }
 
 /* No file lies there under a name that is no tile's. */
@@ -124,6 +121,7 @@ test_tilefiles__many(void **state)
 			check_tile(&files, &tile, "a");
 		}
 	}
+	check_all_named(*state);
 	after = dup(files.dir);
 	assert_int_equal(after, before + 1);
 	(void)close(before);
@@ -178,6 +176,7 @@ test_tilefiles__there_already(void **state)
 	check_tile(&files, &same, "a");
 	check_tile(&files, &other, "b");
 	check_tile(&files, &half, "b");
+	check_all_named(*state);
 
 	/* What belongs to what went out is settled. */
 	files.settled = 5 * 256 + 9;
@@ -188,6 +187,12 @@ test_tilefiles__there_already(void **state)
 	must_put(*state, &files, &half, "b");
 	assert_int_equal(files.pending_len, 1);
 	must_settle(*state, &files);
+
+	/* Who is alone does not look, and replaces what is there. */
+	files.alone = true;
+	must_put(*state, &files, &half, "c");
+	must_settle(*state, &files);
+	check_tile(&files, &half, "c");
 	tally_sys_close(files.dir);
 }
 
@@ -207,7 +212,7 @@ test_tilefiles__killed(void **state)
 		must_put(place, &files, &full, "a");
 		must_put(place, &files, &killed, "a");
 		tally_tile_files_drop(&files);
-		assert_int_equal(shell("find '%s/tile' -name '*new' |"
+		assert_int_equal(shell("find '%s/tile' -type f -name '*new' |"
 				       " grep -q .",
 				     place->top),
 		    0);
@@ -246,8 +251,8 @@ test_tilefiles__hidden_folders(void **state)
 	    0);
 	must_put(place, &files, &tile, "a");
 	must_settle(place, &files);
-	assert_int_equal(shell("! find '%s/tile' -type d ! -perm 0755 |"
-			       " grep .",
+	assert_int_equal(shell("! find '%s/tile' -type d ! -name .new"
+			       " ! -perm 0755 | grep .",
 			     place->top),
 	    0);
 	tally_sys_close(files.dir);
