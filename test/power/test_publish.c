@@ -26,6 +26,7 @@
 #include "core/tree.h"
 #include "log/sys.h"
 #include "publish/register.h"
+#include "publish/register_file.h"
 
 #include "simdisk.h"
 
@@ -199,7 +200,7 @@ check_register(const struct outside *outside)
 
 	if (result != 0)
 		wrong("the register cannot be opened", error.message);
-	result = file.base.read(&file.base, ORIGIN, &entry, &error);
+	result = tally_register_read(&file.base, ORIGIN, &entry, &error);
 	if (result < 0)
 		wrong("the register cannot be read", error.message);
 	if (outside->last > 0 &&

@@ -23,6 +23,7 @@
 #include "log/headtree.h"
 #include "log/reader.h"
 #include "publish/register.h"
+#include "publish/register_file.h"
 #include "publish/tiles.h"
 
 /* As the labels of the model's publisher; a step is stopped at before it is
@@ -72,6 +73,16 @@ wrong(const char *what, uint64_t size)
 		    "%s, size %llu", what, (unsigned long long)size);
 }
 
+/* The register may hold it from now on. */
+static void
+hold(const struct tally_checkpoint *next)
+{
+	if (next->size >= SIZE_END)
+		return;
+	outside->is_held[next->size] = true;
+	outside->held[next->size] = next->root;
+}
+
 static void
 at(enum step step)
 {
@@ -86,27 +97,28 @@ at(enum step step)
 		_exit(9);
 }
 
-static int (*real_read)(struct tally_register *, const char *,
-    struct tally_checkpoint *, struct tally_error *);
-static int (*real_swap)(struct tally_register *,
-    const struct tally_checkpoint *, const struct tally_checkpoint *,
-    struct tally_error *);
-
-static int
-swap(struct tally_register *self, const struct tally_checkpoint *last,
-    const struct tally_checkpoint *next, struct tally_error *error)
+int
+__real_tally_register_swap(struct tally_register *reg,
+    const struct tally_checkpoint *last, const struct tally_checkpoint *next,
+    struct tally_error *error);
+int
+__wrap_tally_register_swap(struct tally_register *reg,
+    const struct tally_checkpoint *last, const struct tally_checkpoint *next,
+    struct tally_error *error);
+int
+__wrap_tally_register_swap(struct tally_register *reg,
+    const struct tally_checkpoint *last, const struct tally_checkpoint *next,
+    struct tally_error *error)
 {
 	struct tally_checkpoint now;
 	int result;
 
 	at(last == NULL ? STEP_BEGIN : STEP_SWAP);
-	if (blind && real_read(self, next->origin, &now, error) == 0)
+	if (blind && tally_register_read(reg, next->origin, &now, error) == 0)
 		last = &now;
-	result = real_swap(self, last, next, error);
-	if (result == 0 && next->size < SIZE_END) {
-		outside->is_held[next->size] = true;
-		outside->held[next->size] = next->root;
-	}
+	result = __real_tally_register_swap(reg, last, next, error);
+	if (result == 0)
+		hold(next);
 	return result;
 }
 
@@ -121,17 +133,11 @@ __wrap_tally_file_register_open(struct tally_file_register *out, int base,
     const char *path, struct tally_hasher *hasher, struct tally_error *error)
 {
 	char public[300];
-	int result;
 
 	(void)snprintf(public, sizeof(public), "%s/public", dir);
 	public_dir = open(public, O_RDONLY | O_DIRECTORY);
 	at(STEP_REGISTER);
-	result = __real_tally_file_register_open(out, base, path, hasher,
-	    error);
-	real_read = out->base.read;
-	real_swap = out->base.swap;
-	out->base.swap = swap;
-	return result;
+	return __real_tally_file_register_open(out, base, path, hasher, error);
 }
 
 int
