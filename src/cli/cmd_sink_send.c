@@ -168,7 +168,7 @@ const struct command command_sink_send = {
 	.example = "  tally sink send audit.log --config sinks.json"
 		   " --key audit.key",
 	.statuses =
-	    "  0 all sinks have it  1 a witness saw other records  2 refused\n"
+	    "  0 all sinks have it  1 the log was changed  2 refused\n"
 	    "  4 no such log or key  5 a sink failed  6 another process sends",
 	.operands = { "DIR" },
 	.needed = 1,

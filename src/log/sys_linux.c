@@ -296,11 +296,14 @@ int
 tally_sys_show(int fd)
 {
 	struct stat st;
+	mode_t mode;
 
-	if (fstat(fd, &st) != 0 ||
-	    fchmod(fd, S_ISDIR(st.st_mode) ? 0755 : 0644) != 0)
+	if (fstat(fd, &st) != 0)
 		return -errno;
-	return 0;
+	mode = S_ISDIR(st.st_mode) ? 0755 : 0644;
+	if ((st.st_mode & mode) == mode)
+		return 0;
+	return fchmod(fd, (st.st_mode & 07777) | mode) != 0 ? -errno : 0;
 }
 
 int

@@ -91,8 +91,9 @@ struct round {
 	struct tally_checkpoint checkpoint;
 	char note[NOTE_MAX];        /* with the cosignatures so far */
 	size_t asked_len, note_len; /* without, and with them */
-	unsigned failures;
-	struct tally_error first; /* failure */
+	unsigned failures, ahead;
+	enum tally_ask_against worst;
+	struct tally_error first; /* failure, of the worst */
 };
 
 /* One witness; its failure is remembered, and the next one is asked. */
@@ -102,7 +103,8 @@ ask_one(struct round *round, size_t i)
 	struct witnesses *own = round->sink->own;
 	char line[TALLY_SIGNATURE_LINE_MAX];
 	struct tally_error error = { 0 };
-	struct tally_ask ask = { .log = round->sink->options->log,
+	struct tally_ask ask = { .options = round->sink->options,
+		.origin_hash = round->sink->origin_hash,
 		.ca = own->ca,
 		.vkey = &own->policy.members[i].vkey,
 		.note = round->note,
@@ -124,11 +126,16 @@ ask_one(struct round *round, size_t i)
 		round->note_len += len;
 		return;
 	}
-	/* Other records seen is worse than a server that is down. */
-	if (round->failures++ == 0 ||
-	    (error.code == TALLY_E_DAMAGED &&
-		round->first.code != TALLY_E_DAMAGED))
+	if (result == TALLY_END) {
+		round->ahead++;
+		return;
+	}
+	/* A log that is not what went out is worse than a server that is
+	 * down. */
+	if (round->failures++ == 0 || ask.against > round->worst) {
 		round->first = error;
+		round->worst = ask.against;
+	}
 }
 
 static int
@@ -137,11 +144,12 @@ judge_round(struct round *round, struct tally_error *error)
 	const struct witnesses *own = round->sink->own;
 	struct tally_note note;
 
-	if (round->first.code == TALLY_E_DAMAGED) {
-		if (error != NULL)
-			*error = round->first;
-		return TALLY_E_DAMAGED;
-	}
+	/* A claim may be a lie, and spoils no quorum silently. */
+	if (round->worst != TALLY_ASK_NOTHING)
+		return tally_fail(error,
+		    round->worst == TALLY_ASK_BREAK ? TALLY_E_DAMAGED
+						    : TALLY_E_IO,
+		    "%s", round->first.message);
 	if (tally_note_parse(round->note, round->note_len, &note) != 0)
 		return tally_fail(error, TALLY_E_FORMAT,
 		    "the cosigned checkpoint is none");
@@ -153,6 +161,9 @@ judge_round(struct round *round, struct tally_error *error)
 		    "the policy of the sink \"%s\" does not name the log's key",
 		    round->sink->name);
 	case TALLY_POLICY_NO_QUORUM:
+		/* A later one is cosigned, which holds all of this one. */
+		if (round->failures == 0 && round->ahead > 0)
+			return TALLY_OK;
 		return tally_fail(error, TALLY_E_IO,
 		    "too few witnesses cosigned: %s",
 		    round->failures > 0 ? round->first.message

@@ -69,6 +69,22 @@ struct publishing {
 
 /* ---- before ----------------------------------------------------------- */
 
+/* Until it has a checkpoint, it is as the first publisher made it, who may have
+ * been killed before he showed it; then its mode is the operator's. */
+static int
+show_public(struct publishing *p, struct tally_error *error)
+{
+	struct tally_sys_stat checkpoint;
+	int result = tally_sys_stat_at(p->public_dir, CHECKPOINT_NAME,
+	    &checkpoint);
+
+	if (result == -ENOENT)
+		result = tally_sys_show(p->public_dir);
+	if (result != 0)
+		return tally_fail_os(error, result, "cannot open \"public\"");
+	return TALLY_OK;
+}
+
 static int
 open_public(struct publishing *p, struct tally_error *error)
 {
@@ -84,7 +100,7 @@ open_public(struct publishing *p, struct tally_error *error)
 	while (result == 0) {
 		result = tally_sys_lock(p->public_dir, true);
 		if (result == 0)
-			return TALLY_OK;
+			return show_public(p, error);
 		result = result == -EINTR ? 0 : result;
 	}
 	return tally_fail_os(error, result, "cannot open \"public\"");

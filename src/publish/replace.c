@@ -17,16 +17,13 @@ new_name(const char *name, char out[NEW_MAX])
 }
 
 int
-tally_replace_begin(int dir, const char *name, const void *bytes, size_t len,
+tally_replace_begin(int dir, const char *other, const void *bytes, size_t len,
     bool is_public)
 {
-	char new[NEW_MAX];
-	int fd, result;
-
-	if (!new_name(name, new))
-		return -ENAMETOOLONG;
-	fd = tally_sys_open(dir, new,
+	int fd = tally_sys_open(dir, other,
 	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	int result;
+
 	if (fd < 0)
 		return fd;
 	result = tally_sys_write(fd, bytes, len, 0, NULL);
@@ -39,24 +36,25 @@ tally_replace_begin(int dir, const char *name, const void *bytes, size_t len,
 }
 
 int
-tally_replace_end(int dir, const char *name)
+tally_replace_end(int dir, const char *other, const char *name)
 {
-	char new[NEW_MAX];
-
-	return new_name(name, new) ? tally_sys_rename(dir, new, name)
-				   : -ENAMETOOLONG;
+	return tally_sys_rename(dir, other, name);
 }
 
 int
 tally_replace_file(int dir, const char *name, const void *bytes, size_t len,
     bool is_public)
 {
-	int fd = tally_replace_begin(dir, name, bytes, len, is_public);
-	int result = fd < 0 ? fd : tally_sys_sync_all(fd);
+	char new[NEW_MAX];
+	int fd, result;
 
+	if (!new_name(name, new))
+		return -ENAMETOOLONG;
+	fd = tally_replace_begin(dir, new, bytes, len, is_public);
+	result = fd < 0 ? fd : tally_sys_sync_all(fd);
 	tally_sys_close(fd);
 	if (result == 0)
-		result = tally_replace_end(dir, name);
+		result = tally_replace_end(dir, new, name);
 	if (result == 0)
 		result = tally_sys_sync_all(dir);
 	return result;

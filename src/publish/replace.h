@@ -24,14 +24,15 @@ tally_replace_file(int dir, const char *name, const void *bytes, size_t len,
 
 /*
  * The same in two steps, for many files at a time: begin gives a descriptor of
- * the new file, whose bytes are written and on no disk yet; sync it, close it,
- * and end puts the file under its name, which is durable with its directory.
- * name may be a path below dir.  A descriptor or 0, or a negative errno.
+ * the file under another name, whose bytes are written and on no disk yet; sync
+ * it, close it, and end puts it under its name, which is durable with its
+ * directory.  Killed in between, the other name stays until it is used again.
+ * A descriptor or 0, or a negative errno.
  */
 TALLY_MUST_CHECK int
-tally_replace_begin(int dir, const char *name, const void *bytes, size_t len,
+tally_replace_begin(int dir, const char *other, const void *bytes, size_t len,
     bool is_public);
 TALLY_MUST_CHECK int
-tally_replace_end(int dir, const char *name);
+tally_replace_end(int dir, const char *other, const char *name);
 
 #endif

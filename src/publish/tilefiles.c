@@ -11,6 +11,8 @@
 #define DEPTH_MAX 9
 /* Tiles of a folder: its files and folders have three digits. */
 #define FOLDER_WIDTH 1000
+/* A tile that is not full, until it has its name. */
+#define PARTIAL_NEW "new"
 
 /* ---- what is public --------------------------------------------------- */
 
@@ -83,6 +85,12 @@ add_folder(struct tally_tile_files *files, size_t parent, const char *path,
 	}
 	if (folder->fd < 0)
 		return folder->fd;
+	/* Story: a publisher is killed between making the folder and showing
+	 * it, or the power goes, and nobody else can enter it.  What public/
+	 * itself lets in is the operator's; one that is another user's is put
+	 * right by him. */
+	if (at != 0)
+		(void)tally_sys_show(folder->fd);
 	memcpy(folder->path, path, len);
 	folder->path[len] = '\0';
 	folder->parent = parent;
@@ -169,6 +177,27 @@ is_settled(const struct tally_tile_files *files, const struct tally_tile *tile)
 	    tally_tile_hashes(files->settled, tile->level);
 }
 
+/*
+ * What it is called until it has its name.  Story: a publisher is killed before
+ * the rename of a tile of 9 hashes, and the next one writes 11.  So all widths
+ * have one other name, which each overwrites; and of the full tile, whose
+ * folder is another, what is left of them is removed.
+ */
+static void
+choose_other(const struct tally_tile *tile, const char *name, int dir,
+    char out[TALLY_TILE_NAME_MAX])
+{
+	char left[TALLY_TILE_NAME_MAX];
+
+	if (tile->width != TALLY_TILE_WIDTH) {
+		(void)snprintf(out, TALLY_TILE_NAME_MAX, "%s", PARTIAL_NEW);
+		return;
+	}
+	(void)snprintf(out, TALLY_TILE_NAME_MAX, "%s.new", name);
+	(void)snprintf(left, sizeof(left), "%s.p/%s", name, PARTIAL_NEW);
+	(void)tally_sys_unlink(dir, left);
+}
+
 /* Its folder is entered. */
 static int
 put(struct tally_tile_files *files, const struct tally_tile *tile,
@@ -183,8 +212,9 @@ put(struct tally_tile_files *files, const struct tally_tile *tile,
 		tally_sys_close(fd);
 		return 0;
 	}
+	choose_other(tile, name, dir, file->other);
 	if (!file->found)
-		fd = tally_replace_begin(dir, name, bytes, len, true);
+		fd = tally_replace_begin(dir, file->other, bytes, len, true);
 	if (fd < 0)
 		return fd;
 	file->fd = fd;
@@ -255,7 +285,8 @@ tally_tile_files_settle(struct tally_tile_files *files,
 
 		if (!file->found)
 			result = tally_replace_end(
-			    files->folder[file->folder].fd, file->name);
+			    files->folder[file->folder].fd, file->other,
+			    file->name);
 	}
 	for (size_t i = 0; i < files->folders_len && result == 0; i++) {
 		if (files->folder[i].changed)

@@ -11,6 +11,8 @@
  *    belongs to what went out before.  Story: publisher A is killed between
  *    the rename and the sync of the folder; B finds the file, with the right
  *    bytes, signs, and the power goes.
+ * 3. What a killed publisher left without its name is gone, or overwritten,
+ *    when the next one puts the same tile, whatever its width is then.
  */
 #ifndef TALLY_PUBLISH_TILEFILES_H
 #define TALLY_PUBLISH_TILEFILES_H
@@ -22,12 +24,14 @@
  * writers of the log wait behind each. */
 #define TALLY_TILE_FILES_PENDING 64
 #define TALLY_TILE_FOLDERS 32
+#define TALLY_TILE_NAME_MAX 12 /* the last part of a path */
 
 struct tally_tile_file {
 	int fd;
 	size_t folder;
-	bool found; /* has its name already */
-	char name[12];
+	bool found;                      /* has its name already */
+	char other[TALLY_TILE_NAME_MAX]; /* until then */
+	char name[TALLY_TILE_NAME_MAX];
 };
 
 struct tally_tile_folder {

@@ -118,6 +118,18 @@ PY
     wc -l)" = 0 ]
 }
 
+@test "checkpoint: public/ of a publisher that was killed is shown" {
+  make_signed
+  mkdir -m 0750 log/public
+  checkpoint >/dev/null
+  [ "$(stat -c %a log/public)" = 755 ]
+  # From then on its mode is the operator's.
+  chmod 0750 log/public
+  tally append log --chain c 1 >/dev/null
+  checkpoint >/dev/null
+  [ "$(stat -c %a log/public)" = 750 ]
+}
+
 @test "checkpoint: what is refused" {
   make_log plain
   tally key generate key --name example.org/audit --no-passphrase >/dev/null

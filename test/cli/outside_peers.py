@@ -8,6 +8,8 @@
                            Tally-Signature of the last one is in FILE.signature
     tsa CONFIG             RFC 3161 over HTTP, by "openssl ts -reply"
     endless                S3 that lists nothing, and says that there is more
+    refusing FILE          a witness, or a proxy of one: the answer to POST is in
+                           FILE, status and body; to GET, what is in FILE.shown
     s3 FOLDER              a bucket "b" in FOLDER that keeps conditions; what it does
                            wrong FOLDER/mode says, "WORD [TIMES]": see S3_MODES;
                            FOLDER/asked has its requests and answers, a line each
@@ -131,6 +133,34 @@ def endless():
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+    serve(Handler)
+
+
+def refusing(path):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def reply(self, status, body):
+            self.send_response(status)
+            self.send_header("Content-Type", "text/x.tlog.size")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            with open(path, "rb") as file:
+                status, _, body = file.read().partition(b"\n")
+            self.reply(int(status), body)
+
+        def do_GET(self):
+            if not os.path.exists(path + ".shown"):
+                self.reply(404, b"not here\n")
+                return
+            with open(path + ".shown", "rb") as file:
+                self.reply(200, file.read())
 
     serve(Handler)
 

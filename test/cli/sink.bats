@@ -862,6 +862,12 @@ start_witness() {
   eventually grep -q '^listening on ' "listening$1"
   witness_url[$1]=http://$(sed 's/^listening on //' "listening$1")
 }
+stop_witnesses() {
+  for i in 1 2 3; do
+    kill "${witness_pid[$i]}"
+    wait "${witness_pid[$i]}" || true
+  done
+}
 make_policy() {
   { printf 'log %s\n' "$(cat key.pub)"
     for i in 1 2 3; do
@@ -930,7 +936,9 @@ make_policy() {
   # Yesterday's log, published with a register of its own.
   run --separate-stderr send
   expect 1
-  [[ $stderr == *'saw size 11, and the checkpoint has 7: the log was cut'* ]]
+  [[ $stderr == *'the witness "witness.example/1" says that it saw size 11,'`
+    `' and the checkpoint has 7, and shows a checkpoint of size 11 that the'`
+    `' log'\''s key signed: the log is shorter than the checkpoint of size 11'* ]]
   rm -r log/sinks register
   events 50 90 | tally append log --chain c >/dev/null
   tally append log --chain d 7 >/dev/null
@@ -940,7 +948,82 @@ make_policy() {
   tally checkpoint log --key key --register r2 >/dev/null 2>&1
   run --separate-stderr send
   expect 1
-  [[ $stderr == *'saw other records than the log has'* ]]
+  [[ $stderr == *'says that it saw other records than the log has, and shows a'`
+    `' checkpoint of size 11 that the log'\''s key signed: the log has another'`
+    `' root at size 11 than went out'* ]]
+}
+
+# Whoever stands between a log and its witness can say what he wants.
+@test "witnesses: a refusal without evidence is a failure, and accuses nobody" {
+  make_signed
+  tally key generate w.key --name witness.example/1 --witness \
+    --no-passphrase >w.pub
+  peer refusing says
+  printf 'log %s\nwitness w %s %s\nquorum w\n' "$(cat key.pub)" \
+    "$(cat w.pub)" "$address" >policy
+  configure '{"name":"w","type":"witnesses","policy":"policy"}'
+  for answer in '409\n9999' '422' '409' '409\nmany'; do
+    printf "$answer\n" >says
+    rm -f says.shown
+    run --separate-stderr send
+    expect 5
+    [[ $stderr == *'the witness "witness.example/1" sa'*', and shows no'`
+      `' evidence of that: '*' answers 404: not here'* ]]
+    # Words, another log's checkpoint, and one with a signature that is none.
+    echo words >says.shown
+    run --separate-stderr send
+    expect 5
+    [[ $stderr == *'is no checkpoint that the log'\''s key signed'* ]]
+    sed '2s/.*/9999/' log/public/checkpoint >says.shown
+    run --separate-stderr send
+    expect 5
+    [[ $stderr == *'is no checkpoint that the log'\''s key signed'* ]]
+    # An older one of this log.
+    cp log/public/checkpoint says.shown
+    run --separate-stderr send
+    expect 5
+    [[ $stderr == *'agrees with the log'* ]]
+  done
+  printf '409\n9999\n' >says
+  run --separate-stderr send
+  [[ $stderr == *'says that it saw size 9999, and the checkpoint has 7, and'* ]]
+}
+
+@test "witnesses: one that cosigned a later checkpoint has this one, too" {
+  declare -A witness_url witness_pid
+  make_signed
+  make_witnesses 3
+  make_policy
+  configure '{"name":"w","type":"witnesses","policy":"policy"}'
+  stop_witnesses
+  run --separate-stderr send
+  expect 5
+  cp -r log/sinks old
+  for i in 1 2 3; do start_witness "$i"; done
+  make_policy
+  send
+  grow 3
+  send
+  # A queue that was put back.
+  rm -r log/sinks
+  mv old log/sinks
+  send
+  check
+  expect 0
+  # It must be the witness who says so.
+  stop_witnesses
+  grow 1
+  run --separate-stderr send
+  expect 5
+  grow 1
+  peer refusing says
+  cp log/public/checkpoint says.shown
+  printf '409\n%s\n' "$size" >says
+  for i in 1 2 3; do witness_url[$i]=$address; done
+  make_policy
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'agrees with the log'* ]]
 }
 
 @test "witnesses: one that is down hides nothing of what the others saw" {

@@ -650,3 +650,37 @@ END
   [ "$(told 'select(.break) | "\(.kind) \(.chain) \(.seq) \(.evidence)"')" = \
     'forked org/42 9 two heads of it were signed for size 11' ]
 }
+
+# Whoever stands between a log and its witness can say what he wants.
+@test "a witness that refuses without evidence makes no break" {
+  make_signed
+  tally key generate w.key --name witness.example/w --witness \
+    --no-passphrase >w.pub
+  printf '409\n9999\n' >says
+  python3 "$SOURCE/test/cli/outside_peers.py" refusing says >peer &
+  echo $! >>servers
+  eventually test -s peer
+  printf 'log %s\nwitness w %s %s\nquorum w\n' "$(cat key.pub)" \
+    "$(cat w.pub)" "$(cat peer)" >policy
+  configure '"grace_s":0.000001'
+  sed -i 's/"type":"file","path":"heads"/"type":"witnesses","policy":"policy"/' \
+    watch.json
+  run once
+  expect 0
+  [ "$(told '"\(.kind) \(.break) \(.sink)"')" = 'sink-fails false usb' ]
+  [[ $(told .evidence) == *'says that it saw size 9999, and the checkpoint'* ]]
+  # What the log's own key signed is evidence, whoever shows it.
+  cp -r log yesterday
+  tally append log --chain org/42 1 >/dev/null
+  run once
+  cp log/public/checkpoint says.shown
+  roll_back
+  # Its register is put back, too.
+  rm -r state told
+  head -n 3 log/public/checkpoint \
+    >"register/$(printf %s example.org/audit | sha256sum | cut -c 1-64)"
+  run once
+  expect 1
+  told '"\(.kind) \(.break) \(.evidence)"' >kinds
+  grep '^rolled-back true .*, and shows a checkpoint of size' kinds
+}

@@ -18,6 +18,7 @@
 
 #include <tally/publish.h>
 
+#include "core/fail.h"
 #include "core/note.h"
 #include "core/tree.h"
 #include "log/headtree.h"
@@ -53,6 +54,9 @@ struct outside {
 	uint64_t end_size;
 	char wrong[200];
 	unsigned long signatures;
+	/* A swap that was asked for, and is under way. */
+	bool is_late, is_first;
+	struct tally_checkpoint late_last, late_next;
 };
 static struct outside *outside;
 
@@ -61,6 +65,10 @@ static struct outside *outside;
 static enum step stop_at;
 static int stopped, proceed; /* pipes; -1: it never stops */
 static bool dies, blind;     /* at the step; swaps without comparing */
+/* The answer of a swap is lost: it was carried out, or is under way.  lost_at
+ * is STEP_BEGIN or STEP_SWAP, or STEPS: none is. */
+static enum step lost_at = STEPS;
+static bool is_under_way;
 static char dir[192], register_dir[192];
 static int public_dir; /* that of the log, also where that was replaced */
 static struct tally_signer *signer;
@@ -110,15 +118,26 @@ __wrap_tally_register_swap(struct tally_register *reg,
     const struct tally_checkpoint *last, const struct tally_checkpoint *next,
     struct tally_error *error)
 {
+	enum step step = last == NULL ? STEP_BEGIN : STEP_SWAP;
 	struct tally_checkpoint now;
 	int result;
 
-	at(last == NULL ? STEP_BEGIN : STEP_SWAP);
+	at(step);
+	if (step == lost_at && is_under_way) {
+		outside->is_late = true;
+		outside->is_first = last == NULL;
+		if (last != NULL)
+			outside->late_last = *last;
+		outside->late_next = *next;
+		return tally_fail(error, TALLY_E_IO, "the answer is lost");
+	}
 	if (blind && tally_register_read(reg, next->origin, &now, error) == 0)
 		last = &now;
 	result = __real_tally_register_swap(reg, last, next, error);
 	if (result == 0)
 		hold(next);
+	if (step == lost_at)
+		return tally_fail(error, TALLY_E_IO, "the answer is lost");
 	return result;
 }
 

@@ -81,6 +81,16 @@ check_tile(const struct tally_tile_files *files, const struct tally_tile *tile,
 	assert_true(tally_sys_open(files->dir, new, TALLY_SYS_READ) < 0);
 }
 
+/* No file lies there under a name that is no tile's. */
+static void
+check_all_named(const struct place *place)
+{
+	assert_int_equal(shell("! find '%s/tile' -type f ! -name '*[0-9]' |"
+			       " grep .",
+			     place->top),
+	    0);
+}
+
 static void
 begin(struct place *place, struct tally_tile_files *files)
 {
@@ -181,6 +191,68 @@ test_tilefiles__there_already(void **state)
 	tally_sys_close(files.dir);
 }
 
+/* A killed publisher's file has no name yet; nobody writes that width again. */
+static void
+test_tilefiles__killed(void **state)
+{
+	struct place *place = *state;
+	struct tally_tile_files files;
+
+	for (int is_bundle = 0; is_bundle < 2; is_bundle++) {
+		struct tally_tile killed = tile_of(7, 9, is_bundle != 0);
+		struct tally_tile full = tile_of(6, 256, is_bundle != 0);
+		struct tally_tile later = tile_of(7, 11, is_bundle != 0);
+
+		begin(place, &files);
+		must_put(place, &files, &full, "a");
+		must_put(place, &files, &killed, "a");
+		tally_tile_files_drop(&files);
+		assert_int_equal(shell("find '%s/tile' -name '*new' |"
+				       " grep -q .",
+				     place->top),
+		    0);
+
+		must_put(place, &files, &full, "b");
+		must_put(place, &files, &later, "b");
+		must_settle(place, &files);
+		check_tile(&files, &later, "b");
+		check_all_named(place);
+
+		/* The next one may be the last of its tile. */
+		must_put(place, &files, &killed, "a");
+		tally_tile_files_drop(&files);
+		full.index = 7;
+		must_put(place, &files, &full, "b");
+		must_settle(place, &files);
+		check_tile(&files, &later, "b");
+		check_all_named(place);
+		tally_sys_close(files.dir);
+	}
+}
+
+/* Killed before all may enter what it made; found, it is put right. */
+static void
+test_tilefiles__hidden_folders(void **state)
+{
+	struct place *place = *state;
+	struct tally_tile tile = tile_of(1234567, 9, false);
+	struct tally_tile_files files;
+
+	begin(place, &files);
+	must_put(place, &files, &tile, "a");
+	must_settle(place, &files);
+	assert_int_equal(shell("find '%s/tile' -type d -exec chmod 0750 {} +",
+			     place->top),
+	    0);
+	must_put(place, &files, &tile, "a");
+	must_settle(place, &files);
+	assert_int_equal(shell("! find '%s/tile' -type d ! -perm 0755 |"
+			       " grep .",
+			     place->top),
+	    0);
+	tally_sys_close(files.dir);
+}
+
 int
 main(void)
 {
@@ -190,6 +262,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_tilefiles__folders, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_tilefiles__there_already,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tilefiles__killed, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_tilefiles__hidden_folders,
 		    setup, teardown),
 	};
 
