@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* pipe2 */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +30,25 @@ struct stream {
 
 /* ---- starting --------------------------------------------------------- */
 
+/* Ours without the passphrase of the log's key; free() it.  Others' threads
+ * read ours, so nothing is taken out of it. */
+static char **
+make_environment(void)
+{
+	static const char secret[] = "TALLY_PASSPHRASE=";
+	size_t count = 0, kept = 0;
+	char **out;
+
+	while (environ[count] != NULL)
+		count++;
+	out = calloc(count + 1, sizeof(*out));
+	for (size_t i = 0; out != NULL && i < count; i++) {
+		if (strncmp(environ[i], secret, sizeof(secret) - 1) != 0)
+			out[kept++] = environ[i];
+	}
+	return out;
+}
+
 static int
 start(const char *const *argv, const int pipes[4], pid_t *out)
 {
@@ -38,14 +58,17 @@ start(const char *const *argv, const int pipes[4], pid_t *out)
 	} words = { .in = argv };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
+	char **environment = make_environment();
 	sigset_t none;
 	int failed = posix_spawn_file_actions_init(&actions);
 
-	if (failed != 0)
-		return failed;
-	failed = posix_spawnattr_init(&attributes);
+	if (failed == 0) {
+		failed = posix_spawnattr_init(&attributes);
+		if (failed != 0)
+			(void)posix_spawn_file_actions_destroy(&actions);
+	}
 	if (failed != 0) {
-		(void)posix_spawn_file_actions_destroy(&actions);
+		free(environment);
 		return failed;
 	}
 	(void)sigemptyset(&none);
@@ -65,8 +88,11 @@ start(const char *const *argv, const int pipes[4], pid_t *out)
 		failed = posix_spawnattr_setflags(&attributes,
 		    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 	if (failed == 0)
-		failed = posix_spawnp(out, argv[0], &actions, &attributes,
-		    words.out, environ);
+		failed = environment == NULL
+		    ? ENOMEM
+		    : posix_spawnp(out, argv[0], &actions, &attributes,
+			  words.out, environment);
+	free(environment);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attributes);
 	return failed;
@@ -76,10 +102,10 @@ static int
 make_pipes(int pipes[4])
 {
 	for (int i = 0; i < 4; i += 2) {
-		if (pipe(&pipes[i]) != 0)
+		/* At once: another thread may run a program meanwhile, which
+		 * would keep our end open. */
+		if (pipe2(&pipes[i], O_CLOEXEC) != 0)
 			return errno;
-		(void)fcntl(pipes[i], F_SETFD, FD_CLOEXEC);
-		(void)fcntl(pipes[i + 1], F_SETFD, FD_CLOEXEC);
 	}
 	return 0;
 }
