@@ -86,6 +86,13 @@ struct sim_fd {
 	uint32_t node;
 };
 
+/*
+ * For how long a machine has been up when a process begins.  A real one is not
+ * up for that long: a thread of the library that waits until a moment of this
+ * clock, as pthread_cond_timedwait() does, waits and does not spin.
+ */
+#define SIM_UPTIME_US (INT64_C(1) << 50)
+
 struct sim_machine {
 	struct sim_node nodes[SIM_NODES];
 	uint32_t nodes_len;

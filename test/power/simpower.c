@@ -259,7 +259,7 @@ sim_reboot(enum sim_mode mode, uint64_t seed)
 	}
 	sim.boot++;
 	sim.time_us += 5000000;
-	sim.monotonic_us = 1000000;
+	sim.monotonic_us = SIM_UPTIME_US;
 	sim_leave();
 }
 
@@ -357,7 +357,7 @@ sim_reset(uint64_t seed)
 	sim.boot = sim_hash(seed, 2, 2);
 	/* 2026-11-21T01:26:18Z */
 	sim.time_us = INT64_C(1795224378000000);
-	sim.monotonic_us = 1000000;
+	sim.monotonic_us = SIM_UPTIME_US;
 }
 
 void
