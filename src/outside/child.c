@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE /* pipe2 */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -19,6 +19,8 @@
 #define CHUNK 65536
 
 extern char **environ;
+
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 
 /* What comes out of one of its descriptors. */
 struct stream {
@@ -102,10 +104,10 @@ static int
 make_pipes(int pipes[4])
 {
 	for (int i = 0; i < 4; i += 2) {
-		/* At once: another thread may run a program meanwhile, which
-		 * would keep our end open. */
-		if (pipe2(&pipes[i], O_CLOEXEC) != 0)
+		if (pipe(&pipes[i]) != 0)
 			return errno;
+		(void)fcntl(pipes[i], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(pipes[i + 1], F_SETFD, FD_CLOEXEC);
 	}
 	return 0;
 }
@@ -216,13 +218,18 @@ tally_child_run(const char *const *argv, unsigned timeout_s, size_t max,
 {
 	int pipes[4] = { -1, -1, -1, -1 };
 	struct stream streams[2] = { { .max = max }, { .max = SAID_MAX } };
-	int failed = make_pipes(pipes), status = 0, result;
+	int failed, status = 0, result;
 	int64_t until_ms = tally_clock_ms() + (int64_t)timeout_s * 1000;
 	bool in_time = true;
 	pid_t pid = 0;
 
+	/* One after the other: a program that another thread starts between a
+	 * pipe and its flag would keep our end open. */
+	(void)pthread_mutex_lock(&starting);
+	failed = make_pipes(pipes);
 	if (failed == 0)
 		failed = start(argv, pipes, &pid);
+	(void)pthread_mutex_unlock(&starting);
 	for (int i = 1; i < 4; i += 2)
 		if (pipes[i] >= 0)
 			(void)close(pipes[i]);
