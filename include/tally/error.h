@@ -68,10 +68,10 @@ enum {
  * message is one line, lower case, without a full stop.
  */
 struct tally_error {
-	int code;         /* TALLY_E_... */
-	int os_errno;     /* errno of the system call, or 0 */
-	uint64_t item;    /* which request of an array, or line, 0-based */
-	uint64_t offset;  /* byte offset of what is wrong in the input */
+	int code;        /* TALLY_E_... */
+	int os_errno;    /* errno of the system call, or 0 */
+	uint64_t item;   /* which request of an array, or line, 0-based */
+	uint64_t offset; /* byte offset of what is wrong in the input */
 	char message[480];
 };
 

@@ -238,7 +238,7 @@ struct tally_stat {
 	uint64_t indexed_size; /* covered by the lookup index */
 	uint64_t chains;
 	uint64_t segments;
-	uint64_t bytes;     /* of the segments */
+	uint64_t bytes; /* of the segments */
 	int64_t first_time_us;
 	int64_t last_time_us;
 	uint64_t set_aside; /* files that hold what was set aside */

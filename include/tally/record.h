@@ -49,9 +49,9 @@ struct tally_outside_head {
 
 /* What became of a record's event. */
 enum tally_body {
-	TALLY_BODY_EVENT = 0,   /* the event is there */
-	TALLY_BODY_ELSEWHERE,   /* carried from another store without it */
-	TALLY_BODY_ERASED,      /* erased by the order tally:log / order_seq */
+	TALLY_BODY_EVENT = 0, /* the event is there */
+	TALLY_BODY_ELSEWHERE, /* carried from another store without it */
+	TALLY_BODY_ERASED,    /* erased by the order tally:log / order_seq */
 };
 
 /*

@@ -15,7 +15,6 @@
 #include "compat.h"
 #include "condition.h"
 #include "store.h"
-#include "track.h"
 #include "types.h"
 
 #include "access/relation.h"
@@ -228,7 +227,7 @@ find_epoch(Oid relation)
 
 	if (!tally_store_find_attachment(relation, SnapshotSelf, &id, NULL))
 		refuse_detached(relation);
-	tally_track_refuse(relation);
+	tally_attach_refuse_tracked(relation);
 	event = tally_store_read_event(id, SnapshotSelf);
 	if (event != NULL)
 		epoch = tally_epoch_parse(id, event);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parts of tally.attach and tally.detach; for them and for tally.status.
+ * The parts of tally.attach, tally.detach, tally.track and tally.alter; for
+ * them and for whoever asks what is attached.
  *
- * Both take, in this order: tally.attachment, so that one of them runs at a
+ * All take, in this order: tally.attachment, so that one of them runs at a
  * time and what it finds there stays so; then the table; then its partitions.
  * After that no row trigger of the table is running anywhere.
  */
@@ -33,9 +34,17 @@ struct tally_attach_request
 	bool		actor;
 };
 
-/* What the caller of tally.track asked for. */
+/* ---- attach_epoch.c ---- */
+
+/* What the caller of tally.attach or tally.track asked for. */
+extern void tally_attach_get_request(FunctionCallInfo fcinfo,
+									 struct tally_attach_request *out);
 extern void tally_attach_get_tracked(FunctionCallInfo fcinfo,
 									 struct tally_attach_request *out);
+
+/* The elements of a name[], as strings; argument is its number. */
+extern List *tally_attach_get_names(FunctionCallInfo fcinfo, int argument,
+									const char *name);
 
 /* What is no matter of the table; command: for the message. */
 extern void tally_attach_check_database(const char *command);
@@ -47,12 +56,16 @@ extern void tally_attach_check_database(const char *command);
 extern void tally_attach_make_epoch(struct tally_epoch *epoch, Relation rel,
 									const struct tally_attach_request *request);
 
+/*
+ * Seals the end of the epoch, and nothing else: triggers and the row of
+ * tally.attachment stay.
+ */
+extern void tally_attach_end(const struct tally_epoch *epoch);
+
+/* ---- attach_table.c ---- */
+
 /* A relation's name with its schema, quoted as SQL has it; else its oid. */
 extern char *tally_attach_name(Oid relation);
-
-/* The elements of a name[], as strings; argument is its number. */
-extern List *tally_attach_get_names(FunctionCallInfo fcinfo, int argument,
-									const char *name);
 
 /*
  * Is there such a relation?  ERROR if it is not the caller's.
@@ -65,11 +78,27 @@ extern bool tally_attach_check_owner(Oid relation);
  */
 extern List *tally_attach_lock(Oid relation, LOCKMODE mode);
 
+/*
+ * The attached relation itself, or the attached ancestor, or InvalidOid.
+ */
+extern Oid	tally_attach_find(Oid relation);
+
+/* The epoch under which the relation is tracked, or NULL. */
+extern struct tally_epoch *tally_attach_find_tracked(Oid relation);
+
+/*
+ * ERROR if the relation, which has a row in tally.attachment, is tracked: what
+ * can be done with attached tables cannot be done with this one.
+ */
+extern void tally_attach_refuse_tracked(Oid relation);
+
 /* ERROR, which says why, if rows of this table cannot be sealed. */
 extern void tally_attach_check_table(Relation rel, List *members);
 
 /* Why rows of this table itself cannot be sealed, or NULL. */
 extern const char *tally_attach_fault(Relation rel);
+
+/* ---- attach_columns.c ---- */
 
 /*
  * Fills in columns, keys and chain_by; ERROR, which says what to do, if they
@@ -85,21 +114,10 @@ extern void tally_attach_choose(const struct tally_attach_request *request,
 extern void tally_attach_shape(struct tally_column *to, Oid type,
 							   bool hold);
 
-/*
- * The attached relation itself, or the attached ancestor, or InvalidOid.
- */
-extern Oid	tally_attach_find(Oid relation);
+/* ---- attach_state.c ---- */
 
 /* A function of the extension without arguments. */
 extern Oid	tally_attach_find_function(const char *name);
-
-/*
- * Seals the end of the epoch, and nothing else: triggers and the row of
- * tally.attachment stay.
- */
-extern void tally_attach_end(const struct tally_epoch *epoch);
-
-/* ---- attach_state.c ---- */
 
 /*
  * The trigger of ours with this function, whether enabled or not; NULL if

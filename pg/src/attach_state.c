@@ -1,15 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attached tables as they are now: the triggers, and whether a key is one.
+ * Attached tables as they are now: the triggers and their functions, and
+ * whether a key is one.
  */
 #include "postgres.h"
 
 #include "attach.h"
+#include "store.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_proc.h"
+#include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+
+Oid
+tally_attach_find_function(const char *name)
+{
+	Oid			schema = get_namespace_oid(TALLY_SCHEMA, false);
+	oidvector  *none = buildoidvector(NULL, 0);
+	Oid			function;
+
+	/* By no path, and whatever the rights of who asks. */
+	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+							   CStringGetDatum(name), PointerGetDatum(none),
+							   ObjectIdGetDatum(schema));
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function \"tally.%s\" is gone", name),
+				 errhint("Create the extension anew; tally.verify() says more.")));
+	return function;
+}
 
 const Trigger *
 tally_attach_find_trigger(Relation rel, const char *function, int16 type)

@@ -8,7 +8,6 @@
 #include "attach.h"
 #include "compat.h"
 #include "store.h"
-#include "track.h"
 
 #include "access/heapam.h"
 #include "access/table.h"
@@ -77,6 +76,30 @@ tally_attach_find(Oid relation)
 		relation = get_partition_parent(relation, true);
 	}
 	return relation;
+}
+
+struct tally_epoch *
+tally_attach_find_tracked(Oid relation)
+{
+	int64		id;
+	char	   *event;
+
+	if (!tally_store_find_attachment(relation, SnapshotSelf, &id, NULL))
+		return NULL;
+	event = tally_store_read_event(id, SnapshotSelf);
+	return event == NULL ? NULL : tally_track_parse(id, event);
+}
+
+void
+tally_attach_refuse_tracked(Oid relation)
+{
+	if (tally_attach_find_tracked(relation) == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("\"%s\" is tracked, not attached",
+					tally_attach_name(relation)),
+			 errhint("tally.untrack() ends that; a table is either attached or tracked.")));
 }
 
 /* Why relations of this kind cannot be attached, or NULL. */
@@ -172,7 +195,7 @@ check_not_attached(Relation rel, List *members)
 			attached = tally_attach_find(lfirst_oid(cell));
 	}
 	if (OidIsValid(attached))
-		tally_track_refuse(attached);
+		tally_attach_refuse_tracked(attached);
 	if (attached == relation)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

@@ -19,7 +19,6 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
@@ -27,29 +26,9 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
-
-Oid
-tally_attach_find_function(const char *name)
-{
-	Oid			schema = get_namespace_oid(TALLY_SCHEMA, false);
-	oidvector  *none = buildoidvector(NULL, 0);
-	Oid			function;
-
-	/* By no path, and whatever the rights of who asks. */
-	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-							   CStringGetDatum(name), PointerGetDatum(none),
-							   ObjectIdGetDatum(schema));
-	if (!OidIsValid(function))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("function \"tally.%s\" is gone", name),
-				 errhint("Create the extension anew; tally.verify() says more.")));
-	return function;
-}
 
 static Oid
 function_owner(Oid function)

@@ -20,7 +20,6 @@
 #include "condition.h"
 #include "pending.h"
 #include "render.h"
-#include "track.h"
 #include "xact.h"
 
 #include "access/htup_details.h"
@@ -152,7 +151,7 @@ find_epoch(Relation rel)
 	Oid			attached = tally_attach_find(RelationGetRelid(rel));
 
 	if (OidIsValid(attached))
-		tally_track_refuse(attached);
+		tally_attach_refuse_tracked(attached);
 	if (attached == RelationGetRelid(rel))
 		return tally_attachment_find(rel)->epoch;
 	ereport(ERROR,

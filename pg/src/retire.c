@@ -18,7 +18,6 @@
 #include "pending.h"
 #include "retire.h"
 #include "retire_event.h"
-#include "track.h"
 #include "verify_retired.h"
 
 #include "access/table.h"
@@ -92,7 +91,7 @@ require_root(Oid partition)
 	if (!OidIsValid(root) || root == partition)
 		refuse(partition, "It is no partition of a table that is attached.",
 			   "A table that is attached itself is detached: tally.detach()");
-	tally_track_refuse(root);
+	tally_attach_refuse_tracked(root);
 	if (tally_retire_has(partition))
 		refuse(partition, "It is retired already.",
 			   "ALTER TABLE ... DETACH PARTITION and DROP TABLE are free now.");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The extension's own tables: where they are, and single rows of them.
- * Records in bulk are written by store_writer.c.
+ * The extension's own tables: single rows of them.  Records in bulk are
+ * written by store_writer.c.
  */
 #include "postgres.h"
 
@@ -16,7 +16,6 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_collation.h"
-#include "catalog/namespace.h"
 #include "commands/sequence.h"
 #include "executor/tuptable.h"
 #include "storage/lmgr.h"
@@ -24,13 +23,9 @@
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-
-static struct tally_tables tables;
-static bool tables_known;
 
 /* A chain whose id is known. */
 struct known_chain
@@ -43,105 +38,7 @@ struct known_chain
 #define KNOWN_CHAINS_MAX 8192
 
 static HTAB *known_chains;
-static bool known_chains_stale;
-
-/* Any change of our tables or their indexes, or of everything: look again. */
-static void
-on_relcache(Datum arg, Oid relation)
-{
-	if (relation == InvalidOid || relation == tables.record ||
-		relation == tables.chain || relation == tables.event ||
-		relation == tables.attachment || relation == tables.origin ||
-		relation == tables.backfill)
-	{
-		tables_known = false;
-		tally_store_judge_again();
-	}
-	if (relation == InvalidOid || relation == tables.chain)
-		known_chains_stale = true;
-}
-
-void
-tally_store_init(void)
-{
-	CacheRegisterRelcacheCallback(on_relcache, (Datum) 0);
-}
-
-/* Which one is missing; NULL: all are there. */
-static const char *
-find_relations(Oid schema, struct tally_tables *found)
-{
-	const struct
-	{
-		const char *name;
-		Oid		   *to;
-	}			list[] = {
-		{"chain", &found->chain},
-		{"chain_id", &found->chain_id},
-		{"chain_name", &found->chain_name},
-		{"chain_number", &found->chain_number},
-		{"event", &found->event},
-		{"event_id", &found->event_id},
-		{"event_number", &found->event_number},
-		{"record", &found->record},
-		{"record_seq", &found->record_seq},
-		{"record_id", &found->record_id},
-		{"attachment", &found->attachment},
-		{"attachment_relation", &found->attachment_relation},
-		{"attachment_label", &found->attachment_label},
-		{"origin", &found->origin},
-		{"origin_number", &found->origin_number},
-		{"backfill", &found->backfill},
-		{"backfill_relation", &found->backfill_relation},
-	};
-	int			i;
-
-	for (i = 0; i < lengthof(list); i++)
-	{
-		*list[i].to = get_relname_relid(list[i].name, schema);
-		if (!OidIsValid(*list[i].to))
-			return list[i].name;
-	}
-	return NULL;
-}
-
-bool
-tally_store_has_tables(void)
-{
-	struct tally_tables found;
-	Oid			schema;
-
-	if (tables_known)
-		return true;
-	schema = get_namespace_oid(TALLY_SCHEMA, true);
-	return OidIsValid(schema) && find_relations(schema, &found) == NULL;
-}
-
-const struct tally_tables *
-tally_store_tables(void)
-{
-	struct tally_tables found;
-	const char *missing;
-	Oid			schema;
-
-	if (tables_known)
-		return &tables;
-	schema = get_namespace_oid(TALLY_SCHEMA, true);
-	if (!OidIsValid(schema))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the extension \"tally\" does not exist in this database"),
-				 errhint("Use CREATE EXTENSION tally.")));
-	missing = find_relations(schema, &found);
-	if (missing != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("\"%s.%s\" does not exist", TALLY_SCHEMA, missing),
-				 errhint("Use CREATE EXTENSION tally in this database.")));
-	tables = found;
-	tables_known = true;
-	return &tables;
-}
+static uint64 known_chains_at;	/* tally_store_chain_changes() */
 
 void
 tally_store_prepare(void)
@@ -151,7 +48,7 @@ tally_store_prepare(void)
 	record = table_open(tally_store_tables()->record, RowExclusiveLock);
 	tally_store_judge(record);
 	table_close(record, NoLock);
-	LockRelationOid(tables.chain, RowExclusiveLock);
+	LockRelationOid(tally_store_tables()->chain, RowExclusiveLock);
 }
 
 void
@@ -264,7 +161,8 @@ tally_store_event(const char *event, Size len)
 	values[TALLY_EVENT_ID - 1] = Int64GetDatum(id);
 	values[TALLY_EVENT_EVENT - 1] =
 		PointerGetDatum(cstring_to_text_with_len(event, (int) len));
-	tally_store_insert(tables.event, values, TALLY_EVENT_COLUMNS);
+	tally_store_insert(tally_store_tables()->event, values,
+					   TALLY_EVENT_COLUMNS);
 	pfree(DatumGetPointer(values[TALLY_EVENT_EVENT - 1]));
 	return id;
 }
@@ -279,8 +177,8 @@ tally_store_forget_event(int64 id)
 	/* At PRE_COMMIT the statement that stored it may still be current. */
 	CommandCounterIncrement();
 	key_int8(&key, 1, id);
-	slot = find_row(rel, tables.event_id, SnapshotSelf, &key, 1,
-					ForwardScanDirection);
+	slot = find_row(rel, tally_store_tables()->event_id, SnapshotSelf,
+					&key, 1, ForwardScanDirection);
 	if (slot != NULL)
 	{
 		CatalogTupleDelete(rel, &slot->tts_tid);
@@ -298,7 +196,7 @@ tally_store_read_event(int64 id, Snapshot snapshot)
 	ScanKeyData key;
 
 	key_int8(&key, 1, id);
-	slot = find_row(rel, tables.event_id, snapshot, &key, 1,
+	slot = find_row(rel, tally_store_tables()->event_id, snapshot, &key, 1,
 					ForwardScanDirection);
 	if (slot != NULL)
 	{
@@ -320,7 +218,7 @@ tally_store_find_chain(const char *name, Size len, Snapshot snapshot)
 	ScanKeyData key;
 
 	key_text(&key, 1, name, len);
-	slot = find_row(rel, tables.chain_name, snapshot, &key, 1,
+	slot = find_row(rel, tally_store_tables()->chain_name, snapshot, &key, 1,
 					ForwardScanDirection);
 	if (slot != NULL)
 	{
@@ -342,7 +240,7 @@ begin_known_chains(void)
 	control.entrysize = sizeof(struct known_chain);
 	known_chains = hash_create("tally chains", 64, &control,
 							   HASH_ELEM | HASH_BLOBS);
-	known_chains_stale = false;
+	known_chains_at = tally_store_chain_changes();
 }
 
 int64
@@ -353,7 +251,8 @@ tally_store_known_chain(const char *name, Size len)
 	int64		id;
 
 	Assert(len < sizeof(key));
-	if (known_chains == NULL || known_chains_stale ||
+	if (known_chains == NULL ||
+		known_chains_at != tally_store_chain_changes() ||
 		hash_get_num_entries(known_chains) >= KNOWN_CHAINS_MAX)
 		begin_known_chains();
 	memcpy(key, name, len);
@@ -379,7 +278,8 @@ tally_store_make_chain(const char *name, Size len)
 	values[TALLY_CHAIN_ID - 1] = Int64GetDatum(id);
 	values[TALLY_CHAIN_NAME - 1] =
 		PointerGetDatum(cstring_to_text_with_len(name, (int) len));
-	tally_store_insert(tables.chain, values, TALLY_CHAIN_COLUMNS);
+	tally_store_insert(tally_store_tables()->chain, values,
+					   TALLY_CHAIN_COLUMNS);
 	return id;
 }
 
@@ -395,7 +295,7 @@ tally_store_read_head(int64 chain_id, Snapshot snapshot,
 
 	memset(out, 0, sizeof(*out));
 	key_int8(&key, 1, chain_id);
-	slot = find_row(rel, tables.record_seq, snapshot, &key, 1,
+	slot = find_row(rel, tally_store_tables()->record_seq, snapshot, &key, 1,
 					BackwardScanDirection);
 	if (slot != NULL)
 	{
@@ -416,7 +316,7 @@ tally_store_find_id(int64 chain_id, const char *id, Size len,
 
 	key_int8(&keys[0], 1, chain_id);
 	key_text(&keys[1], 2, id, len);
-	slot = find_row(rel, tables.record_id, snapshot, keys, 2,
+	slot = find_row(rel, tally_store_tables()->record_id, snapshot, keys, 2,
 					ForwardScanDirection);
 	if (slot != NULL)
 	{
@@ -451,8 +351,8 @@ find_attachment(Relation rel, Oid relation, Snapshot snapshot)
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(relation));
-	return find_row(rel, tables.attachment_relation, snapshot, &key, 1,
-					ForwardScanDirection);
+	return find_row(rel, tally_store_tables()->attachment_relation, snapshot,
+					&key, 1, ForwardScanDirection);
 }
 
 bool
@@ -505,8 +405,8 @@ tally_store_find_label(const char *label, Snapshot snapshot)
 
 	rel = table_open(tally_store_tables()->attachment, AccessShareLock);
 	key_text(&key, 1, label, strlen(label));
-	slot = find_row(rel, tables.attachment_label, snapshot, &key, 1,
-					ForwardScanDirection);
+	slot = find_row(rel, tally_store_tables()->attachment_label, snapshot,
+					&key, 1, ForwardScanDirection);
 	if (slot != NULL)
 	{
 		found = DatumGetObjectId(get(slot, TALLY_ATTACHMENT_RELATION));

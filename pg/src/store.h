@@ -132,6 +132,8 @@ struct tally_stored_record
 	const uint8 *salt;
 };
 
+/* ---- store_tables.c ---- */
+
 /* From _PG_init, once. */
 extern void tally_store_init(void);
 
@@ -145,17 +147,27 @@ extern const struct tally_tables *tally_store_tables(void);
 extern bool tally_store_has_tables(void);
 
 /*
- * Takes the locks that sealing will need, for the rest of the transaction,
- * so that nobody waits for one while holding a chain; judges tally.record.
+ * Grow with each change, as far as this backend has heard of it, of any of the
+ * tables or of tally.chain: what was learnt of them may be so no longer.
  */
-extern void tally_store_prepare(void);
+extern uint64 tally_store_changes(void);
+extern uint64 tally_store_chain_changes(void);
+
+/* ---- store_judge.c ---- */
 
 /*
  * ERROR if there is a column, a trigger, an index or a rule of this table of
  * ours that we did not make.  Judged again after a change only.
  */
 extern void tally_store_judge(Relation rel);
-extern void tally_store_judge_again(void);
+
+/* ---- store.c ---- */
+
+/*
+ * Takes the locks that sealing will need, for the rest of the transaction,
+ * so that nobody waits for one while holding a chain; judges tally.record.
+ */
+extern void tally_store_prepare(void);
 
 /*
  * Calls take, for each record of tally:log as SnapshotSelf shows them, in

@@ -42,12 +42,7 @@ struct own_table
 /* Found in order since something last changed. */
 static Oid	judged[TABLES];
 static int	njudged;
-
-void
-tally_store_judge_again(void)
-{
-	njudged = 0;
-}
+static uint64 judged_at;		/* tally_store_changes() */
 
 static void
 refuse_column(Relation rel, Form_pg_attribute column, const char *what)
@@ -218,6 +213,9 @@ tally_store_judge(Relation rel)
 	Oid			relation = RelationGetRelid(rel);
 	int			i;
 
+	if (judged_at != tally_store_changes())
+		njudged = 0;
+	judged_at = tally_store_changes();
 	for (i = 0; i < njudged; i++)
 	{
 		if (judged[i] == relation)

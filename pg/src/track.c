@@ -19,31 +19,6 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* The epoch under which it is tracked, or NULL. */
-static struct tally_epoch *
-find_tracked(Oid relation)
-{
-	int64		id;
-	char	   *event;
-
-	if (!tally_store_find_attachment(relation, SnapshotSelf, &id, NULL))
-		return NULL;
-	event = tally_store_read_event(id, SnapshotSelf);
-	return event == NULL ? NULL : tally_track_parse(id, event);
-}
-
-void
-tally_track_refuse(Oid relation)
-{
-	if (find_tracked(relation) == NULL)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("\"%s\" is tracked, not attached",
-					tally_attach_name(relation)),
-			 errhint("tally.untrack() ends that; a table is either attached or tracked.")));
-}
-
 static void
 refuse_missing(Oid relation)
 {
@@ -80,7 +55,7 @@ check_table(Relation rel)
 				 errdetail_internal("%s", fault)));
 	if (OidIsValid(tally_attach_find(relation)))
 	{
-		bool		tracked = find_tracked(relation) != NULL;
+		bool		tracked = tally_attach_find_tracked(relation) != NULL;
 
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -126,7 +101,7 @@ tally_sql_track(PG_FUNCTION_ARGS)
 static struct tally_epoch *
 require_tracked(Oid relation)
 {
-	struct tally_epoch *epoch = find_tracked(relation);
+	struct tally_epoch *epoch = tally_attach_find_tracked(relation);
 
 	if (epoch != NULL)
 		return epoch;

@@ -12,14 +12,6 @@
 
 #include "lib/stringinfo.h"
 
-/* ---- track.c ---- */
-
-/*
- * ERROR if the relation, which has a row in tally.attachment, is tracked: what
- * can be done with attached tables cannot be done with this one.
- */
-extern void tally_track_refuse(Oid relation);
-
 /* ---- track_triggers.c ---- */
 
 /* The function that all of them call. */

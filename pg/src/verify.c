@@ -160,7 +160,7 @@ take_again(struct tally_verifier *v, const struct tally_sealed *record,
 	tally_match_prepare(v, record, &match);
 	if (!match.is_accused && tally_kept_claim(v, record))
 		return true;
-	if (tally_tracked_is(v, record->epoch))
+	if (match.use != NULL && match.use->is_tracked)
 		tally_pairs_add_record(v, &match, TALLY_CONTENT_ALTERED,
 							   "it is of a tracked table, but names no event");
 	else if (record->epoch == 0)
@@ -357,7 +357,7 @@ judge(struct tally_verifier *v, struct request *request)
 	tally_record_walk(v, 0, take_record, &walk);
 	tally_links_judge(v);
 	tally_index_judge(v);
-	tally_sources_load(v);
+	tally_replay_log(v);
 	tally_origins_judge(v, walk.records);
 	tally_attached_judge(v);
 	tally_tracked_judge(v);

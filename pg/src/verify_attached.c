@@ -13,7 +13,6 @@
 #include "columns.h"
 #include "store.h"
 #include "verify_sources.h"
-#include "verify_tracked.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -162,7 +161,7 @@ judge_others(struct tally_verifier *v)
 		struct tally_use *use = tally_sources_find(v, row->epoch);
 
 		subject.source = row->label;
-		if (tally_tracked_is(v, row->epoch))
+		if (use != NULL && use->is_tracked)
 			continue;
 		if (use != NULL && use->epoch == NULL && use->is_named)
 			continue;			/* that its event does not hold was told */

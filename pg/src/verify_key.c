@@ -546,7 +546,9 @@ tell_records(struct tally_verifier *v, struct tally_key_group *key)
 
 /* Rows that no record proves: each once for each of its keys. */
 static void
-pass_rows(struct tally_verifier *v, struct tally_key_group *key)
+pass_rows(struct tally_verifier *v, struct tally_key_group *key,
+		  void (*take) (struct tally_verifier *v,
+						const struct tally_match_row *row))
 {
 	int			i;
 	int			j;
@@ -557,7 +559,7 @@ pass_rows(struct tally_verifier *v, struct tally_key_group *key)
 
 		if (row->is_proven || row->is_named || row->is_done)
 			continue;
-		tally_match_pass_row(v, &row->row);
+		take(v, &row->row);
 		for (j = 0; j < i; j++)
 		{
 			if (!is_same_row(&key->rows[j], row) ||
@@ -571,12 +573,14 @@ pass_rows(struct tally_verifier *v, struct tally_key_group *key)
 }
 
 void
-tally_key_judge(struct tally_verifier *v, struct tally_key_group *key)
+tally_key_judge(struct tally_verifier *v, struct tally_key_group *key,
+				void (*take) (struct tally_verifier *v,
+							  const struct tally_match_row *row))
 {
 	if (key->nrecords > 0)
 	{
 		judge_records(key);
 		tell_records(v, key);
 	}
-	pass_rows(v, key);
+	pass_rows(v, key, take);
 }

@@ -37,16 +37,14 @@ struct tally_key_group
 	struct tally_key_record *records;
 };
 
-/* Tells of the records; passes on the rows that no record proves. */
+/* Tells of the records; hands the rows that no record proves to take. */
 extern void tally_key_judge(struct tally_verifier *v,
-							struct tally_key_group *key);
+							struct tally_key_group *key,
+							void (*take) (struct tally_verifier *v,
+										  const struct tally_match_row *row));
 
 /* Are both records of one chain and one key? */
 extern bool tally_key_same_line(const struct tally_key_record *a,
 								const struct tally_key_record *b);
-
-/* verify_match.c: a row that no record of this key proves. */
-extern void tally_match_pass_row(struct tally_verifier *v,
-								 const struct tally_match_row *row);
 
 #endif

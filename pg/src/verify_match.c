@@ -245,10 +245,33 @@ get_record(struct tally_verifier *v, const Datum *values, const bool *nulls,
 
 /* ---- key by key --------------------------------------------------------- */
 
+/* A row that no record of this key proves. */
+static void
+take_unproven(struct tally_verifier *v, const struct tally_match_row *row)
+{
+	int64		place = (int64) ItemPointerGetBlockNumber(&row->tid) << 16 |
+	ItemPointerGetOffsetNumber(&row->tid);
+
+	if (row->nclasses <= 1)
+		tally_pairs_add_row(v, row);
+	else
+	{
+		if (v->match->lonely == NULL)
+		{
+			MemoryContext saved = MemoryContextSwitchTo(v->context);
+
+			/* Of its forms, the last one is told. */
+			v->match->lonely = tally_sorter_new(MATCH_COLUMNS, types, 4, 2);
+			MemoryContextSwitchTo(saved);
+		}
+		put_row(v->match->lonely, (int64) row->relation, place, row);
+	}
+}
+
 static void
 judge_key(struct tally_verifier *v, struct tally_key_group *key)
 {
-	tally_key_judge(v, key);
+	tally_key_judge(v, key, take_unproven);
 	MemoryContextReset(key->context);
 	key->nrows = key->rows_size = 0;
 	key->nrecords = key->records_size = 0;
@@ -333,29 +356,6 @@ walk_keys(struct tally_verifier *v)
 	judge_key(v, &key);
 	MemoryContextSwitchTo(saved);
 	MemoryContextDelete(key.context);
-}
-
-void
-tally_match_pass_row(struct tally_verifier *v,
-					 const struct tally_match_row *row)
-{
-	int64		place = (int64) ItemPointerGetBlockNumber(&row->tid) << 16 |
-	ItemPointerGetOffsetNumber(&row->tid);
-
-	if (row->nclasses <= 1)
-		tally_pairs_add_row(v, row);
-	else
-	{
-		if (v->match->lonely == NULL)
-		{
-			MemoryContext saved = MemoryContextSwitchTo(v->context);
-
-			/* Of its forms, the last one is told. */
-			v->match->lonely = tally_sorter_new(MATCH_COLUMNS, types, 4, 2);
-			MemoryContextSwitchTo(saved);
-		}
-		put_row(v->match->lonely, (int64) row->relation, place, row);
-	}
 }
 
 /* A row with several keys is without a record if it is under each of them. */

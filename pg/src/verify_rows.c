@@ -142,7 +142,7 @@ prepare(struct walk *walk)
 		cover = &walk->covers[walk->ncovers++];
 		cover->use = use;
 		tally_condition_new_if(tally_rows_move_epoch(use->epoch, root,
-													  use->is_told),
+													 use->is_told),
 							   walk->rel, &cover->condition);
 	}
 	tally_rendered_init(&walk->row);

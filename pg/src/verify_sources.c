@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From tally:log's events to sources, epochs and forms.
+ * Sources, epochs and forms: what the records and tally:log's events make of
+ * them, and what is asked of them.
  */
 #include "postgres.h"
 
 #include "shape.h"
 #include "store.h"
-#include "verify_backfill.h"
 #include "verify_entries.h"
 #include "verify_moves.h"
 #include "verify_origin.h"
-#include "verify_retired.h"
-#include "verify_rewritten.h"
 #include "verify_sources.h"
-#include "verify_tracked.h"
 
 #include "access/table.h"
 #include "access/tableam.h"
@@ -22,7 +19,6 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 
 struct tally_sources
@@ -103,8 +99,8 @@ tally_sources_take(struct tally_verifier *v, const struct tally_sealed *record)
 
 /* ---- tally.attachment ------------------------------------------------- */
 
-static void
-load_attached(struct tally_verifier *v)
+void
+tally_sources_load_attached(struct tally_verifier *v)
 {
 	TupleTableSlot *slot = table_slot_create(v->attachment, NULL);
 	TableScanDesc scan = table_beginscan(v->attachment, v->snapshot, 0, NULL);
@@ -127,6 +123,26 @@ load_attached(struct tally_verifier *v)
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* ---- the events of tally:log ------------------------------------------ */
+
+void
+tally_sources_offer(struct tally_verifier *v)
+{
+	HASH_SEQ_STATUS scan;
+	struct tally_use *use;
+	ListCell   *cell;
+
+	foreach(cell, v->sources->attached)
+	{
+		const struct tally_attached_row *row = lfirst(cell);
+
+		tally_entries_offer(v, row->epoch);
+	}
+	hash_seq_init(&scan, v->sources->uses);
+	while ((use = hash_seq_search(&scan)) != NULL)
+		tally_entries_offer(v, use->id);
 }
 
 /* ---- epochs and sources ----------------------------------------------- */
@@ -249,62 +265,23 @@ end_epoch(struct tally_verifier *v, const struct tally_entry *entry,
 	}
 }
 
-static void
-replay(struct tally_verifier *v)
+bool
+tally_sources_replay(struct tally_verifier *v, const struct tally_entry *entry)
 {
-	int			i;
+	struct tally_epoch *epoch = tally_epoch_parse(entry->event_id,
+												  entry->event);
+	struct tally_detach *detach;
 
-	for (i = 0; i < tally_entries_count(v); i++)
+	if (epoch != NULL)
 	{
-		const struct tally_entry *entry = tally_entries_get(v, i);
-		struct tally_epoch *epoch;
-		struct tally_detach *detach;
-
-		if (entry->event == NULL)
-			continue;
-		epoch = tally_epoch_parse(entry->event_id, entry->event);
-		if (epoch != NULL)
-		{
-			begin_epoch(v, entry, epoch);
-			continue;
-		}
-		detach = tally_detach_parse(entry->event);
-		if (detach != NULL)
-			end_epoch(v, entry, detach);
-		else if (!tally_backfill_replay(v, entry) &&
-				 !tally_tracked_replay(v, entry) &&
-				 !tally_retired_replay(v, entry))
-			(void) tally_rewritten_replay(v, entry);
+		begin_epoch(v, entry, epoch);
+		return true;
 	}
-}
-
-/* The events of tally:log, and where they are if they are not where it says. */
-static void
-read_log(struct tally_verifier *v)
-{
-	HASH_SEQ_STATUS scan;
-	struct tally_use *use;
-	ListCell   *cell;
-	int			i;
-
-	tally_entries_order(v);
-	for (i = 0; i < tally_entries_count(v); i++)
-	{
-		int64		id = tally_entries_get(v, i)->event_id;
-
-		tally_sources_get(v, id)->is_named = true;
-	}
-	if (tally_entries_read(v))
-		return;
-	foreach(cell, v->sources->attached)
-	{
-		const struct tally_attached_row *row = lfirst(cell);
-
-		tally_entries_offer(v, row->epoch);
-	}
-	hash_seq_init(&scan, v->sources->uses);
-	while ((use = hash_seq_search(&scan)) != NULL)
-		tally_entries_offer(v, use->id);
+	detach = tally_detach_parse(entry->event);
+	if (detach == NULL)
+		return false;
+	end_epoch(v, entry, detach);
+	return true;
 }
 
 /* ---- forms ------------------------------------------------------------ */
@@ -447,16 +424,11 @@ finish_source(struct tally_verifier *v, struct tally_source *source)
 }
 
 void
-tally_sources_load(struct tally_verifier *v)
+tally_sources_finish(struct tally_verifier *v)
 {
-	MemoryContext saved = MemoryContextSwitchTo(v->context);
 	ListCell   *cell;
 	int			number = 0;
 
-	load_attached(v);
-	read_log(v);
-	tally_origins_load(v);
-	replay(v);
 	foreach(cell, v->sources->all)
 	{
 		struct tally_source *source = lfirst(cell);
@@ -464,8 +436,6 @@ tally_sources_load(struct tally_verifier *v)
 		source->number = number++;
 		finish_source(v, source);
 	}
-	tally_backfill_finish(v);
-	MemoryContextSwitchTo(saved);
 }
 
 /* ---- asking ----------------------------------------------------------- */
@@ -494,6 +464,13 @@ tally_sources_attached(struct tally_verifier *v)
 	return v->sources->attached;
 }
 
+/* Do records name it, though tally:log does not seal it? */
+static bool
+is_unknown(const struct tally_use *use)
+{
+	return use->epoch == NULL && !use->is_tracked && use->records > 0;
+}
+
 bool
 tally_sources_has_unknown(struct tally_verifier *v)
 {
@@ -503,8 +480,7 @@ tally_sources_has_unknown(struct tally_verifier *v)
 
 	hash_seq_init(&scan, v->sources->uses);
 	while ((use = hash_seq_search(&scan)) != NULL)
-		found |= use->epoch == NULL && use->records > 0 &&
-			!tally_tracked_is(v, use->id);
+		found |= is_unknown(use);
 	return found;
 }
 
@@ -517,8 +493,7 @@ tally_sources_tell_unknown(struct tally_verifier *v)
 	hash_seq_init(&scan, v->sources->uses);
 	while ((use = hash_seq_search(&scan)) != NULL)
 	{
-		if (use->epoch == NULL && use->records > 0 &&
-			!tally_tracked_is(v, use->id))
+		if (is_unknown(use))
 			tally_report_tell_general(v, TALLY_NOT_JUDGED,
 									  "%lld records of rows name event %lld as their table's attach event, which tally:log does not seal",
 									  (long long) use->records,

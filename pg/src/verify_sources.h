@@ -14,6 +14,7 @@
 #include "epoch.h"
 #include "render.h"
 #include "verify.h"
+#include "verify_entries.h"
 #include "verify_record.h"
 #include "core/sum.h"
 
@@ -57,6 +58,7 @@ struct tally_use
 	int64		records;		/* of these, not told one by one */
 	int64		narrowed;		/* rows of its time that are left out */
 	bool		is_named;		/* by a record of tally:log */
+	bool		is_tracked;		/* of a tracked table: it has no source */
 	bool		is_here;		/* began here: oids and xids mean something */
 	bool		is_told;		/* columns and shapes are those of here */
 	struct tally_use *base;		/* of an era: the epoch that it is of */
@@ -113,8 +115,24 @@ extern void tally_sources_open(struct tally_verifier *v);
 extern void tally_sources_take(struct tally_verifier *v,
 							   const struct tally_sealed *record);
 
-/* All records have passed: what do the log's events say? */
-extern void tally_sources_load(struct tally_verifier *v);
+/* tally.attachment, for tally_sources_attached. */
+extern void tally_sources_load_attached(struct tally_verifier *v);
+
+/*
+ * All records have passed, and some events of tally:log do not hold: offers
+ * for them (tally_entries_offer) all that records and tally.attachment name.
+ */
+extern void tally_sources_offer(struct tally_verifier *v);
+
+/*
+ * An event of tally:log; false if it neither begins nor ends an epoch of an
+ * attached table.
+ */
+extern bool tally_sources_replay(struct tally_verifier *v,
+								 const struct tally_entry *entry);
+
+/* All events were taken: the sources' forms, and what else follows. */
+extern void tally_sources_finish(struct tally_verifier *v);
 
 extern List *tally_sources_all(struct tally_verifier *v);
 
@@ -136,6 +154,11 @@ extern void tally_sources_tell_unknown(struct tally_verifier *v);
 extern uint64 tally_sources_hash(struct tally_verifier *v, int64 chain_id,
 								 const struct tally_hash *digest,
 								 const char *key, Size key_len);
+
+/* ---- verify_replay.c ---- */
+
+/* All records have passed: what do the log's events say? */
+extern void tally_replay_log(struct tally_verifier *v);
 
 /* ---- verify_age.c ---- */
 

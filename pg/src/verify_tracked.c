@@ -116,13 +116,8 @@ tally_tracked_replay(struct tally_verifier *v, const struct tally_entry *entry)
 	tracked->track_seq = entry->seq;
 	tracked->tail = tail_of(epoch);
 	v->tracked = lappend(v->tracked, tracked);
+	tally_sources_get(v, entry->event_id)->is_tracked = true;
 	return true;
-}
-
-bool
-tally_tracked_is(struct tally_verifier *v, int64 epoch)
-{
-	return find(v, epoch) != NULL;
 }
 
 /* ---- records ---------------------------------------------------------- */

@@ -15,9 +15,6 @@
 extern bool tally_tracked_replay(struct tally_verifier *v,
 								 const struct tally_entry *entry);
 
-/* Is this the event of an epoch of a tracked table? */
-extern bool tally_tracked_is(struct tally_verifier *v, int64 epoch);
-
 /*
  * A record whose event holds; NULL: it was told that none does.  False if it
  * names no epoch of a tracked table.

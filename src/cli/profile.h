@@ -45,6 +45,7 @@ struct foreign_options {
 };
 
 /* They are at this offset of a command's settings: its options. */
+/* clang-format off */
 #define FOREIGN_OPTIONS(at) \
 	{ "profile", "NAME", OPTION_TEXT, \
 	    (at) + offsetof(struct foreign_options, profile), \
@@ -60,6 +61,7 @@ struct foreign_options {
 	{ "set", "NAME=VALUE", OPTION_TEXT, \
 	    (at) + offsetof(struct foreign_options, set), \
 	    "parameters of the profile" }
+/* clang-format on */
 
 /* Is the file CSV, by its name or by the options? */
 bool

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "signals.h"
 #include "verifying.h"
+#include "signals.h"
 
 static void
 on_finding(void *arg, const struct tally_finding *finding)

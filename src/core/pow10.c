@@ -10,9 +10,9 @@
  */
 #include "core/double.h"
 
+/* clang-format off */
 #define P(high, low) { 0x##high, 0x##low }
 
-/* clang-format off */
 const struct tally_pow10 tally_pow10[TALLY_POW10_MAX - TALLY_POW10_MIN + 1] = {
 P(ff77b1fcbebcdc4f,25e8e89c13bb0f7b), P(9faacf3df73609b1,77b191618c54e9ad),
 P(c795830d75038c1d,d59df5b9ef6a2418), P(f97ae3d0d2446f25,4b0573286b44ad1e),

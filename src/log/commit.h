@@ -17,7 +17,7 @@ struct tally_call {
 	size_t names;
 	size_t ids; /* items that have one */
 	bool buffered;
-	bool own; /* chains may be the log's own */
+	bool own;     /* chains may be the log's own */
 	bool carried; /* its ids are not looked up: a place is taken once */
 	int result;
 	struct tally_error error;

@@ -129,8 +129,8 @@ write_column(struct tally_pg_query *query, struct tally_pg_text *sql, int n,
 		    " THEN pg_catalog.to_char(q.c%d%s,"
 		    " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 		    " ELSE q.c%d::pg_catalog.text END",
-		    n, n, n,
-		    type == OID_TIMESTAMP ? "" : " AT TIME ZONE 'UTC'", n);
+		    n, n, n, type == OID_TIMESTAMP ? "" : " AT TIME ZONE 'UTC'",
+		    n);
 		return 0;
 	default:
 		r = is_composed(query, type, &composed, error);

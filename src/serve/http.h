@@ -28,8 +28,8 @@ struct http_reply {
 };
 
 struct http_options {
-	const char *listen; /* HOST:PORT of loopback, or unix:PATH */
-	size_t body_max;    /* bytes; a longer body is status 413 */
+	const char *listen;   /* HOST:PORT of loopback, or unix:PATH */
+	size_t body_max;      /* bytes; a longer body is status 413 */
 	bool without_threads; /* the caller calls http_run */
 	/* Called from several threads at once; reply is zeroed. */
 	void (*answer)(void *arg, const struct http_request *request,

@@ -190,8 +190,8 @@ seq_read_only(struct lab *lab)
 	struct tally_log *log;
 	int result;
 
-	assert_int_equal(tally_log_open(lab->dir, &options, &log,
-			     &lab->error), 0);
+	assert_int_equal(tally_log_open(lab->dir, &options, &log, &lab->error),
+	    0);
 	result = tally_log_head(log, "a", 1, &head, &lab->error);
 	assert_int_equal(tally_log_close(log, NULL), 0);
 	if (result == TALLY_E_POISONED)
@@ -240,8 +240,8 @@ find_first(struct lab *lab, struct tally_log *log)
 	struct tally_record record;
 
 	assert_int_equal(tally_cursor_open(log, NULL, &cursor, &lab->error), 0);
-	assert_int_equal(tally_cursor_find(cursor, &find, &record,
-			     &lab->error), 0);
+	assert_int_equal(tally_cursor_find(cursor, &find, &record, &lab->error),
+	    0);
 	tally_cursor_close(cursor);
 }
 
@@ -267,8 +267,11 @@ static void
 test_accidents__index_built_under_its_lock(void **state)
 {
 	static const char *const damage[] = {
-		"rm -rf index", "echo nothing >index/covered",
-		"rm index/covered", "rm index/records", "rm index/keys-*",
+		"rm -rf index",
+		"echo nothing >index/covered",
+		"rm index/covered",
+		"rm index/records",
+		"rm index/keys-*",
 	};
 	struct lab *lab = *state;
 	struct tally_log *log;
@@ -281,7 +284,8 @@ test_accidents__index_built_under_its_lock(void **state)
 		for (int r = 0; r < 3000; r++)
 			lab_must_put(lab, log, "a", NULL, TALLY_BUFFERED);
 		assert_int_equal(lab_shell("cd '%s' && %s", lab->dir,
-				     damage[i]), 0);
+				     damage[i]),
+		    0);
 		atomic_store(&writes, 0);
 		hooks.index_write = expect_index_locked;
 		/* The other handle sees what is there, not what it knew. */

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,7 +28,7 @@
 #include "log/sys.h"
 #include "publish/signer.h"
 
-#include "simdisk.h"
+#include "lives.h"
 
 #define ORIGIN "example.org/power"
 #define DIR "/w/state"
@@ -59,15 +58,6 @@ struct outside {
 	uint64_t last;
 	bool possible[HISTORIES];
 };
-
-static char what[160];
-
-static void
-wrong(const char *message, const char *detail)
-{
-	fail_msg("%s: %s%s%s", what, message, detail[0] == '\0' ? "" : ": ",
-	    detail);
-}
 
 /* ---- what is asked ------------------------------------------------------ */
 
@@ -141,13 +131,13 @@ go_out(struct outside *outside, uint64_t size, const struct tally_hash *root)
 
 	assert_true(size <= SIZES);
 	if (outside->any && size < outside->last)
-		wrong("it went back", "");
+		lives_wrong("it went back", "");
 	for (int h = 0; h < HISTORIES; h++) {
 		outside->possible[h] &= tally_hash_equal(&roots[h][size], root);
 		any |= outside->possible[h];
 	}
 	if (!any)
-		wrong("it cosigned two histories", "");
+		lives_wrong("it cosigned two histories", "");
 	outside->any = true;
 	outside->last = size;
 }
@@ -194,27 +184,13 @@ look(struct outside *outside, struct tally_witness *witness)
 	    tally_checkpoint_parse(note.text.at, note.text.len, &checkpoint) !=
 		0 ||
 	    tally_note_check(&note, &signer->vkey, NULL) != TALLY_SIGNED)
-		wrong("it shows what is not cosigned", "");
+		lives_wrong("it shows what is not cosigned", "");
 	go_out(outside, checkpoint.size, &checkpoint.root);
 	free(text);
 	return 0;
 }
 
 /* ---- a life ------------------------------------------------------------- */
-
-static void
-begin(void)
-{
-	int root;
-
-	sim_reset(1);
-	root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
-	assert_int_equal(tally_sys_mkdir(root, "w"), 0);
-	assert_int_equal(tally_sys_sync_all(root), 0);
-	tally_sys_close(root);
-	sim_as(1);
-	sim_ops_restart();
-}
 
 static void
 live(struct outside *outside)
@@ -239,7 +215,7 @@ live(struct outside *outside)
 
 		if (status != asked[i].status && !sim_is_dead() &&
 		    !sim_fault_fired())
-			wrong("it does not answer as it should", "");
+			lives_wrong("it does not answer as it should", "");
 		/* Whoever looks between two lives of a server. */
 		if (i == 3)
 			(void)look(outside, witness);
@@ -261,12 +237,12 @@ tempt(struct outside *outside, struct tally_witness *witness, uint64_t turn)
 				    size);
 
 				if (status < 0)
-					wrong("it does not answer", "");
+					lives_wrong("it does not answer", "");
 			}
 		}
 	}
 	if (outside->last != SIZES)
-		wrong("it does not go on", "");
+		lives_wrong("it does not go on", "");
 }
 
 static void
@@ -279,84 +255,64 @@ check_after(struct outside *outside, uint64_t turn)
 	sim_as(3);
 	result = tally_witness_know(DIR, vkey, &error);
 	if (result != 0 && result != TALLY_E_EXISTS)
-		wrong("its log cannot be added", error.message);
+		lives_wrong("its log cannot be added", error.message);
 	if (outside->is_known && result != TALLY_E_EXISTS)
-		wrong("it forgot its log", "");
+		lives_wrong("it forgot its log", "");
 	result = tally_witness_open(DIR, &signer, 1, &witness, &error);
 	if (result != 0)
-		wrong("it cannot be opened", error.message);
+		lives_wrong("it cannot be opened", error.message);
 	result = look(outside, witness);
 	if (result < 0 || (result != 0 && outside->any))
-		wrong("it forgot what it cosigned", "");
+		lives_wrong("it forgot what it cosigned", "");
 	tempt(outside, witness, turn);
 	if (look(outside, witness) != 0)
-		wrong("it does not show what it cosigned", "");
+		lives_wrong("it does not show what it cosigned", "");
 	tally_witness_close(witness);
 }
 
-/* Every power cut that may follow, or the first modes. */
-static unsigned long
-cut(const struct outside *outside, uint64_t turn, int modes)
+static void
+check_one(void *arg, uint64_t turn)
 {
-	struct sim_image *image = sim_save();
-	char before[sizeof(what)];
+	struct outside outside = *(const struct outside *)arg;
 
-	memcpy(before, what, sizeof(what));
-	for (int m = 0; m < modes; m++) {
-		struct outside after = *outside;
-
-		sim_restore(image);
-		(void)snprintf(what, sizeof(what), "%.100s, %s", before,
-		    sim_mode_name((enum sim_mode)m));
-		sim_reboot((enum sim_mode)m, turn);
-		check_after(&after, turn + (uint64_t)m);
-	}
-	sim_image_free(image);
-	return (unsigned long)modes;
+	check_after(&outside, turn);
 }
 
 static uint64_t
-count_ops(bool *changes, uint64_t max)
+count_ops(void)
 {
 	struct outside outside;
 	uint64_t ops;
 
 	begin_outside(&outside);
-	(void)snprintf(what, sizeof(what), "undisturbed");
-	begin();
+	lives_try("undisturbed");
+	lives_begin();
 	live(&outside);
-	ops = sim_ops();
-	assert_true(ops < max);
+	ops = lives_remember();
 	assert_int_equal(outside.last, 5);
-	for (uint64_t n = 0; n < ops; n++)
-		changes[n] = sim_op_changes(sim_op_at(n));
-	changes[ops] = true;
 	return ops;
 }
 
 /* ---- tests -------------------------------------------------------------- */
 
-static bool changes[4096];
-
 static void
 test_cosign__power_goes(void **state)
 {
-	uint64_t ops = count_ops(changes, 4095);
+	uint64_t ops = count_ops();
 	unsigned long cuts = 0;
 
 	(void)state;
 	for (uint64_t n = 0; n <= ops; n++) {
 		struct outside outside;
 
-		if (!changes[n])
+		if (!lives_op_changes(n))
 			continue;
 		begin_outside(&outside);
-		begin();
+		lives_begin();
 		sim_cut_at(n);
 		live(&outside);
-		(void)snprintf(what, sizeof(what), "cut at op %llu",
-		    (unsigned long long)n);
-		cuts += cut(&outside, n, SIM_MODE_COUNT);
+		lives_try("cut at op %llu", (unsigned long long)n);
+		cuts += lives_cut(n, SIM_MODE_COUNT, check_one, &outside);
 	}
 	print_message("# %lu cuts\n", cuts);
 	assert_null(sim_violation());
@@ -367,31 +323,30 @@ test_cosign__power_goes(void **state)
 static void
 test_cosign__killed(void **state)
 {
-	uint64_t ops = count_ops(changes, 4095);
+	uint64_t ops = count_ops();
 
 	(void)state;
 	for (uint64_t n = 0; n <= ops; n++) {
 		struct tally_witness *other;
 		struct outside outside;
 
-		if (!changes[n])
+		if (!lives_op_changes(n))
 			continue;
 		begin_outside(&outside);
-		begin();
+		lives_begin();
 		sim_set(n % 2 == 0 ? SIM_HALF_AT_KILL : SIM_LOSE_AT_KILL);
 		sim_kill_at(n);
 		live(&outside);
 		sim_reap();
-		(void)snprintf(what, sizeof(what), "killed at op %llu",
-		    (unsigned long long)n);
+		lives_try("killed at op %llu", (unsigned long long)n);
 		sim_as(2);
 		if (tally_witness_open(DIR, &signer, 1, &other, NULL) == 0) {
 			(void)look(&outside, other);
 			tally_witness_close(other);
 		} else if (outside.is_known) {
-			wrong("another server cannot open it", "");
+			lives_wrong("another server cannot open it", "");
 		}
-		(void)cut(&outside, n, SIM_MODE_COUNT);
+		(void)lives_cut(n, SIM_MODE_COUNT, check_one, &outside);
 	}
 	assert_null(sim_violation());
 	sim_wipe();
@@ -403,27 +358,23 @@ test_cosign__a_call_fails(void **state)
 {
 	static const struct sim_fault faults[] = { { EIO, SIM_HALF },
 		{ ENOSPC, SIM_NOTHING }, { EIO, SIM_ALL } };
-	uint64_t ops = count_ops(changes, 4095);
-	static enum sim_op op[4096];
+	uint64_t ops = count_ops();
 
 	(void)state;
-	for (uint64_t n = 0; n < ops; n++)
-		op[n] = sim_op_at(n);
 	for (uint64_t n = 0; n < ops; n++) {
 		for (size_t f = 0; f < sizeof(faults) / sizeof(faults[0]);
 		     f++) {
 			struct outside outside;
 
-			if (!sim_op_fails(op[n], faults[f].error))
+			if (!sim_op_fails(lives_op(n), faults[f].error))
 				continue;
 			begin_outside(&outside);
-			begin();
+			lives_begin();
 			sim_fault_at(n, &faults[f]);
 			live(&outside);
-			(void)snprintf(what, sizeof(what),
-			    "op %llu fails with %d", (unsigned long long)n,
-			    faults[f].error);
-			(void)cut(&outside, n, SIM_KEEP + 1);
+			lives_try("op %llu fails with %d",
+			    (unsigned long long)n, faults[f].error);
+			(void)lives_cut(n, SIM_KEEP + 1, check_one, &outside);
 		}
 	}
 	assert_null(sim_violation());
@@ -435,26 +386,17 @@ test_cosign__a_call_fails(void **state)
 static int
 make_keys(void **state)
 {
-	char top[] = "/tmp/tally-power-XXXXXX", path[64],
-	     text[TALLY_VKEY_TEXT_SIZE];
+	char text[TALLY_VKEY_TEXT_SIZE];
 	struct tally_hash hash;
 	int result;
 
 	(void)state;
-	if (mkdtemp(top) == NULL || tally_hasher_open(&hasher) != 0)
+	if (tally_hasher_open(&hasher) != 0)
 		return -1;
-	(void)snprintf(path, sizeof(path), "%s/key", top);
-	result = tally_key_generate(path, ORIGIN, NULL, vkey, NULL);
+	result = lives_make_key(tally_key_generate, ORIGIN, vkey, &log_signer);
 	if (result == 0)
-		result = tally_signer_load(path, NULL, &log_signer, NULL);
-	(void)unlink(path);
-	if (result == 0)
-		result = tally_key_generate_witness(path, "witness.example/w",
-		    NULL, text, NULL);
-	if (result == 0)
-		result = tally_signer_load(path, NULL, &signer, NULL);
-	(void)unlink(path);
-	(void)rmdir(top);
+		result = lives_make_key(tally_key_generate_witness,
+		    "witness.example/w", text, &signer);
 	hash = tally_hash_bytes(&hasher, ORIGIN, sizeof(ORIGIN) - 1);
 	tally_hash_format(&hash, origin_hash);
 	make_requests();

@@ -14,9 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -27,7 +25,7 @@
 #include "log/sys.h"
 #include "publish/register.h"
 
-#include "simdisk.h"
+#include "lives.h"
 
 #define ORIGIN "example.org/power"
 #define DIR "/w/audit"
@@ -44,15 +42,6 @@ struct outside {
 	uint64_t last;
 };
 
-static char what[160];
-
-static void
-wrong(const char *message, const char *detail)
-{
-	fail_msg("%s: %s%s%s", what, message, detail[0] == '\0' ? "" : ": ",
-	    detail);
-}
-
 /* ---- a life ------------------------------------------------------------- */
 
 static void
@@ -61,7 +50,7 @@ go_out(struct outside *outside, uint64_t size, const struct tally_hash *root)
 	assert_true(size < SIZE_MAX_SEEN);
 	if (outside->seen[size] &&
 	    !tally_hash_equal(&outside->root[size], root))
-		wrong("a size went out with two roots", "");
+		lives_wrong("a size went out with two roots", "");
 	outside->seen[size] = true;
 	outside->root[size] = *root;
 	if (size > outside->last)
@@ -80,7 +69,7 @@ publish(struct outside *outside, struct tally_error *error)
 	if (result != 0)
 		return result;
 	if (out.verdict > TALLY_PUBLISH_CURRENT)
-		wrong("an honest log is called cut or rolled back", "");
+		lives_wrong("an honest log is called cut or rolled back", "");
 	go_out(outside, out.size, &out.root);
 	/* Memory, too, is the machine's. */
 	tally_sys_free(out.note);
@@ -113,14 +102,8 @@ begin(void)
 {
 	const struct tally_init_options how = { .origin = ORIGIN };
 	struct tally_error error = { 0 };
-	int root;
 
-	sim_reset(1);
-	root = tally_sys_open_dir(TALLY_SYS_CWD, "/");
-	assert_int_equal(tally_sys_mkdir(root, "w"), 0);
-	assert_int_equal(tally_sys_sync_all(root), 0);
-	tally_sys_close(root);
-	sim_as(1);
+	lives_begin();
 	assert_int_equal(tally_log_init(DIR, &how, &error), 0);
 	sim_ops_restart();
 }
@@ -137,7 +120,7 @@ live(struct outside *outside)
 			result = publish(outside, &error);
 	}
 	if (result != 0 && !sim_is_dead())
-		wrong("it failed without a cut", error.message);
+		lives_wrong("it failed without a cut", error.message);
 }
 
 /* ---- afterwards --------------------------------------------------------- */
@@ -157,7 +140,7 @@ check_tile(const struct tally_checkpoint *checkpoint)
 	    (unsigned long long)checkpoint->size);
 	bytes = sim_file(path, &len);
 	if (bytes == NULL || len != checkpoint->size * TALLY_HASH_SIZE)
-		wrong("a tile of what is public is not there", path);
+		lives_wrong("a tile of what is public is not there", path);
 	tally_frontier_init(&frontier);
 	for (uint64_t i = 0; i < checkpoint->size; i++) {
 		memcpy(leaf.b, bytes + i * TALLY_HASH_SIZE, TALLY_HASH_SIZE);
@@ -165,7 +148,8 @@ check_tile(const struct tally_checkpoint *checkpoint)
 	}
 	root = tally_frontier_root(&hasher, &frontier);
 	if (!tally_hash_equal(&root, &checkpoint->root))
-		wrong("the tile of what is public leads to another root", path);
+		lives_wrong("the tile of what is public leads to another root",
+		    path);
 }
 
 /* What is public is as good as out. */
@@ -183,7 +167,7 @@ check_public(struct outside *outside)
 	if (tally_note_parse(text, len, &note) != 0 ||
 	    tally_checkpoint_parse(note.text.at, note.text.len, &checkpoint) !=
 		0)
-		wrong("public/checkpoint is not whole", "");
+		lives_wrong("public/checkpoint is not whole", "");
 	go_out(outside, checkpoint.size, &checkpoint.root);
 	check_tile(&checkpoint);
 }
@@ -198,16 +182,16 @@ check_register(const struct outside *outside)
 	    &hasher, &error);
 
 	if (result != 0)
-		wrong("the register cannot be opened", error.message);
+		lives_wrong("the register cannot be opened", error.message);
 	result = file.base.read(&file.base, ORIGIN, &entry, &error);
 	if (result < 0)
-		wrong("the register cannot be read", error.message);
+		lives_wrong("the register cannot be read", error.message);
 	if (outside->last > 0 &&
 	    (result != 0 || entry.size < outside->last ||
 		(entry.size == outside->last &&
 		    !tally_hash_equal(&entry.root,
 			&outside->root[outside->last]))))
-		wrong("the register does not know what went out", "");
+		lives_wrong("the register does not know what went out", "");
 	tally_file_register_close(&file);
 }
 
@@ -220,14 +204,16 @@ check_log(const struct outside *outside)
 	uint64_t size;
 
 	if (tally_log_open(DIR, NULL, &log, &error) != 0)
-		wrong("the log cannot be opened", error.message);
+		lives_wrong("the log cannot be opened", error.message);
 	for (uint64_t n = 1; n < SIZE_MAX_SEEN; n++) {
 		if (!outside->seen[n])
 			continue;
 		if (tally_log_root(log, n, &size, &root, &error) != 0)
-			wrong("the log lost what went out", error.message);
+			lives_wrong("the log lost what went out",
+			    error.message);
 		if (!tally_hash_equal(&root, &outside->root[n]))
-			wrong("the log has another root than went out", "");
+			lives_wrong("the log has another root than went out",
+			    "");
 	}
 	(void)tally_log_close(log, NULL);
 }
@@ -242,28 +228,34 @@ check_after(struct outside *outside)
 	check_register(outside);
 	check_log(outside);
 	if (publish(outside, &error) != 0)
-		wrong("the next publisher cannot sign", error.message);
+		lives_wrong("the next publisher cannot sign", error.message);
 	if (append(9, &error) != 0 || publish(outside, &error) != 0)
-		wrong("it does not go on", error.message);
+		lives_wrong("it does not go on", error.message);
 	check_public(outside);
 	check_register(outside);
 	check_log(outside);
 }
 
+static void
+check_one(void *arg, uint64_t turn)
+{
+	struct outside outside = *(const struct outside *)arg;
+
+	(void)turn;
+	check_after(&outside);
+}
+
 static uint64_t
-count_ops(bool *changes, uint64_t max)
+count_ops(void)
 {
 	struct outside outside = { .last = 0 };
 	uint64_t ops;
 
+	lives_try("undisturbed");
 	begin();
 	live(&outside);
-	ops = sim_ops();
-	assert_true(ops < max);
+	ops = lives_remember();
 	assert_true(outside.last > 0);
-	for (uint64_t n = 0; n < ops; n++)
-		changes[n] = sim_op_changes(sim_op_at(n));
-	changes[ops] = true;
 	return ops;
 }
 
@@ -272,33 +264,20 @@ count_ops(bool *changes, uint64_t max)
 static void
 test_publish__power_goes(void **state)
 {
-	static bool changes[65536];
-	uint64_t ops = count_ops(changes, 65535);
+	uint64_t ops = count_ops();
 	unsigned long cuts = 0;
 
 	(void)state;
 	for (uint64_t n = 0; n <= ops; n++) {
 		struct outside outside = { .last = 0 };
-		struct sim_image *image;
 
-		if (!changes[n])
+		if (!lives_op_changes(n))
 			continue;
 		begin();
 		sim_cut_at(n);
 		live(&outside);
-		image = sim_save();
-		for (int m = 0; m < SIM_MODE_COUNT; m++) {
-			struct outside after = outside;
-
-			sim_restore(image);
-			(void)snprintf(what, sizeof(what), "cut at op %llu, %s",
-			    (unsigned long long)n,
-			    sim_mode_name((enum sim_mode)m));
-			sim_reboot((enum sim_mode)m, n);
-			check_after(&after);
-			cuts++;
-		}
-		sim_image_free(image);
+		lives_try("cut at op %llu", (unsigned long long)n);
+		cuts += lives_cut(n, SIM_MODE_COUNT, check_one, &outside);
 	}
 	print_message("# %lu cuts\n", cuts);
 	assert_null(sim_violation());
@@ -309,22 +288,20 @@ test_publish__power_goes(void **state)
 static void
 test_publish__killed(void **state)
 {
-	static bool changes[65536];
-	uint64_t ops = count_ops(changes, 65535);
+	uint64_t ops = count_ops();
 
 	(void)state;
 	for (uint64_t n = 0; n <= ops; n++) {
 		struct outside outside = { .last = 0 };
 
-		if (!changes[n])
+		if (!lives_op_changes(n))
 			continue;
 		begin();
 		sim_set(n % 2 == 0 ? SIM_HALF_AT_KILL : 0);
 		sim_kill_at(n);
 		live(&outside);
 		sim_reap();
-		(void)snprintf(what, sizeof(what), "killed at op %llu",
-		    (unsigned long long)n);
+		lives_try("killed at op %llu", (unsigned long long)n);
 		check_after(&outside);
 	}
 	assert_null(sim_violation());
@@ -339,62 +316,39 @@ test_publish__killed(void **state)
 static void
 test_publish__killed_then_power_goes(void **state)
 {
-	static bool changes[65536];
-	uint64_t ops = count_ops(changes, 65535);
+	uint64_t ops = count_ops();
 
 	(void)state;
 	for (uint64_t n = 0; n <= ops; n++) {
 		struct outside outside = { .last = 0 };
 		struct tally_error error = { 0 };
-		struct sim_image *image;
 
-		if (!changes[n])
+		if (!lives_op_changes(n))
 			continue;
 		begin();
 		sim_kill_at(n);
 		live(&outside);
 		sim_reap();
-		(void)snprintf(what, sizeof(what), "killed at op %llu",
-		    (unsigned long long)n);
+		lives_try("killed at op %llu", (unsigned long long)n);
 		sim_as(2);
 		if (publish(&outside, &error) != 0)
-			wrong("the next publisher cannot sign", error.message);
-		image = sim_save();
-		for (int m = 0; m < SIM_MODE_COUNT; m++) {
-			struct outside after = outside;
-
-			sim_restore(image);
-			(void)snprintf(what, sizeof(what),
-			    "killed at op %llu, then %s", (unsigned long long)n,
-			    sim_mode_name((enum sim_mode)m));
-			sim_reboot((enum sim_mode)m, n);
-			check_after(&after);
-		}
-		sim_image_free(image);
+			lives_wrong("the next publisher cannot sign",
+			    error.message);
+		(void)lives_cut(n, SIM_MODE_COUNT, check_one, &outside);
 	}
 	assert_null(sim_violation());
 	sim_wipe();
 }
 
-/* A key that is the same in every life, outside of the machine. */
 static int
 make_key(void **state)
 {
-	char top[] = "/tmp/tally-power-XXXXXX", path[64];
 	char vkey[TALLY_VKEY_TEXT_SIZE];
-	struct tally_error error = { 0 };
-	int result;
 
 	(void)state;
-	if (mkdtemp(top) == NULL || tally_hasher_open(&hasher) != 0)
+	if (tally_hasher_open(&hasher) != 0)
 		return -1;
-	(void)snprintf(path, sizeof(path), "%s/key", top);
-	result = tally_key_generate(path, ORIGIN, NULL, vkey, &error);
-	if (result == 0)
-		result = tally_signer_load(path, NULL, &signer, &error);
-	(void)unlink(path);
-	(void)rmdir(top);
-	return result;
+	return lives_make_key(tally_key_generate, ORIGIN, vkey, &signer);
 }
 
 static int

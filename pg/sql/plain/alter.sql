@@ -119,5 +119,6 @@ BEGIN
 		only_when, salted, keep_event, append_only, include);
 	EXECUTE format('CREATE TRIGGER "!tally_capture" AFTER INSERT OR UPDATE OR DELETE ON %s'
 		' FOR EACH ROW EXECUTE FUNCTION tally.%I()', tbl, function);
+	PERFORM tally.make_guards(tbl);
 END
 $$;

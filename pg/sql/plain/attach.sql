@@ -301,6 +301,43 @@ AS $$
 		AND (p.proname = 'refuse_truncate' OR p.proname ~ '^capture_[0-9]+$')
 $$;
 
+-- Drops them, of the table and of its partitions.  One that belongs to somebody
+-- else keeps the one that refuses TRUNCATE: he may drop it, as it says.
+CREATE FUNCTION tally.drop_triggers(relation oid) RETURNS void LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN SELECT m::regclass AS member, name
+		FROM tally.members_of(relation) AS m, tally.triggers_of(m) AS name
+		WHERE m = relation OR pg_has_role((SELECT relowner FROM pg_class WHERE oid = m), 'USAGE')
+		ORDER BY m
+	LOOP
+		EXECUTE format('DROP TRIGGER %I ON %s', t.name, t.member);
+	END LOOP;
+END
+$$;
+
+-- PostgreSQL makes no triggers of statements for partitions: each gets its own.
+CREATE FUNCTION tally.make_guards(relation oid) RETURNS void LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	member regclass;
+BEGIN
+	FOR member IN SELECT m::regclass FROM tally.members_of(relation) AS m
+			JOIN pg_class c ON c.oid = m
+		WHERE c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_trigger
+			WHERE tgrelid = m AND tgfoid = 'tally.refuse_truncate'::regproc)
+		ORDER BY m
+	LOOP
+		EXECUTE format('CREATE TRIGGER "!tally_truncate" BEFORE TRUNCATE ON %s'
+			' FOR EACH STATEMENT EXECUTE FUNCTION tally.refuse_truncate()', member);
+	END LOOP;
+END
+$$;
+
 CREATE FUNCTION tally.check_owner(relation oid) RETURNS void LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -331,7 +368,6 @@ CREATE FUNCTION tally.attach(
 AS $$
 DECLARE
 	function text;
-	old name;
 	fault text;
 BEGIN
 	IF num_nulls(tbl, salted, keep_event, append_only) > 0 THEN
@@ -354,11 +390,8 @@ BEGIN
 	EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tbl);
 	IF NOT tally.is_attached(tbl) THEN
 		-- Restored from a dump, a table has the triggers of where it was.
-		FOR old IN SELECT tally.triggers_of(tbl) LOOP
-			EXECUTE format('DROP TRIGGER %I ON %s', old, tbl);
-		END LOOP;
-		EXECUTE format('CREATE TRIGGER "!tally_truncate" BEFORE TRUNCATE ON %s'
-			' FOR EACH STATEMENT EXECUTE FUNCTION tally.refuse_truncate()', tbl);
+		PERFORM tally.drop_triggers(tbl);
+		PERFORM tally.make_guards(tbl);
 	END IF;
 	function := tally.begin_epoch(tbl, chain_by, prefix, label, columns, exclude,
 		only_when, salted, keep_event, append_only);
@@ -410,8 +443,6 @@ CREATE FUNCTION tally.detach(tbl regclass) RETURNS void
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 	SET standard_conforming_strings = on
 AS $$
-DECLARE
-	old name;
 BEGIN
 	IF tbl IS NULL THEN
 		RAISE EXCEPTION 'argument "tbl" must not be null' USING ERRCODE = 'null_value_not_allowed';
@@ -419,14 +450,26 @@ BEGIN
 		PERFORM tally.check_owner(tbl);
 		IF tally.is_attached(tbl) THEN
 			EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', tbl);
-			FOR old IN SELECT tally.triggers_of(tbl) LOOP
-				EXECUTE format('DROP TRIGGER %I ON %s', old, tbl);
-			END LOOP;
+			PERFORM tally.drop_triggers(tbl);
 		END IF;
 	ELSIF NOT tally.is_attached(tbl) THEN
 		PERFORM tally.check_owner(tbl);
 	END IF;
 	PERFORM tally.end_epoch(tbl);
+END
+$$;
+
+-- After partitions came: without event triggers nobody notices that they do.
+CREATE FUNCTION tally.guard(tbl regclass) RETURNS void LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM tally.check_owner(tbl);
+	IF NOT tally.is_attached(tbl) THEN
+		RAISE EXCEPTION '"%" is not attached', tally.table_name(tbl)
+			USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+	PERFORM tally.make_guards(tbl);
 END
 $$;
 

@@ -142,10 +142,28 @@ BEGIN
 END
 $$;
 
+-- It asks tally.attachment for its words alone: a snapshot may be older than that.
 CREATE FUNCTION tally.refuse_truncate() RETURNS trigger LANGUAGE plpgsql
-	SET search_path = pg_catalog, pg_temp
+	SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET standard_conforming_strings = on
 AS $$
+DECLARE
+	root oid := (SELECT a.relation FROM tally.attachment a WHERE a.relation = TG_RELID
+		OR a.relation IN (SELECT pg_partition_ancestors(TG_RELID)) LIMIT 1);
 BEGIN
+	IF root IS NULL THEN
+		RAISE EXCEPTION 'cannot truncate "%": it was attached to tally, or a partition of what is',
+				tally.table_name(TG_RELID)
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = format('If it is not any more, drop the trigger: DROP TRIGGER %I ON %s',
+					TG_NAME, tally.table_name(TG_RELID));
+	ELSIF root <> TG_RELID THEN
+		RAISE EXCEPTION 'cannot truncate "%": it is a partition of "%", which is attached to tally',
+				tally.table_name(TG_RELID), tally.table_name(root)
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = 'Its rows are sealed in a chain, and would be found missing.',
+				HINT = 'If it was attached with append_only => false its rows can be deleted, each sealed as an event.';
+	END IF;
 	RAISE EXCEPTION 'cannot truncate "%": it is attached to tally', TG_TABLE_NAME
 		USING ERRCODE = 'object_not_in_prerequisite_state',
 			DETAIL = 'Its rows are sealed in a chain, and would be found missing.',

@@ -23,14 +23,13 @@ BEGIN
 		RAISE EXCEPTION 'tally:log holds events of kind "%", which plain SQL does not know', t.kind
 			USING HINT = 'Stay with the extension: plain SQL could not verify these chains.';
 	END LOOP;
-	FOR t IN SELECT a.relation::text AS name, a.epoch FROM tally.attachment a
+	FOR t IN SELECT a.relation, a.relation::text AS name, a.epoch FROM tally.attachment a
 		JOIN pg_class c ON c.oid = a.relation
 	LOOP
 		PERFORM tally.make_capture(t.epoch);
 		EXECUTE format('ALTER FUNCTION tally.%I() OWNER TO %I', 'capture_' || t.epoch,
 			(SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'tally'));
-		EXECUTE format('CREATE TRIGGER "!tally_truncate" BEFORE TRUNCATE'
-			' ON %s FOR EACH STATEMENT EXECUTE FUNCTION tally.refuse_truncate()', t.name);
+		PERFORM tally.make_guards(t.relation);
 		EXECUTE format('CREATE TRIGGER "!tally_capture" AFTER INSERT OR UPDATE OR DELETE'
 			' ON %s FOR EACH ROW EXECUTE FUNCTION tally.%I()', t.name, 'capture_' || t.epoch);
 	END LOOP;

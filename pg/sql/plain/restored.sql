@@ -142,7 +142,6 @@ AS $$
 DECLARE
 	said record;
 	t record;
-	old name;
 BEGIN
 	SELECT * INTO said FROM tally.begin_restored(note);
 	FOR t IN SELECT * FROM tally.moving() WHERE said.is_moved LOOP
@@ -154,11 +153,8 @@ BEGIN
 		END IF;
 		PERFORM tally.check_owner(t.relation);
 		EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', t.relation::regclass);
-		FOR old IN SELECT tally.triggers_of(t.relation) LOOP
-			EXECUTE format('DROP TRIGGER %I ON %s', old, t.relation::regclass);
-		END LOOP;
-		EXECUTE format('CREATE TRIGGER "!tally_truncate" BEFORE TRUNCATE ON %s'
-			' FOR EACH STATEMENT EXECUTE FUNCTION tally.refuse_truncate()', t.relation::regclass);
+		PERFORM tally.drop_triggers(t.relation);
+		PERFORM tally.make_guards(t.relation);
 		EXECUTE format('CREATE TRIGGER "!tally_capture" AFTER INSERT OR UPDATE OR DELETE ON %s'
 			' FOR EACH ROW EXECUTE FUNCTION tally.%I()', t.relation::regclass,
 			tally.move_epoch(t.relation));

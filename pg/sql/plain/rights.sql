@@ -30,7 +30,8 @@ DECLARE
 		' tally.begin_epoch(oid, name, text, text, name[], name[], text, boolean, boolean,'
 		' boolean), tally.end_epoch(oid), tally.is_attached(regclass), tally.check_owner(oid),'
 		' tally.storage_fault(oid), tally.place_fault(oid), tally.table_name(oid),'
-		' tally.triggers_of(oid), tally.refuse_truncate(),'
+		' tally.triggers_of(oid), tally.members_of(oid), tally.drop_triggers(oid),'
+		' tally.make_guards(oid), tally.guard(regclass), tally.refuse_truncate(),'
 		' tally.refuse_absent(text), tally.untrack(regclass), tally.retire(regclass),'
 		' tally.track(regclass, name, text, text, name[], name[], text, boolean, boolean)';
 	reading constant text := 'tally.head(text), tally.head_list(),'

@@ -5,7 +5,6 @@
 DO $move$
 DECLARE
 	t record;
-	old name;
 BEGIN
 	IF to_regclass('tally.pending') IS NULL THEN
 		RAISE EXCEPTION 'schema "tally" is not one of plain SQL';
@@ -14,9 +13,7 @@ BEGIN
 		JOIN pg_class c ON c.oid = a.relation ORDER BY a.relation
 	LOOP
 		EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', t.name);
-		FOR old IN SELECT tally.triggers_of(t.relation) LOOP
-			EXECUTE format('DROP TRIGGER %I ON %s', old, t.name);
-		END LOOP;
+		PERFORM tally.drop_triggers(t.relation);
 	END LOOP;
 END
 $move$;

@@ -134,11 +134,13 @@ CREATE FUNCTION tally.verify_triggers(epoch bigint, seq bigint, relation oid, la
 	RETURNS SETOF tally.finding LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH wanted (member, name, function, type) AS (
-		SELECT m, '!tally_capture', 'capture_' || epoch, 29::smallint
+	WITH wanted (member, name, function, type, may_lack) AS (
+		SELECT m, '!tally_capture', 'capture_' || epoch, 29::smallint, false
 			FROM tally.members_of(relation) AS m
 		UNION ALL
-		SELECT relation, '!tally_truncate', 'refuse_truncate', 34::smallint
+		-- One that came later has none before somebody calls tally.guard.
+		SELECT m, '!tally_truncate', 'refuse_truncate', 34::smallint, m <> relation
+			FROM tally.members_of(relation) AS m
 	), found AS (
 		SELECT w.*, (SELECT t FROM pg_trigger t WHERE t.tgrelid = w.member
 			AND t.tgfoid = to_regproc('tally.' || w.function)
@@ -148,7 +150,7 @@ AS $$
 	SELECT 'content-altered', 'tally:log', seq, label, NULL,
 		format('trigger "%s" of table "%s" %s', name, tally.table_name(member),
 			CASE WHEN t IS NULL THEN 'is gone' ELSE tally.trigger_fault(t, type) END)
-	FROM found WHERE t IS NULL OR tally.trigger_fault(t, type) IS NOT NULL
+	FROM found WHERE (t IS NULL AND NOT may_lack) OR tally.trigger_fault(t, type) IS NOT NULL
 $$;
 
 -- The trigger function of an epoch is what would be written from its event.

@@ -30,6 +30,10 @@ INSERT INTO p VALUES (41, 3, '2026-05-05', 'new'), (42, 1, '2026-02-05', 'new');
 UPDATE p SET v = 'changed' WHERE id IN (1, 2, 40);
 :verify
 TRUNCATE p;
+\set VERBOSITY terse
+TRUNCATE p1;
+TRUNCATE p1a;
+\set VERBOSITY default
 \echo past the triggers
 SET session_replication_role = replica;
 UPDATE p1b SET v = 'forged' WHERE id = 42;

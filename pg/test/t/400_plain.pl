@@ -176,8 +176,25 @@ sub carries_on
 	is(verdict($node, 'plain'), 'intact|0', "$by: the verifier finds nothing");
 	is($node->safe_psql('plain', "SELECT count(*) FROM tally.verify_against('$heads')"),
 		0, "$by: heads of before hold");
+	is(truncates('plain'), '"public.parts_1": it is a partition of "public.parts"',
+		"$by: TRUNCATE of a partition is refused");
 	return;
 }
+
+# Whom TRUNCATE of a partition offends.
+sub truncates
+{
+	my ($database) = @_;
+	my ($status, $out, $err) = $node->psql($database, 'TRUNCATE parts_1');
+
+	return $err =~ /cannot truncate (.*), which is attached to tally/ ? $1 : "it went: $err";
+}
+
+$node->safe_psql('plain', q{
+	CREATE TABLE parts (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+	CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+	GRANT SELECT ON parts, parts_1 TO operator;
+	SELECT tally.attach('parts'); INSERT INTO parts VALUES (1, 'x')});
 
 my $heads = $node->safe_psql('plain', 'SELECT json_agg(h) FROM tally.heads h');
 my $events_of_log = $node->safe_psql('plain', $log);
@@ -197,6 +214,7 @@ is($node->safe_psql('plain', $log), $events_of_log, 'the log has no new event');
 $node->safe_psql('postgres', 'CREATE DATABASE named TEMPLATE plain');
 $node->safe_psql('named', q{SELECT tally.restored('a clone')});
 is(verdict($node, 'named'), 'intact|0', 'a clone that was told so');
+like(truncates('named'), qr/^"public.parts_1": it is a partition/, 'where TRUNCATE is refused as before');
 $node->safe_psql('named', plain_script('to_extension'));
 $node->safe_psql('named', q{INSERT INTO acts VALUES (500, 1, 'x')});
 is(verdict($node, 'named'), 'intact|0', 'goes over to the extension');
