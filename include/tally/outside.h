@@ -132,6 +132,30 @@ tally_outside_examine(struct tally_outside *outside, size_t i,
     struct tally_sink_report *out, struct tally_error *error);
 
 /*
+ * A register that hosts can have in common: an object in S3, or in what speaks
+ * like it, that is put on condition.  config: JSON text, {"type": "s3", ...},
+ * see tally-checkpoint(1).  The server is not asked yet; before something is
+ * registered it must refuse what a condition forbids, on an object of its own.
+ * Close it with tally_outside_register_close, behind whoever uses it.
+ * Errors: TALLY_E_USAGE (the configuration), _IO (the key's file), _MEMORY.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_outside_register_open(const char *config, size_t len,
+    struct tally_register **out, struct tally_error *error);
+
+/*
+ * The same by what a user wrote: a name that ends in ".json" is a file with a
+ * configuration, and any other is a directory's: *out is NULL.
+ */
+TALLY_API TALLY_MUST_CHECK int
+tally_outside_register_load(const char *where, struct tally_register **out,
+    struct tally_error *error);
+
+/* NULL is left alone. */
+TALLY_API void
+tally_outside_register_close(struct tally_register *reg);
+
+/*
  * Posts a JSON text; done is an answer of 2xx.  ca: a file of certificates, or
  * NULL.  Errors: TALLY_E_IO, _LIMIT, _MEMORY.
  */

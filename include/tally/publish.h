@@ -77,6 +77,39 @@ tally_key_order(struct tally_log *log, const struct tally_signer *signer,
     enum tally_key_change change, const char *vkey, struct tally_receipt *out,
     struct tally_error *error);
 
+/* ---- registers -------------------------------------------------------- */
+
+/* No entry of a register is as long. */
+#define TALLY_REGISTER_ENTRY_MAX 1024
+
+/*
+ * A register that is no directory: where the last size and root of each origin
+ * that may be signed are held, as a short text.  libtally-outside makes one
+ * (tally_outside_register_open); any store that compares and swaps atomically,
+ * for all hosts that publish, can be one.  A caller's own begins with this
+ * struct.  One thread at a time uses it.
+ */
+struct tally_register {
+	const char *name; /* in messages */
+	/*
+	 * The entry of an origin, or its first TALLY_REGISTER_ENTRY_MAX bytes.
+	 * Returns 0, TALLY_END if there is none, or an error.
+	 */
+	int (*read)(struct tally_register *self, const char *origin,
+	    char out[TALLY_REGISTER_ENTRY_MAX], size_t *out_len,
+	    struct tally_error *error);
+	/*
+	 * Puts next in the place of last, byte for byte (NULL: of nothing), in
+	 * one step that no other comes between; durable when it returns, also
+	 * where both are the same.  Returns 0; TALLY_END if the entry is not
+	 * last; an error, after which nobody knows which of the two it is, and
+	 * which it may become later.
+	 */
+	int (*swap)(struct tally_register *self, const char *origin,
+	    const char *last, size_t last_len, const char *next,
+	    size_t next_len, struct tally_error *error);
+};
+
 /* ---- checkpoints ------------------------------------------------------ */
 
 enum tally_publish_verdict {
@@ -90,6 +123,7 @@ struct tally_publish_options {
 	struct tally_signer *const *signers; /* the first under the origin */
 	size_t signers_len;
 	const char *register_dir; /* NULL: "register" in the log's directory */
+	struct tally_register *reg; /* not NULL: in the place of a directory */
 	/* A checkpoint although nothing was appended: with a heads record more,
 	 * so that who looks on from outside sees that somebody publishes. */
 	bool beat;
@@ -101,7 +135,7 @@ struct tally_published_checkpoint {
 	struct tally_hash root;
 	uint64_t last_size; /* what the register held before; 0: nothing */
 	struct tally_hash last_root;
-	bool register_beside; /* it lies on the log's own file system */
+	bool register_beside; /* a directory on the log's own file system */
 	char *note;           /* the signed note, or NULL; free() it */
 	size_t note_len;
 };
@@ -160,6 +194,7 @@ struct tally_restore_options {
 	const char *origin; /* the new one */
 	const struct tally_signer *signer; /* under the new origin */
 	const char *register_dir; /* of the old log; NULL: in its directory */
+	struct tally_register *reg; /* not NULL: in the place of a directory */
 	const char *outside;      /* the last checkpoint outside; NULL: what the
 				register holds */
 	size_t outside_len;

@@ -7,12 +7,13 @@
 #include <tally/publish.h>
 
 #include "commands.h"
+#include "register.h"
 #include "signer.h"
 
 struct settings {
 	const char *key;
 	const char *passphrase_file;
-	const char *register_dir;
+	const char *where; /* the register */
 	bool beat;
 	bool json;
 };
@@ -23,8 +24,7 @@ static const struct option options[] = {
 	{ "passphrase-file", "FILE", OPTION_TEXT,
 	    offsetof(struct settings, passphrase_file),
 	    "the passphrase is FILE's first line" },
-	{ "register", "DIR", OPTION_TEXT,
-	    offsetof(struct settings, register_dir),
+	{ "register", "WHERE", OPTION_TEXT, offsetof(struct settings, where),
 	    "where sizes are registered; DIR/register" },
 	{ "beat", NULL, OPTION_FLAG, offsetof(struct settings, beat),
 	    "a new one although nothing was appended" },
@@ -114,12 +114,13 @@ warn(const struct tally_published_checkpoint *out)
 
 static enum status
 publish(const struct settings *settings, const char *dir,
-    struct tally_signer *signer)
+    struct tally_signer *signer, struct tally_register *reg)
 {
 	struct tally_signer *const signers[] = { signer };
 	const struct tally_publish_options how = { .signers = signers,
 		.signers_len = 1,
-		.register_dir = settings->register_dir,
+		.register_dir = settings->where,
+		.reg = reg,
 		.beat = settings->beat };
 	struct tally_published_checkpoint out;
 	struct tally_error error = { 0 };
@@ -144,6 +145,7 @@ run(const void *data, char *const *operand)
 	const struct settings *settings = data;
 	size_t room = strlen(operand[0]) + sizeof("/keys/key");
 	struct tally_signer *signer = NULL;
+	struct tally_register *reg = NULL;
 	char *path = malloc(room);
 	enum status status;
 
@@ -156,7 +158,10 @@ run(const void *data, char *const *operand)
 	    settings->passphrase_file, &signer);
 	free(path);
 	if (status == STATUS_DONE)
-		status = publish(settings, operand[0], signer);
+		status = register_open(settings->where, &reg);
+	if (status == STATUS_DONE)
+		status = publish(settings, operand[0], signer, reg);
+	tally_outside_register_close(reg);
 	tally_signer_free(signer);
 	return status;
 }
@@ -164,14 +169,15 @@ run(const void *data, char *const *operand)
 const struct command command_checkpoint = {
 	.name = "checkpoint",
 	.summary = "sign a checkpoint of a log",
-	.synopsis = "checkpoint DIR [--key FILE] [--register DIR]\n"
+	.synopsis = "checkpoint DIR [--key FILE] [--register WHERE]\n"
 		    "                        [--passphrase-file FILE]"
 		    " [--beat] [--json]",
 	.about =
 	    "Holds the log against what went out last, seals its heads,"
 	    " registers size and\nroot, and signs them: a C2SP checkpoint in"
 	    " DIR/public, with tiles beside it.  A\nlog that was cut or put"
-	    " back is not signed.",
+	    " back is not signed.  WHERE is a\ndirectory, or a file *.json that"
+	    " names one in S3, for several hosts.",
 	.options = options,
 	.example = "  tally checkpoint audit.log --key audit.key"
 		   " --register /elsewhere/register",

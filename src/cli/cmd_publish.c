@@ -17,6 +17,7 @@
 #include "carried.h"
 #include "commands.h"
 #include "progress.h"
+#include "register.h"
 #include "signals.h"
 #include "signer.h"
 #include "verdict.h"
@@ -33,7 +34,7 @@ struct settings {
 	struct option_count interval;
 	const char *key;
 	const char *passphrase_file;
-	const char *register_dir;
+	const char *where; /* the register */
 	bool quiet;
 	bool json;
 };
@@ -54,9 +55,8 @@ static const struct option options[] = {
 	{ "passphrase-file", "FILE", OPTION_TEXT,
 	    offsetof(struct settings, passphrase_file),
 	    "the passphrase is FILE's first line" },
-	{ "register", "DIR", OPTION_TEXT,
-	    offsetof(struct settings, register_dir),
-	    "where sizes are registered; DIR/register" },
+	{ "register", "WHERE", OPTION_TEXT, offsetof(struct settings, where),
+	    "where sizes are registered, see tally-checkpoint(1)" },
 	{ "quiet", NULL, OPTION_FLAG, offsetof(struct settings, quiet),
 	    "print findings only" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
@@ -67,6 +67,7 @@ static const struct option options[] = {
 struct round {
 	const struct settings *settings;
 	struct tally_signer *signer; /* or NULL */
+	struct tally_register *reg;  /* or NULL: a directory */
 	struct carried carried;
 	struct progress progress;
 	struct tally_pg_carried done;
@@ -159,7 +160,8 @@ sign(struct round *round, struct tally_published_checkpoint *out)
 	struct tally_signer *const signers[] = { round->signer };
 	const struct tally_publish_options how = { .signers = signers,
 		.signers_len = 1,
-		.register_dir = round->settings->register_dir };
+		.register_dir = round->settings->where,
+		.reg = round->reg };
 	struct tally_error error = { 0 };
 	int result = tally_publish(round->settings->into, &how, out, &error);
 
@@ -264,8 +266,7 @@ check(const struct settings *settings)
 		return options_refuse(&command_publish,
 		    "\"--interval\" needs 1 to %d", INTERVAL_MAX);
 	if (settings->key == NULL &&
-	    (settings->passphrase_file != NULL ||
-		settings->register_dir != NULL))
+	    (settings->passphrase_file != NULL || settings->where != NULL))
 		return options_refuse(&command_publish,
 		    "\"--register\" and \"--passphrase-file\" go with"
 		    " \"--key\"");
@@ -283,8 +284,12 @@ run(const void *data, char *const *operand)
 	if (status == STATUS_DONE && settings->key != NULL)
 		status = signer_load(settings->key, settings->passphrase_file,
 		    &round.signer);
-	if (status != STATUS_DONE)
+	if (status == STATUS_DONE)
+		status = register_open(settings->where, &round.reg);
+	if (status != STATUS_DONE) {
+		tally_signer_free(round.signer);
 		return status;
+	}
 	signals_catch();
 	progress_init(&round.progress,
 	    settings->quiet || settings->interval.given);
@@ -294,6 +299,7 @@ run(const void *data, char *const *operand)
 		status = run_round(&round);
 	if (status == STATUS_INTERRUPTED)
 		complain("interrupted; the same call goes on");
+	tally_outside_register_close(round.reg);
 	tally_signer_free(round.signer);
 	return status;
 }
@@ -303,7 +309,7 @@ const struct command command_publish = {
 	.summary = "carry a database into a log elsewhere",
 	.synopsis = "publish --pg CONNINFO --into DIR [--without-events]\n"
 		    "                     [--interval SECONDS] [--key FILE]"
-		    " [--register DIR]\n"
+		    " [--register WHERE]\n"
 		    "                     [--passphrase-file FILE] [--quiet]"
 		    " [--json]",
 	.about =

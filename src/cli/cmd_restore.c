@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "input.h"
+#include "register.h"
 #include "signer.h"
 
 #define NOTE_MAX ((size_t)64 << 10)
@@ -17,7 +18,7 @@ struct settings {
 	const char *origin;
 	const char *key;
 	const char *passphrase_file;
-	const char *register_dir;
+	const char *where; /* the register */
 	const char *outside;
 	const char *reason;
 	bool json;
@@ -32,8 +33,7 @@ static const struct option options[] = {
 	    "the new log's key" },
 	{ "reason", "TEXT", OPTION_TEXT, offsetof(struct settings, reason),
 	    "what happened" },
-	{ "register", "DIR", OPTION_TEXT,
-	    offsetof(struct settings, register_dir),
+	{ "register", "WHERE", OPTION_TEXT, offsetof(struct settings, where),
 	    "the old log's register; DIR/register" },
 	{ "outside", "FILE", OPTION_TEXT, offsetof(struct settings, outside),
 	    "the last checkpoint that went out" },
@@ -96,7 +96,7 @@ run(const void *data, char *const *operand)
 	struct tally_restore_options how = { .dir = operand[0],
 		.into = settings->into,
 		.origin = settings->origin,
-		.register_dir = settings->register_dir,
+		.register_dir = settings->where,
 		.reason = settings->reason };
 	struct tally_signer *signer = NULL;
 	struct tally_restored restored;
@@ -114,6 +114,8 @@ run(const void *data, char *const *operand)
 	if (status == STATUS_DONE)
 		status = signer_load(settings->key, settings->passphrase_file,
 		    &signer);
+	if (status == STATUS_DONE)
+		status = register_open(settings->where, &how.reg);
 	if (status == STATUS_DONE) {
 		how.outside = outside;
 		how.signer = signer;
@@ -123,6 +125,7 @@ run(const void *data, char *const *operand)
 		else
 			print(settings, &restored);
 	}
+	tally_outside_register_close(how.reg);
 	tally_signer_free(signer);
 	free(outside);
 	return status;
@@ -132,7 +135,7 @@ const struct command command_restore = {
 	.name = "restore",
 	.summary = "go on under a new name after a log was cut or put back",
 	.synopsis = "restore DIR --into NEW --origin ORIGIN --key FILE\n"
-		    "                     --reason TEXT [--register DIR]"
+		    "                     --reason TEXT [--register WHERE]"
 		    " [--outside FILE]\n"
 		    "                     [--passphrase-file FILE] [--json]",
 	.about =

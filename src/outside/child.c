@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -19,6 +20,8 @@
 
 extern char **environ;
 
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+
 /* What comes out of one of its descriptors. */
 struct stream {
 	int fd;
@@ -29,6 +32,25 @@ struct stream {
 
 /* ---- starting --------------------------------------------------------- */
 
+/* Ours without the passphrase of the log's key; free() it.  Others' threads
+ * read ours, so nothing is taken out of it. */
+static char **
+make_environment(void)
+{
+	static const char secret[] = "TALLY_PASSPHRASE=";
+	size_t count = 0, kept = 0;
+	char **out;
+
+	while (environ[count] != NULL)
+		count++;
+	out = calloc(count + 1, sizeof(*out));
+	for (size_t i = 0; out != NULL && i < count; i++) {
+		if (strncmp(environ[i], secret, sizeof(secret) - 1) != 0)
+			out[kept++] = environ[i];
+	}
+	return out;
+}
+
 static int
 start(const char *const *argv, const int pipes[4], pid_t *out)
 {
@@ -38,14 +60,17 @@ start(const char *const *argv, const int pipes[4], pid_t *out)
 	} words = { .in = argv };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
+	char **environment = make_environment();
 	sigset_t none;
 	int failed = posix_spawn_file_actions_init(&actions);
 
-	if (failed != 0)
-		return failed;
-	failed = posix_spawnattr_init(&attributes);
+	if (failed == 0) {
+		failed = posix_spawnattr_init(&attributes);
+		if (failed != 0)
+			(void)posix_spawn_file_actions_destroy(&actions);
+	}
 	if (failed != 0) {
-		(void)posix_spawn_file_actions_destroy(&actions);
+		free(environment);
 		return failed;
 	}
 	(void)sigemptyset(&none);
@@ -65,8 +90,11 @@ start(const char *const *argv, const int pipes[4], pid_t *out)
 		failed = posix_spawnattr_setflags(&attributes,
 		    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 	if (failed == 0)
-		failed = posix_spawnp(out, argv[0], &actions, &attributes,
-		    words.out, environ);
+		failed = environment == NULL
+		    ? ENOMEM
+		    : posix_spawnp(out, argv[0], &actions, &attributes,
+			  words.out, environment);
+	free(environment);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attributes);
 	return failed;
@@ -190,13 +218,18 @@ tally_child_run(const char *const *argv, unsigned timeout_s, size_t max,
 {
 	int pipes[4] = { -1, -1, -1, -1 };
 	struct stream streams[2] = { { .max = max }, { .max = SAID_MAX } };
-	int failed = make_pipes(pipes), status = 0, result;
+	int failed, status = 0, result;
 	int64_t until_ms = tally_clock_ms() + (int64_t)timeout_s * 1000;
 	bool in_time = true;
 	pid_t pid = 0;
 
+	/* One after the other: a program that another thread starts between a
+	 * pipe and its flag would keep our end open. */
+	(void)pthread_mutex_lock(&starting);
+	failed = make_pipes(pipes);
 	if (failed == 0)
 		failed = start(argv, pipes, &pid);
+	(void)pthread_mutex_unlock(&starting);
 	for (int i = 1; i < 4; i += 2)
 		if (pipes[i] >= 0)
 			(void)close(pipes[i]);

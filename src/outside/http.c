@@ -53,7 +53,7 @@ set_up(CURL *curl, struct tally_http *http, char *words)
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT, CONNECT_S);
-	SET(CURLOPT_TIMEOUT, TOTAL_S);
+	SET(CURLOPT_TIMEOUT, http->limit_s == 0 ? TOTAL_S : http->limit_s);
 	SET(CURLOPT_ERRORBUFFER, words);
 	SET(CURLOPT_WRITEFUNCTION, take);
 	SET(CURLOPT_WRITEDATA, http);
@@ -76,11 +76,28 @@ set_up(CURL *curl, struct tally_http *http, char *words)
 	return code;
 }
 
+/* What is kept of the headers of a reply. */
+static void
+take_headers(CURL *curl, struct tally_http *http)
+{
+	struct curl_header *header;
+	const char *type = NULL;
+
+	if (curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK &&
+	    type != NULL)
+		(void)snprintf(http->type, sizeof(http->type), "%s", type);
+	if (curl_easy_header(curl, "ETag", 0, CURLH_HEADER, -1, &header) ==
+		CURLHE_OK &&
+	    strlen(header->value) < sizeof(http->etag))
+		(void)strcpy(http->etag, header->value);
+	http->has_version = curl_easy_header(curl, "x-amz-version-id", 0,
+				CURLH_HEADER, -1, &header) == CURLHE_OK;
+}
+
 int
 tally_http_perform(struct tally_http *http, struct tally_error *error)
 {
 	char words[CURL_ERROR_SIZE] = "";
-	const char *type = NULL;
 	CURLcode code;
 	CURL *curl;
 
@@ -88,6 +105,8 @@ tally_http_perform(struct tally_http *http, struct tally_error *error)
 	http->reply = NULL;
 	http->reply_len = 0;
 	http->type[0] = '\0';
+	http->etag[0] = '\0';
+	http->has_version = false;
 	curl = curl_easy_init();
 	if (curl == NULL)
 		return tally_outside_fail_memory(error);
@@ -97,10 +116,8 @@ tally_http_perform(struct tally_http *http, struct tally_error *error)
 	if (code == CURLE_OK)
 		code = curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE,
 		    &http->status);
-	if (code == CURLE_OK &&
-	    curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK &&
-	    type != NULL)
-		(void)snprintf(http->type, sizeof(http->type), "%s", type);
+	if (code == CURLE_OK)
+		take_headers(curl, http);
 	curl_easy_cleanup(curl);
 	if (code == CURLE_OK)
 		return TALLY_OK;

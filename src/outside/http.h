@@ -6,11 +6,14 @@
 #ifndef TALLY_OUTSIDE_HTTP_H
 #define TALLY_OUTSIDE_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <tally/error.h>
 
 struct curl_slist;
+
+#define TALLY_HTTP_ETAG_MAX 128 /* a longer one is as none */
 
 struct tally_http {
 	const char *method;
@@ -23,11 +26,13 @@ struct tally_http {
 	const char *sigv4;       /* "aws:amz:REGION:s3"; NULL: unsigned */
 	const char *user;        /* with sigv4: "KEY:SECRET" */
 	size_t reply_max;
+	long limit_s; /* for the whole; 0: 30 */
 	/* the reply */
 	long status;
 	char *reply; /* NUL-terminated; free() it, or tally_http_wipe */
 	size_t reply_len;
-	char type[128];
+	char type[128], etag[TALLY_HTTP_ETAG_MAX];
+	bool has_version; /* S3 says that the bucket keeps versions */
 };
 
 /*

@@ -1,55 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What all kinds of sinks share. */
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "outside/disk.h"
-#include "outside/fail.h"
+#include "outside/members.h"
 #include "outside/sink.h"
 
 #define SEND_S 10
+#define WHOSE_MAX (TALLY_SINK_NAME_MAX + sizeof("the sink \"\""))
+
+/* "the sink \"NAME\"", for messages. */
+static const char *
+whose(const struct tally_sink *sink, char out[WHOSE_MAX])
+{
+	(void)snprintf(out, WHOSE_MAX, "the sink \"%s\"", sink->name);
+	return out;
+}
 
 int
 tally_sink_text(const struct tally_sink *sink, const json_t *config,
     const char *member, bool must, const char **out, struct tally_error *error)
 {
-	const json_t *value = json_object_get(config, member);
+	char name[WHOSE_MAX];
 
-	*out = json_string_value(value);
-	if ((value == NULL && !must) || (*out != NULL && (*out)[0] != '\0'))
-		return TALLY_OK;
-	return tally_fail(error, TALLY_E_USAGE,
-	    "the sink \"%s\" needs a string \"%s\"", sink->name, member);
+	return tally_member_text(config, whose(sink, name), member, must, out,
+	    error);
 }
 
 int
 tally_sink_text_dup(const struct tally_sink *sink, const json_t *config,
     const char *member, bool must, char **out, struct tally_error *error)
 {
-	const char *text;
-	int result = tally_sink_text(sink, config, member, must, &text, error);
+	char name[WHOSE_MAX];
 
-	*out = NULL;
-	if (result != 0 || text == NULL)
-		return result;
-	*out = strdup(text);
-	return *out == NULL ? tally_outside_fail_memory(error) : TALLY_OK;
-}
-
-int
-tally_sink_slurp(const char *path, size_t max, char **out, size_t *out_len,
-    struct tally_error *error)
-{
-	int failed = tally_disk_read(AT_FDCWD, path, max, out, out_len);
-
-	if (failed != 0)
-		return tally_outside_fail(error, failed, "cannot read \"%s\"",
-		    path);
-	return TALLY_OK;
+	return tally_member_text_dup(config, whose(sink, name), member, must,
+	    out, error);
 }
 
 int

@@ -77,11 +77,6 @@ TALLY_MUST_CHECK int
 tally_sink_text_dup(const struct tally_sink *sink, const json_t *config,
     const char *member, bool must, char **out, struct tally_error *error);
 
-/* A file, whole, at most max bytes, NUL-terminated; free() it. */
-TALLY_MUST_CHECK int
-tally_sink_slurp(const char *path, size_t max, char **out, size_t *out_len,
-    struct tally_error *error);
-
 /* Calls fn for each line of a file; one that is missing has none. */
 TALLY_MUST_CHECK int
 tally_sink_read_lines(const char *path, tally_sink_line_fn *fn, void *arg,

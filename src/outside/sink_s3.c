@@ -13,54 +13,26 @@
 #include <string.h>
 #include <time.h>
 
-#include <curl/curl.h>
-#include <openssl/evp.h>
-
-#include "core/hash.h"
 #include "core/text.h"
 #include "outside/fail.h"
-#include "outside/http.h"
+#include "outside/members.h"
+#include "outside/s3.h"
 #include "outside/sink.h"
 
 #define URL_MAX 1024
-#define REPLY_MAX ((size_t)4 << 20)
-#define SECRET_MAX 4096
 #define DAY_S 86400
-#define MD5_SIZE 16
 /* The server's clock may be behind ours, and cuts fractions off. */
 #define SLACK_S 3600
 /* Pages of one key's versions. */
 #define SAME_MAX 100
 
 struct s3 {
-	char *url, *prefix, *ca, *mode;
-	char *sigv4; /* "aws:amz:REGION:s3" */
-	char *user;  /* "KEY:SECRET" */
+	struct tally_s3 at;
+	char *mode;
 	int64_t days;
 };
 
 /* ---- opening ---------------------------------------------------------- */
-
-static int
-read_user(const struct tally_sink *sink, const json_t *config, struct s3 *s3,
-    struct tally_error *error)
-{
-	const char *path;
-	size_t len;
-	int result = tally_sink_text(sink, config, "key_file", true, &path,
-	    error);
-
-	if (result == 0)
-		result = tally_sink_slurp(path, SECRET_MAX, &s3->user, &len,
-		    error);
-	if (result != 0)
-		return result;
-	s3->user[strcspn(s3->user, "\r\n")] = '\0';
-	if (strchr(s3->user, ':') != NULL)
-		return TALLY_OK;
-	return tally_fail(error, TALLY_E_USAGE,
-	    "the first line of \"%s\" is not KEY:SECRET", path);
-}
 
 static int
 read_lock(const struct tally_sink *sink, const json_t *config, struct s3 *s3,
@@ -95,42 +67,15 @@ s3_open(struct tally_sink *sink, const json_t *config,
     struct tally_error *error)
 {
 	struct s3 *s3 = calloc(1, sizeof(*s3));
-	const char *region = NULL;
+	char whose[TALLY_SINK_NAME_MAX + sizeof("the sink \"\"")];
 	int result;
 
 	if (s3 == NULL)
 		return tally_outside_fail_memory(error);
 	sink->own = s3;
-	result = tally_sink_text_dup(sink, config, "url", true, &s3->url,
-	    error);
-	if (result == 0)
-		result = tally_sink_text_dup(sink, config, "prefix", false,
-		    &s3->prefix, error);
-	if (result == 0)
-		result = tally_sink_text_dup(sink, config, "ca", false, &s3->ca,
-		    error);
-	if (result == 0)
-		result = tally_sink_text(sink, config, "region", true, &region,
-		    error);
-	if (result == 0)
-		result = read_user(sink, config, s3, error);
-	if (result == 0)
-		result = read_lock(sink, config, s3, error);
-	if (result != 0)
-		return result;
-	if (s3->prefix != NULL &&
-	    strspn(s3->prefix,
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"0123456789_-/.") != strlen(s3->prefix))
-		return tally_fail(error, TALLY_E_USAGE,
-		    "\"prefix\" of the sink \"%s\" has other than letters,"
-		    " digits, \"_\", \"-\", \".\" and \"/\"",
-		    sink->name);
-	s3->sigv4 = malloc(strlen(region) + sizeof("aws:amz::s3"));
-	if (s3->sigv4 == NULL)
-		return tally_outside_fail_memory(error);
-	(void)sprintf(s3->sigv4, "aws:amz:%s:s3", region);
-	return TALLY_OK;
+	(void)snprintf(whose, sizeof(whose), "the sink \"%s\"", sink->name);
+	result = tally_s3_open(&s3->at, config, whose, error);
+	return result == 0 ? read_lock(sink, config, s3, error) : result;
 }
 
 static void
@@ -138,81 +83,9 @@ s3_close(struct tally_sink *sink)
 {
 	struct s3 *s3 = sink->own;
 
-	free(s3->url);
-	free(s3->prefix);
-	free(s3->ca);
+	tally_s3_wipe(&s3->at);
 	free(s3->mode);
-	free(s3->sigv4);
-	free(s3->user);
 	free(s3);
-}
-
-/* ---- requests --------------------------------------------------------- */
-
-static int
-add_content_hash(const void *body, size_t len, struct curl_slist **headers,
-    struct tally_error *error)
-{
-	char text[TALLY_HASH_TEXT_SIZE];
-	struct tally_hasher hasher;
-	struct tally_hash hash;
-
-	if (tally_hasher_open(&hasher) != 0)
-		return tally_outside_fail_memory(error);
-	hash = tally_hash_bytes(&hasher, body, len);
-	tally_hasher_close(&hasher);
-	tally_hash_format(&hash, text);
-	return tally_http_header(headers, "x-amz-content-sha256", text, error);
-}
-
-/* What Object Lock asks for; the hash is no protection, the signature is. */
-static int
-add_md5(const void *body, size_t len, struct curl_slist **headers,
-    struct tally_error *error)
-{
-	uint8_t md5[MD5_SIZE];
-	char text[32];
-	size_t got = 0;
-
-	if (EVP_Q_digest(NULL, "MD5", NULL, body, len, md5, &got) != 1 ||
-	    got != sizeof(md5))
-		return tally_fail(error, TALLY_E_IO,
-		    "this libcrypto has no MD5, which S3 asks for");
-	tally_base64_format(md5, sizeof(md5), text);
-	text[tally_base64_size(sizeof(md5))] = '\0';
-	return tally_http_header(headers, "Content-MD5", text, error);
-}
-
-static int
-perform(const struct s3 *s3, struct tally_http *http, struct tally_error *error)
-{
-	int result;
-
-	http->ca = s3->ca;
-	http->sigv4 = s3->sigv4;
-	http->user = s3->user;
-	http->reply_max = REPLY_MAX;
-	result = add_content_hash(http->body == NULL ? "" : http->body,
-	    http->body_len, &http->headers, error);
-	if (result == 0)
-		result = tally_http_perform(http, error);
-	if (result == 0 && (http->status < 200 || http->status > 299))
-		result = tally_http_refused(http, error);
-	return result;
-}
-
-static void
-finish(struct tally_http *http)
-{
-	tally_http_wipe(http);
-	curl_slist_free_all(http->headers);
-	http->headers = NULL;
-}
-
-static const char *
-prefix_of(const struct s3 *s3)
-{
-	return s3->prefix == NULL ? "" : s3->prefix;
 }
 
 /* ---- sending ---------------------------------------------------------- */
@@ -240,32 +113,11 @@ put(const struct s3 *s3, const char *url, const struct tally_sink_line *line,
 		result = tally_http_header(&http.headers, "Content-Type",
 		    "application/json", error);
 	if (result == 0)
-		result = add_md5(line->text, line->len, &http.headers, error);
+		result = tally_s3_add_md5(&http, error);
 	if (result == 0)
-		result = perform(s3, &http, error);
-	finish(&http);
+		result = tally_s3_perform(&s3->at, &http, error);
+	tally_s3_finish(&http);
 	return result;
-}
-
-/* What stands between <name> and </name>, behind *at, which is moved there. */
-static const char *
-element(const char **at, const char *name, size_t *out_len)
-{
-	char tag[64];
-	const char *begin, *end;
-
-	(void)snprintf(tag, sizeof(tag), "<%s>", name);
-	begin = strstr(*at, tag);
-	if (begin == NULL)
-		return NULL;
-	begin += strlen(tag);
-	(void)snprintf(tag, sizeof(tag), "</%s>", name);
-	end = strstr(begin, tag);
-	if (end == NULL)
-		return NULL;
-	*at = end;
-	*out_len = (size_t)(end - begin);
-	return begin;
 }
 
 /* Is the object locked, as it was asked for? */
@@ -281,13 +133,13 @@ check_lock(const struct s3 *s3, const char *url, time_t until,
 	int result;
 
 	(void)snprintf(question, sizeof(question), "%s?retention=", url);
-	result = perform(s3, &http, error);
+	result = tally_s3_perform(&s3->at, &http, error);
 	at = http.reply == NULL ? "" : http.reply;
 	if (result == 0)
-		mode = element(&at, "Mode", &mode_len);
+		mode = tally_s3_element(&at, "Mode", &mode_len);
 	at = http.reply == NULL ? "" : http.reply;
 	if (result == 0)
-		date = element(&at, "RetainUntilDate", &date_len);
+		date = tally_s3_element(&at, "RetainUntilDate", &date_len);
 	if (result == 0 &&
 	    (mode == NULL || date == NULL || mode_len != strlen(s3->mode) ||
 		memcmp(mode, s3->mode, mode_len) != 0 ||
@@ -297,7 +149,7 @@ check_lock(const struct s3 *s3, const char *url, time_t until,
 		    "\"%s\" is not locked: the bucket has no Object Lock, or"
 		    " the server ignores it",
 		    url);
-	finish(&http);
+	tally_s3_finish(&http);
 	return result;
 }
 
@@ -309,8 +161,9 @@ s3_send(struct tally_sink *sink, const struct tally_sink_line *line,
 	time_t until = time(NULL) + (time_t)s3->days * DAY_S;
 	char url[URL_MAX];
 	int n = snprintf(url, sizeof(url),
-	    "%s/%s%s/%020" PRIu64 "-%06" PRIu32 ".json", s3->url, prefix_of(s3),
-	    sink->origin_hash, line->dispatch->size, line->dispatch->part);
+	    "%s/%s%s/%020" PRIu64 "-%06" PRIu32 ".json", s3->at.url,
+	    tally_s3_prefix(&s3->at), sink->origin_hash, line->dispatch->size,
+	    line->dispatch->part);
 	int result;
 
 	if (n < 0 || (size_t)n >= sizeof(url))
@@ -355,7 +208,7 @@ static void
 copy_element(const char *at, const char *name, char out[URL_MAX])
 {
 	size_t len = 0;
-	const char *text = element(&at, name, &len);
+	const char *text = tally_s3_element(&at, name, &len);
 
 	if (text == NULL || len >= URL_MAX)
 		len = 0;
@@ -372,13 +225,13 @@ read_version(struct walk *walk, const char *key, const char *version,
 	struct tally_http http = { .method = "GET", .url = url };
 	int result;
 
-	(void)snprintf(url, sizeof(url), "%s/%s?versionId=%s", walk->s3->url,
+	(void)snprintf(url, sizeof(url), "%s/%s?versionId=%s", walk->s3->at.url,
 	    key, version);
-	result = perform(walk->s3, &http, error);
+	result = tally_s3_perform(&walk->s3->at, &http, error);
 	if (result == 0)
 		result = tally_sink_each_line(http.reply, http.reply_len,
 		    walk->fn, walk->arg);
-	finish(&http);
+	tally_s3_finish(&http);
 	return result;
 }
 
@@ -405,7 +258,7 @@ read_entry(struct walk *walk, const char *entry, bool is_marker,
 	}
 	if (version[0] == '\0' || !is_plain(version))
 		return tally_fail(error, TALLY_E_IO,
-		    "\"%s\" lists \"%s\" without a version", walk->s3->url,
+		    "\"%s\" lists \"%s\" without a version", walk->s3->at.url,
 		    key);
 	return read_version(walk, key, version, error);
 }
@@ -424,8 +277,8 @@ read_page(struct walk *walk, const char *page, struct tally_error *error)
 		size_t len;
 		char *entry;
 
-		begin = element(&page, is_marker ? "DeleteMarker" : "Version",
-		    &len);
+		begin = tally_s3_element(&page,
+		    is_marker ? "DeleteMarker" : "Version", &len);
 		if (begin == NULL)
 			break;
 		entry = strndup(begin, len);
@@ -454,7 +307,7 @@ go_on(struct walk *walk, const char *page, unsigned *same,
 	    (order == 0 && strcmp(version, walk->version) == 0))
 		return tally_fail(error, TALLY_E_IO,
 		    "\"%s\" says that there are more objects, and lists none",
-		    walk->s3->url);
+		    walk->s3->at.url);
 	memcpy(walk->key, key, sizeof(key));
 	memcpy(walk->version, version, sizeof(version));
 	return TALLY_OK;
@@ -487,12 +340,12 @@ format_list(const struct walk *walk, const char *prefix, char *out, size_t size)
 	escape(walk->version, version, sizeof(version));
 	if (version[0] == '\0')
 		(void)snprintf(out, size,
-		    "%s?key-marker=%s&prefix=%s&versions=", walk->s3->url,
+		    "%s?key-marker=%s&prefix=%s&versions=", walk->s3->at.url,
 		    after, prefix);
 	else
 		(void)snprintf(out, size,
 		    "%s?key-marker=%s&prefix=%s&version-id-marker=%s&versions=",
-		    walk->s3->url, after, prefix, version);
+		    walk->s3->at.url, after, prefix, version);
 }
 
 static int
@@ -505,23 +358,23 @@ s3_read(struct tally_sink *sink, uint64_t since, tally_sink_line_fn *fn,
 	unsigned same = 0;
 	int result = TALLY_OK;
 
-	(void)snprintf(key, sizeof(key), "%s%s/", prefix_of(walk.s3),
+	(void)snprintf(key, sizeof(key), "%s%s/", tally_s3_prefix(&walk.s3->at),
 	    sink->origin_hash);
 	escape(key, prefix, sizeof(prefix));
 	(void)snprintf(walk.key, sizeof(walk.key), "%s%s/%020" PRIu64 "-999999",
-	    prefix_of(walk.s3), sink->origin_hash, since);
+	    tally_s3_prefix(&walk.s3->at), sink->origin_hash, since);
 	while (more && result == 0) {
 		struct tally_http http = { .method = "GET", .url = url };
 
 		format_list(&walk, prefix, url, sizeof(url));
-		result = perform(walk.s3, &http, error);
+		result = tally_s3_perform(&walk.s3->at, &http, error);
 		more = result == 0 && http.reply != NULL &&
 		    strstr(http.reply, "<IsTruncated>true<") != NULL;
 		if (result == 0 && http.reply != NULL)
 			result = read_page(&walk, http.reply, error);
 		if (result == 0 && more)
 			result = go_on(&walk, http.reply, &same, error);
-		finish(&http);
+		tally_s3_finish(&http);
 	}
 	sink->hidden = walk.hidden;
 	return result;

@@ -15,6 +15,7 @@
 #include "core/text.h"
 #include "outside/fail.h"
 #include "outside/http.h"
+#include "outside/members.h"
 #include "outside/sink.h"
 
 #define READ_MAX ((size_t)256 << 20)
@@ -39,7 +40,7 @@ read_secret(const struct tally_sink *sink, const json_t *config,
 
 	if (result != 0 || path == NULL)
 		return result;
-	result = tally_sink_slurp(path, SECRET_MAX, out, &len, error);
+	result = tally_member_slurp(path, SECRET_MAX, out, &len, error);
 	if (result != 0)
 		return result;
 	(*out)[strcspn(*out, "\r\n")] = '\0';

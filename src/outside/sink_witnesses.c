@@ -13,6 +13,7 @@
 #include "outside/ask.h"
 #include "outside/fail.h"
 #include "outside/http.h"
+#include "outside/members.h"
 #include "outside/sink.h"
 
 #define NOTE_MAX ((size_t)1 << 16)
@@ -42,7 +43,7 @@ witnesses_open(struct tally_sink *sink, const json_t *config,
 		result = tally_sink_text_dup(sink, config, "ca", false,
 		    &own->ca, error);
 	if (result == 0)
-		result = tally_sink_slurp(path, TALLY_POLICY_TEXT_MAX,
+		result = tally_member_slurp(path, TALLY_POLICY_TEXT_MAX,
 		    &own->text, &own->text_len, error);
 	if (result == 0 && tally_hasher_open(&hasher) != 0)
 		result = tally_outside_fail_memory(error);

@@ -28,6 +28,7 @@
 #include "log/order.h"
 #include "log/reader.h"
 #include "publish/register.h"
+#include "publish/register_file.h"
 #include "publish/signer.h"
 #include "publish/signers.h"
 #include "publish/tiles.h"
@@ -112,13 +113,17 @@ open_register(struct publishing *p, struct tally_error *error)
 {
 	const char *path = p->options->register_dir;
 	struct tally_sys_stat log, beside;
-	int result = tally_file_register_open(&p->file,
+	int result;
+
+	p->reg = p->options->reg;
+	if (p->reg != NULL)
+		return TALLY_OK;
+	p->reg = &p->file.base;
+	result = tally_file_register_open(&p->file,
 	    path == NULL ? p->log->dir : TALLY_SYS_CWD,
 	    path == NULL ? REGISTER_NAME : path, p->hasher, error);
-
 	if (result != 0)
 		return result;
-	p->reg = &p->file.base;
 	result = tally_sys_stat(p->log->dir, &log);
 	if (result == 0)
 		result = tally_sys_stat(p->file.dir, &beside);
@@ -164,13 +169,13 @@ begin_register(struct publishing *p, struct tally_error *error)
 		    "the log was signed before, and the register \"%s\" does"
 		    " not know \"%s\"; use the register that was used, or make"
 		    " its entry from the last checkpoint outside",
-		    p->file.path, p->log->identity.origin);
+		    p->reg->name, p->log->identity.origin);
 	if (result != TALLY_END)
 		return result;
 	p->last = p->next;
 	p->last.size = 0;
 	p->last.root = tally_hash_bytes(p->hasher, "", 0);
-	return p->reg->swap(p->reg, NULL, &p->last, error);
+	return tally_register_swap(p->reg, NULL, &p->last, error);
 }
 
 /* Step 1.  What is public was registered before, so it is read first. */
@@ -182,8 +187,8 @@ read_register(struct publishing *p, struct tally_error *error)
 	size_t len;
 	int found = read_published(p, false, text, &len, &published);
 	bool is_public = found == 0;
-	int result = p->reg->read(p->reg, p->log->identity.origin, &p->last,
-	    error);
+	int result = tally_register_read(p->reg, p->log->identity.origin,
+	    &p->last, error);
 	bool is_known = result == 0;
 
 	p->settled = is_public ? published.size : 0;
@@ -201,7 +206,7 @@ read_register(struct publishing *p, struct tally_error *error)
 		    "the register \"%s\" is behind \"public/checkpoint\", size"
 		    " %llu: it is not the one that was used, or was put back;"
 		    " nothing is signed",
-		    p->file.path, (unsigned long long)published.size);
+		    p->reg->name, (unsigned long long)published.size);
 	return is_known ? TALLY_OK : begin_register(p, error);
 }
 
@@ -467,7 +472,7 @@ publish_once(struct publishing *p, struct tally_error *error)
 	if (result != TALLY_PARTIAL)
 		return result;
 	/* Also of the same: who registered it may not have synced it. */
-	result = p->reg->swap(p->reg, &p->last, &p->next, error);
+	result = tally_register_swap(p->reg, &p->last, &p->next, error);
 	return result == 0 ? sign(p, error) : result;
 }
 

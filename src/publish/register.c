@@ -1,33 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file register.  A swap reads, compares and replaces under the exclusive
- * lock of the directory; the new entry is on stable storage under another name
- * before it takes the old one's place, and the directory is synced before
- * anybody may sign.  Killed in between, the entry is the old one or the new:
- * if the new one was never signed, whoever comes next signs it.
+ * What the entries of a register say.  There is one text for one meaning, so a
+ * kind compares texts.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "log/fail.h"
-#include "log/sys.h"
+#include "core/fail.h"
 #include "publish/register.h"
-#include "publish/replace.h"
 
 #define CLOSED "closed "
 #define ENTRY_MAX \
 	(TALLY_CHECKPOINT_TEXT_MAX + sizeof(CLOSED) + TALLY_KEY_NAME_MAX)
-
-static void
-entry_name(struct tally_file_register *file, const char *origin,
-    char out[TALLY_HASH_TEXT_SIZE])
-{
-	struct tally_hash hash = tally_hash_bytes(file->hasher, origin,
-	    strlen(origin));
-
-	tally_hash_format(&hash, out);
-}
+/* A text that a kind cut off there is no entry. */
+_Static_assert(ENTRY_MAX < TALLY_REGISTER_ENTRY_MAX, "an entry has room");
 
 /* Takes the line "closed <origin>" off an entry's end; false if there is
  * none.  successor gets a NUL. */
@@ -56,47 +42,48 @@ take_closed(const char *text, size_t *len,
 	return true;
 }
 
+/* successor NULL: the origin goes on.  Returns the length. */
+static size_t
+format_entry(const struct tally_checkpoint *entry, const char *successor,
+    char out[TALLY_REGISTER_ENTRY_MAX])
+{
+	size_t len = tally_checkpoint_format(entry, out);
+
+	if (successor != NULL)
+		len += (size_t)snprintf(out + len,
+		    TALLY_REGISTER_ENTRY_MAX - len, CLOSED "%s\n", successor);
+	return len;
+}
+
 /* successor is empty unless the origin was closed. */
 static int
-read_any_entry(struct tally_file_register *file, const char *origin,
+read_any_entry(struct tally_register *reg, const char *origin,
     struct tally_checkpoint *out, char successor[TALLY_KEY_NAME_MAX + 1],
     struct tally_error *error)
 {
-	char name[TALLY_HASH_TEXT_SIZE], text[ENTRY_MAX + 1];
+	char text[TALLY_REGISTER_ENTRY_MAX];
 	size_t len;
-	int64_t n;
-	int fd;
+	int result = reg->read(reg, origin, text, &len, error);
 
-	entry_name(file, origin, name);
-	fd = tally_sys_open(file->dir, name, TALLY_SYS_READ);
-	if (fd == -ENOENT)
-		return TALLY_END;
-	if (fd < 0)
-		return tally_fail_os(error, fd,
-		    "cannot read the register \"%s\"", file->path);
-	n = tally_sys_read(fd, text, sizeof(text), 0);
-	tally_sys_close(fd);
-	if (n < 0)
-		return tally_fail_os(error, (int)n,
-		    "cannot read the register \"%s\"", file->path);
-	len = (size_t)n;
+	if (result != 0)
+		return result;
 	successor[0] = '\0';
 	(void)take_closed(text, &len, successor);
 	if (tally_checkpoint_parse(text, len, out) != 0 || out->extended ||
 	    strcmp(out->origin, origin) != 0)
 		return tally_fail(error, TALLY_E_FORMAT,
-		    "the register's entry \"%s/%s\" is no checkpoint of \"%s\";"
+		    "the register's entry in \"%s\" is no checkpoint of \"%s\";"
 		    " nothing is signed",
-		    file->path, name, origin);
+		    reg->name, origin);
 	return TALLY_OK;
 }
 
-static int
-read_entry(struct tally_file_register *file, const char *origin,
+int
+tally_register_read(struct tally_register *reg, const char *origin,
     struct tally_checkpoint *out, struct tally_error *error)
 {
 	char successor[TALLY_KEY_NAME_MAX + 1];
-	int result = read_any_entry(file, origin, out, successor, error);
+	int result = read_any_entry(reg, origin, out, successor, error);
 
 	if (result != 0 || successor[0] == '\0')
 		return result;
@@ -104,98 +91,6 @@ read_entry(struct tally_file_register *file, const char *origin,
 	    "nothing is signed under the origin \"%s\" any more: the log was"
 	    " put back, and goes on as \"%s\"",
 	    origin, successor);
-}
-
-/* successor NULL: the origin goes on. */
-static int
-write_entry(struct tally_file_register *file,
-    const struct tally_checkpoint *next, const char *successor,
-    struct tally_error *error)
-{
-	char name[TALLY_HASH_TEXT_SIZE];
-	char text[ENTRY_MAX];
-	size_t len = tally_checkpoint_format(next, text);
-	int result;
-
-	if (successor != NULL)
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-		    CLOSED "%s\n", successor);
-	entry_name(file, next->origin, name);
-	result = tally_replace_file(file->dir, name, text, len, false);
-	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot write the register \"%s\"; nothing is signed",
-		    file->path);
-	return TALLY_OK;
-}
-
-static bool
-is_same(const struct tally_checkpoint *a, const struct tally_checkpoint *b)
-{
-	return a->size == b->size && tally_hash_equal(&a->root, &b->root);
-}
-
-static int
-file_read(struct tally_register *self, const char *origin,
-    struct tally_checkpoint *out, struct tally_error *error)
-{
-	return read_entry((struct tally_file_register *)self, origin, out,
-	    error);
-}
-
-static int
-lock(struct tally_file_register *file, struct tally_error *error)
-{
-	int result;
-
-	do
-		result = tally_sys_lock(file->dir, true);
-	while (result == -EINTR);
-	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot lock the register \"%s\"; nothing is signed",
-		    file->path);
-	return TALLY_OK;
-}
-
-/* The directory's own name: a register that is gone after a power cut would
- * lock its logs out. */
-static int
-sync_name(const struct tally_file_register *file, struct tally_error *error)
-{
-	int parent = tally_sys_open_dir(file->dir, "..");
-	int result = parent < 0 ? parent : tally_sys_sync_all(parent);
-
-	tally_sys_close(parent);
-	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot sync the directory of the register \"%s\"; nothing"
-		    " is signed",
-		    file->path);
-	return TALLY_OK;
-}
-
-static int
-file_swap(struct tally_register *self, const struct tally_checkpoint *last,
-    const struct tally_checkpoint *next, struct tally_error *error)
-{
-	struct tally_file_register *file = (struct tally_file_register *)self;
-	struct tally_checkpoint now;
-	int result = lock(file, error);
-
-	if (result != 0)
-		return result;
-	result = read_entry(file, next->origin, &now, error);
-	if (result == TALLY_END)
-		result = last == NULL ? TALLY_OK : TALLY_END;
-	else if (result == 0 && (last == NULL || !is_same(&now, last)))
-		result = TALLY_END;
-	if (result == 0 && last == NULL)
-		result = sync_name(file, error);
-	if (result == 0)
-		result = write_entry(file, next, NULL, error);
-	tally_sys_unlock(file->dir);
-	return result;
 }
 
 /* Did the origin end for another successor? */
@@ -210,76 +105,60 @@ check_closed(const char *closed, const char *successor,
 	    : TALLY_OK;
 }
 
-static int
-file_close(struct tally_register *self, const struct tally_checkpoint *last,
-    const char *successor, struct tally_error *error)
-{
-	struct tally_file_register *file = (struct tally_file_register *)self;
-	char closed[TALLY_KEY_NAME_MAX + 1];
-	struct tally_checkpoint now;
-	int result = lock(file, error);
-
-	if (result != 0)
-		return result;
-	result = read_any_entry(file, last->origin, &now, closed, error);
-	if (result == 0)
-		result = check_closed(closed, successor, error);
-	if (result == 0 && !is_same(&now, last))
-		result = TALLY_END;
-	else if (result == 0)
-		/* Closed already: whoever did it may have been killed before
-		 * that was on stable storage. */
-		result = write_entry(file, last, successor, error);
-	tally_sys_unlock(file->dir);
-	return result;
-}
-
 int
-tally_file_register_find(struct tally_file_register *file, const char *origin,
+tally_register_find(struct tally_register *reg, const char *origin,
     struct tally_checkpoint *out, const char *successor,
     struct tally_error *error)
 {
 	char closed[TALLY_KEY_NAME_MAX + 1];
-	int result = read_any_entry(file, origin, out, closed, error);
+	int result = read_any_entry(reg, origin, out, closed, error);
 
 	return result == 0 ? check_closed(closed, successor, error) : result;
 }
 
 int
-tally_file_register_open(struct tally_file_register *out, int base,
-    const char *path, struct tally_hasher *hasher, struct tally_error *error)
+tally_register_swap(struct tally_register *reg,
+    const struct tally_checkpoint *last, const struct tally_checkpoint *next,
+    struct tally_error *error)
 {
-	enum tally_sys_fs kind = TALLY_SYS_FS_LOCAL;
-	int result;
+	char was[TALLY_REGISTER_ENTRY_MAX], text[TALLY_REGISTER_ENTRY_MAX];
+	size_t was_len = last == NULL ? 0 : format_entry(last, NULL, was);
+	size_t len = format_entry(next, NULL, text);
+	struct tally_checkpoint now;
+	int result = reg->swap(reg, next->origin, last == NULL ? NULL : was,
+	    was_len, text, len, error);
 
-	memset(out, 0, sizeof(*out));
-	out->base.read = file_read;
-	out->base.swap = file_swap;
-	out->base.close = file_close;
-	out->hasher = hasher;
-	out->path = path;
-	result = tally_sys_mkdir(base, path);
-	if (result == 0 || result == -EEXIST)
-		result = 0;
-	out->dir = result != 0 ? result : tally_sys_open_dir(base, path);
-	if (out->dir < 0)
-		return tally_fail_os(error, out->dir,
-		    "cannot open the register \"%s\"", path);
-	result = tally_sys_fs(out->dir, &kind);
-	if (result != 0)
-		return tally_fail_os(error, result,
-		    "cannot open the register \"%s\"", path);
-	if (kind == TALLY_SYS_FS_NETWORK)
-		return tally_fail(error, TALLY_E_NETWORK,
-		    "the register \"%s\" is on a network file system, whose"
-		    " locks nobody can trust",
-		    path);
-	return TALLY_OK;
+	if (result != TALLY_END)
+		return result;
+	/* Another entry, the end, or no entry at all. */
+	result = tally_register_read(reg, next->origin, &now, error);
+	return result < 0 ? result : TALLY_END;
 }
 
-void
-tally_file_register_close(struct tally_file_register *file)
+int
+tally_register_end(struct tally_register *reg,
+    const struct tally_checkpoint *last, const char *successor,
+    struct tally_error *error)
 {
-	tally_sys_close(file->dir);
-	file->dir = -1;
+	char was[TALLY_REGISTER_ENTRY_MAX], text[TALLY_REGISTER_ENTRY_MAX];
+	size_t was_len = format_entry(last, NULL, was);
+	size_t len = format_entry(last, successor, text);
+	char closed[TALLY_KEY_NAME_MAX + 1];
+	struct tally_checkpoint now;
+	int result = reg->swap(reg, last->origin, was, was_len, text, len,
+	    error);
+
+	if (result != TALLY_END)
+		return result;
+	result = read_any_entry(reg, last->origin, &now, closed, error);
+	if (result == 0)
+		result = check_closed(closed, successor, error);
+	if (result != 0)
+		return result;
+	if (closed[0] == '\0' || now.size != last->size ||
+	    !tally_hash_equal(&now.root, &last->root))
+		return TALLY_END;
+	/* Closed already: whoever did it may have been killed before that was
+	 * on stable storage. */
+	return reg->swap(reg, last->origin, text, len, text, len, error);
 }

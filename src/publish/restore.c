@@ -22,6 +22,7 @@
 #include "log/sys.h"
 #include "publish/keyorder.h"
 #include "publish/register.h"
+#include "publish/register_file.h"
 #include "publish/signer.h"
 
 #define REGISTER_NAME "/register"
@@ -35,6 +36,8 @@ struct restoring {
 	struct tally_error *error;
 	struct tally_hasher hasher;
 	struct tally_file_register file;
+	struct tally_register *reg;
+	char beside[4096]; /* a register in the log's directory */
 	struct tally_identity old;
 	struct tally_checkpoint last; /* outside */
 	char outside[OUTSIDE_MAX];
@@ -97,12 +100,14 @@ static int
 open_register(struct restoring *r)
 {
 	const char *path = r->options->register_dir;
-	char beside[4096];
-
+	r->reg = r->options->reg;
+	if (r->reg != NULL)
+		return TALLY_OK;
+	r->reg = &r->file.base;
 	if (path == NULL) {
-		(void)snprintf(beside, sizeof(beside), "%s" REGISTER_NAME,
+		(void)snprintf(r->beside, sizeof(r->beside), "%s" REGISTER_NAME,
 		    r->options->dir);
-		path = beside;
+		path = r->beside;
 	}
 	return tally_file_register_open(&r->file, TALLY_SYS_CWD, path,
 	    &r->hasher, r->error);
@@ -117,7 +122,7 @@ read_outside(struct restoring *r)
 	const struct tally_span text = { options->outside,
 		options->outside_len };
 	struct tally_signed_checkpoint found;
-	int result = tally_file_register_find(&r->file, r->old.origin, &r->last,
+	int result = tally_register_find(r->reg, r->old.origin, &r->last,
 	    options->origin, r->error);
 
 	if (result == TALLY_END)
@@ -157,8 +162,8 @@ static int
 check_successor(struct restoring *r)
 {
 	struct tally_checkpoint known;
-	int result = tally_file_register_find(&r->file, r->options->origin,
-	    &known, NULL, r->error);
+	int result = tally_register_find(r->reg, r->options->origin, &known,
+	    NULL, r->error);
 
 	if (result == TALLY_END || (result == 0 && known.size == 0))
 		return TALLY_OK;
@@ -317,8 +322,8 @@ begin_log(struct restoring *r, struct tally_log **out, bool *out_done)
 static int
 end_origin(struct restoring *r)
 {
-	int result = r->file.base.close(&r->file.base, &r->last,
-	    r->options->origin, r->error);
+	int result = tally_register_end(r->reg, &r->last, r->options->origin,
+	    r->error);
 
 	if (result == TALLY_END)
 		result = tally_fail(r->error, TALLY_E_BUSY,

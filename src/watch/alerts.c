@@ -354,6 +354,25 @@ watch_alerts_told(struct watch_alerts *alerts, json_int_t id, const char *way)
 	}
 }
 
+void
+watch_alerts_rename(struct watch_alerts *alerts, const char *old,
+    const char *way)
+{
+	json_t *alert, *told, *at;
+	size_t i;
+
+	json_array_foreach(alerts->list, i, alert) {
+		told = json_object_get(alert, TOLD);
+		at = json_object_get(told, old);
+		if (at == NULL)
+			continue;
+		if (json_object_get(told, way) == NULL)
+			(void)json_object_set(told, way, at);
+		(void)json_object_del(told, old);
+		alerts->dirty = true;
+	}
+}
+
 int
 watch_alerts_save(struct watch_alerts *alerts, char why[WATCH_WHY_SIZE])
 {

@@ -11,12 +11,13 @@ struct log {
 	struct watch_work work;
 	json_t *status;     /* as it last reported, or NULL */
 	int64_t restart_us; /* monotonic; not before */
+	unsigned failures;  /* of its process, in a row */
 	bool is_killed;     /* it hung, and was told so */
 	bool is_done;       /* once: its cycle is over */
 };
 
 struct way {
-	char name[32]; /* its number and its type */
+	char name[48]; /* its type, and a hash of whom it tells */
 	const json_t *config;
 	json_t *due; /* what its process tells */
 	struct watch_process process;

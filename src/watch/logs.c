@@ -9,8 +9,12 @@
 
 #include "watch/daemon.h"
 
-/* So long after it began, one that ended at once is begun anew. */
-#define RESTART_US 1000000
+/* One that failed is begun anew after the first time, then twice that, and so
+ * on to the last: what fails at once is no load, and nobody's log is full of
+ * it.  One that lived so long has not failed in a row. */
+#define RESTART_FIRST_US ((int64_t)1000000)
+#define RESTART_MOST_US ((int64_t)60000000)
+#define STEADY_US ((int64_t)60000000)
 
 struct line {
 	struct daemon *daemon;
@@ -101,13 +105,29 @@ say_not_started(struct daemon *daemon, const struct log *log, int failed)
 	say_failed(daemon, log, text);
 }
 
+/* It failed once more; returns how long it waits. */
+static int64_t
+put_off(struct log *log)
+{
+	int64_t wait = RESTART_FIRST_US;
+
+	for (unsigned i = 0; i < log->failures && wait < RESTART_MOST_US; i++)
+		wait *= 2;
+	if (wait > RESTART_MOST_US)
+		wait = RESTART_MOST_US;
+	log->failures++;
+	log->restart_us = watch_monotonic_us() + wait;
+	return wait;
+}
+
 static void
 start(struct daemon *daemon, struct log *log)
 {
-	if (watch_process_start(&log->process, watch_work, &log->work) != 0)
-		say_not_started(daemon, log, errno);
 	log->is_killed = false;
-	log->restart_us = watch_monotonic_us() + RESTART_US;
+	if (watch_process_start(&log->process, watch_work, &log->work) == 0)
+		return;
+	say_not_started(daemon, log, errno);
+	(void)put_off(log);
 }
 
 int
@@ -135,14 +155,18 @@ static void
 judge_end(struct daemon *daemon, struct log *log)
 {
 	int status = log->process.status;
-	char text[96];
+	int64_t wait;
+	char text[128];
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
+	wait = put_off(log);
 	(void)snprintf(text, sizeof(text),
-	    "its process ended by %s %d, and is begun anew",
+	    "its process ended by %s %d, and is begun anew in %lld s",
 	    WIFSIGNALED(status) ? "signal" : "status",
-	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+	    (long long)(wait / 1000000));
+	watch_say("the log \"%s\": %s", name_of(daemon, log), text);
 	if (!log->is_killed)
 		say_failed(daemon, log, text);
 }
@@ -185,6 +209,8 @@ attend(struct daemon *daemon, struct log *log)
 		watch_process_wipe(&log->process);
 		log->is_done = daemon->once;
 	} else if (!daemon->is_stopping) {
+		if (now - log->process.begun_us >= STEADY_US)
+			log->failures = 0;
 		judge_sign(daemon, log, now);
 	}
 }

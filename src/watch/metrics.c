@@ -27,8 +27,8 @@ static const struct gauge gauges[] = {
 	{ "tally_verifying_ratio",
 	    "How far the whole verification is that is going on; 1: none is.",
 	    "whole_part", 1 },
-	{ "tally_cycle_timestamp_seconds", "When a cycle was last finished.",
-	    "cycle_us", 1e-6 },
+	{ "tally_cycle_timestamp_seconds",
+	    "When a cycle was last finished; 0: none was.", "cycle_us", 1e-6 },
 };
 
 /* And of each of its sinks. */
@@ -144,9 +144,23 @@ put_sinks(FILE *out, const struct gauge *gauge, const json_t *logs,
 	}
 }
 
+static void
+put_failures(FILE *out, const json_t *logs, const unsigned *failures)
+{
+	static const char name[] = "tally_process_failures";
+	const json_t *log;
+	size_t i;
+
+	put_head(out, name,
+	    "How often the log's process ended by itself, in a row.");
+	json_array_foreach(logs, i, log)
+		fprintf(out, "%s{target=\"%s\"} %u\n", name, name_of(log),
+		    failures[i]);
+}
+
 char *
 watch_metrics(const struct watch_alerts *alerts, const json_t *logs,
-    json_t *const *statuses)
+    json_t *const *statuses, const unsigned *failures)
 {
 	char *text = NULL;
 	size_t len = 0, i;
@@ -159,6 +173,7 @@ watch_metrics(const struct watch_alerts *alerts, const json_t *logs,
 	    true);
 	put_counts(out, alerts, logs, "tally_troubles",
 	    "Open alerts that are no breaks.", false);
+	put_failures(out, logs, failures);
 	for (i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
 		put_gauge(out, &gauges[i], logs, statuses);
 	for (i = 0; i < sizeof(sink_gauges) / sizeof(sink_gauges[0]); i++)

@@ -37,15 +37,18 @@ answer(void *arg, const struct http_request *request, struct http_reply *out)
 {
 	struct daemon *daemon = arg;
 	json_t *statuses[WATCH_TARGETS_MAX] = { NULL };
+	unsigned failures[WATCH_TARGETS_MAX] = { 0 };
 
 	if (strcmp(request->path, "/metrics") != 0) {
 		out->status = 404;
 		return;
 	}
-	for (size_t i = 0; i < daemon->count; i++)
+	for (size_t i = 0; i < daemon->count; i++) {
 		statuses[i] = daemon->logs[i].status;
+		failures[i] = daemon->logs[i].failures;
+	}
 	out->body = watch_metrics(&daemon->alerts, daemon->config.logs,
-	    statuses);
+	    statuses, failures);
 	out->status = out->body == NULL ? 503 : 200;
 	out->body_len = out->body == NULL ? 0 : strlen(out->body);
 	out->type = METRICS_TYPE;

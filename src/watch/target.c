@@ -105,6 +105,40 @@ take_name(struct watch_target *target, const json_t *config,
 	return 0;
 }
 
+/* A directory, the file of a configuration, or that itself. */
+static int
+take_register(struct watch_target *target, char why[WATCH_WHY_SIZE])
+{
+	const json_t *config = json_object_get(target->config, "register");
+	const char *where = json_string_value(config);
+	struct tally_error error = { 0 };
+	char *text;
+	int result;
+
+	if (where != NULL) {
+		result = tally_outside_register_load(where, &target->reg,
+		    &error);
+	} else if (json_is_object(config)) {
+		text = json_dumps(config, JSON_COMPACT);
+		if (text == NULL)
+			return refuse(why, target->name, "out of memory");
+		result = tally_outside_register_open(text, strlen(text),
+		    &target->reg, &error);
+		free(text);
+	} else {
+		return refuse(why, target->name,
+		    "it needs \"log\", \"key\" and \"register\"");
+	}
+	if (result != 0)
+		return refuse(why, target->name, error.message);
+	if (target->reg != NULL)
+		return 0;
+	target->register_dir = strdup(where);
+	return target->register_dir == NULL
+	    ? refuse(why, target->name, "out of memory")
+	    : 0;
+}
+
 static int
 make_paths(struct watch_target *target, const char *state,
     char why[WATCH_WHY_SIZE])
@@ -209,7 +243,6 @@ watch_target_open(struct watch_target *target, const json_t *config,
     const char *state_dir, bool outside, char why[WATCH_WHY_SIZE])
 {
 	const char *dir = member(config, "log"), *key = member(config, "key");
-	const char *reg = member(config, "register");
 
 	memset(target, 0, sizeof(*target));
 	target->whole_part = 1;
@@ -217,16 +250,17 @@ watch_target_open(struct watch_target *target, const json_t *config,
 		return -1;
 	if (outside)
 		return open_outside(target, why);
-	if (dir == NULL || key == NULL || reg == NULL)
+	if (dir == NULL || key == NULL)
 		return refuse(why, target->name,
 		    "it needs \"log\", \"key\" and \"register\"");
 	target->conninfo = member(config, "pg");
 	target->without_events = json_is_true(json_object_get(config,
 	    "without_events"));
 	target->dir = strdup(dir);
-	target->register_dir = strdup(reg);
-	if (target->dir == NULL || target->register_dir == NULL)
+	if (target->dir == NULL)
 		return refuse(why, target->name, "out of memory");
+	if (take_register(target, why) != 0)
+		return -1;
 	if (load_signer(target, key, why) != 0)
 		return -1;
 	return take_keys(target, why);
@@ -270,10 +304,11 @@ check_keys(struct watch_target *target, bool outside, char why[WATCH_WHY_SIZE])
 		return refuse(why, target->name,
 		    "from outside it needs \"origin\", \"key\" (the public"
 		    " one) and \"sinks\"");
-	if (key == NULL || member(target->config, "log") == NULL ||
-	    member(target->config, "register") == NULL)
+	if (key == NULL || member(target->config, "log") == NULL)
 		return refuse(why, target->name,
 		    "it needs \"log\", \"key\" and \"register\"");
+	if (take_register(target, why) != 0)
+		return -1;
 	if (load_signer(target, key, why) != 0)
 		return -1;
 	return take_keys(target, why);
@@ -308,7 +343,8 @@ watch_target_connect(struct watch_target *target, struct tally_error *error)
 {
 	struct tally_publish_options how = { .signers = &target->signer,
 		.signers_len = 1,
-		.register_dir = target->register_dir };
+		.register_dir = target->register_dir,
+		.reg = target->reg };
 	struct tally_outside_options sinks = { .config = target->sinks_text,
 		.queue_dir = target->queue_dir,
 		.log_dir = target->dir,
@@ -356,6 +392,7 @@ void
 watch_target_close(struct watch_target *target)
 {
 	watch_target_disconnect(target);
+	tally_outside_register_close(target->reg);
 	tally_signer_free(target->signer);
 	free(target->dir);
 	free(target->register_dir);

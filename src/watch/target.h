@@ -13,7 +13,8 @@ struct watch_target {
 	char name[WATCH_NAME_MAX + 1];
 	const json_t *config;
 	const struct watch_times *times;
-	int report; /* where it reports to */
+	int report;                 /* where it reports to */
+	struct tally_register *reg; /* NULL: a directory */
 	char *dir, *register_dir, *state_path, *queue_dir;
 	char *resume_path; /* of a whole verification that is going on */
 	char *kept_path;   /* what the last one that was good knew ... */

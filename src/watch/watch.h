@@ -119,7 +119,7 @@ watch_alerts_forget(struct watch_alerts *alerts, const json_t *logs);
 void
 watch_alerts_acknowledge(struct watch_alerts *alerts);
 
-/* What is due on the way with this number, in the order in which it is to be
+/* What is due on the way with this name, in the order in which it is to be
  * told: those behind the id after come first.  An array of alerts. */
 json_t *
 watch_alerts_due(const struct watch_alerts *alerts, const char *way,
@@ -128,6 +128,11 @@ watch_alerts_due(const struct watch_alerts *alerts, const char *way,
 /* The way took it, or there is no way. */
 void
 watch_alerts_told(struct watch_alerts *alerts, json_int_t id, const char *way);
+
+/* The way had another name: what it was told under that, it was told. */
+void
+watch_alerts_rename(struct watch_alerts *alerts, const char *old,
+    const char *way);
 
 /* Writes the file if something changed.  Returns 0, or -1 and why. */
 int
@@ -230,11 +235,12 @@ const char *
 watch_state(const struct watch_alerts *alerts, const char *name,
     const json_t *status);
 
-/* The metrics as Prometheus reads them, of the logs' names and what they
- * reported last; free() it.  NULL: out of memory. */
+/* The metrics as Prometheus reads them, of the logs' names, what they reported
+ * last, and how often their processes failed in a row; free() it.  NULL: out of
+ * memory. */
 char *
 watch_metrics(const struct watch_alerts *alerts, const json_t *logs,
-    json_t *const *statuses);
+    json_t *const *statuses, const unsigned *failures);
 
 /* To systemd, if it listens. */
 void

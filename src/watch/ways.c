@@ -4,8 +4,10 @@
  * tell on a way, a process of it tells it, one after the other.  A way that
  * hangs delays itself alone.
  */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "watch/daemon.h"
@@ -25,6 +27,8 @@ tell(void *arg, int fd)
 	json_t *alert;
 	size_t i;
 
+	/* Of a process that signs nothing, and runs others' programs. */
+	(void)unsetenv("TALLY_PASSPHRASE");
 	json_array_foreach(way->due, i, alert) {
 		int64_t begin = watch_monotonic_us();
 		bool taken = watch_send(way->config, alert) == 0;
@@ -64,17 +68,61 @@ take_line(void *arg, const json_t *message)
 		line->way->has_failed = true;
 }
 
+/* FNV-1a: it tells apart what the operator wrote, and against nobody else; an
+ * address may be a secret, and is not for the file of alerts. */
+static uint64_t
+hash_address(const json_t *config)
+{
+	static const char *const members[] = { "command", "path", "to", "url",
+		"pg", "table" };
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		json_t *value = json_object_get(config, members[i]);
+		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+		for (const char *at = text; at != NULL && *at != '\0'; at++)
+			hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
+		hash = (hash ^ 0xff) * 0x100000001b3;
+		free(text);
+	}
+	return hash;
+}
+
+/*
+ * What it is called where an alert says who was told: the same wherever it
+ * stands in the configuration.  The first version used its number, and what was
+ * told on one way counted for another when they changed places.
+ */
+static void
+name_way(struct daemon *daemon, size_t i)
+{
+	struct way *way = &daemon->ways[i];
+	const char *type = json_string_value(json_object_get(way->config,
+	    "type"));
+	char old[sizeof(way->name)];
+	unsigned same = 1;
+
+	(void)snprintf(way->name, sizeof(way->name), "%s %016" PRIx64, type,
+	    hash_address(way->config));
+	for (size_t n = 0; n < i; n++)
+		same += strncmp(daemon->ways[n].name, way->name,
+			    strlen(way->name)) == 0;
+	if (same > 1)
+		(void)snprintf(way->name + strlen(way->name),
+		    sizeof(way->name) - strlen(way->name), " %u", same);
+	(void)snprintf(old, sizeof(old), "%zu %s", i, type);
+	watch_alerts_rename(&daemon->alerts, old, way->name);
+}
+
 void
 watch_ways_start(struct daemon *daemon)
 {
 	daemon->ways_count = json_array_size(daemon->config.ways);
 	memset(daemon->ways, 0, sizeof(daemon->ways));
 	for (size_t i = 0; i < daemon->ways_count; i++) {
-		struct way *way = &daemon->ways[i];
-
-		way->config = json_array_get(daemon->config.ways, i);
-		(void)snprintf(way->name, sizeof(way->name), "%zu %s", i,
-		    json_string_value(json_object_get(way->config, "type")));
+		daemon->ways[i].config = json_array_get(daemon->config.ways, i);
+		name_way(daemon, i);
 	}
 }
 

@@ -10,6 +10,9 @@
     endless                S3 that lists nothing, and says that there is more
     refusing FILE          a witness, or a proxy of one: the answer to POST is in
                            FILE, status and body; to GET, what is in FILE.shown
+    s3 FOLDER              a bucket "b" in FOLDER that keeps conditions; what it does
+                           wrong FOLDER/mode says, "WORD [TIMES]": see S3_MODES;
+                           FOLDER/asked has its requests and answers, a line each
     deaf PATH ...          datagram sockets that are full, and that nobody reads
     udp FILE, tcp FILE, unix PATH FILE
                            syslog: what arrives, a line each, after a head as a
@@ -23,6 +26,8 @@
 
 Prints the address first."""
 
+import base64
+import hashlib
 import http.server
 import os
 import re
@@ -32,6 +37,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 FRAME = re.compile(
@@ -155,6 +161,191 @@ def refusing(path):
                 return
             with open(path + ".shown", "rb") as file:
                 self.reply(200, file.read())
+
+    serve(Handler)
+
+
+# Of a PUT of an entry: "lost" is carried out and not answered, "500" is
+# carried out and said to have failed, "never" is neither, "late" is carried
+# out, on its condition, a while after the client was cut off, "409" and "503"
+# are not carried out, "slow" takes 3 s, "mine" is carried out, and another
+# entry put on top, before the client is cut off, "rival" puts another entry
+# before it is carried out.  Of a GET: "noetag", "garbage".  Of all: "bare"
+# compares ETags without quotes, "stern" takes none, "versions" keeps some,
+# "sly" keeps conditions on the object "conditions" only, "nomatch" ignores
+# If-Match, "nonone" If-None-Match, "redirect", "403".
+S3_MODES = set("lost 500 never late 409 503 slow mine rival noetag garbage bare"
+               " stern versions sly nomatch nonone redirect 403".split())
+
+
+class Bucket:
+    """A bucket in a folder: what is in it, and what it does wrong."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.lock = threading.Lock()
+
+    def mode(self, words):
+        """The mode, if it is one of these; one of its times is gone."""
+        path = os.path.join(self.folder, "mode")
+        with self.lock:
+            try:
+                with open(path) as file:
+                    word, _, times = file.read().strip().partition(" ")
+            except FileNotFoundError:
+                return ""
+            assert word in S3_MODES, word
+            if word not in words.split():
+                return ""
+            if times:
+                with open(path + ".new", "w") as file:
+                    file.write(f"{word} {int(times) - 1}\n")
+                os.rename(path + ".new", path)
+                if int(times) <= 0:
+                    return ""
+            return word
+
+    def path(self, key):
+        return os.path.join(self.folder, key.replace("/", "%"))
+
+    def read(self, key):
+        try:
+            with open(self.path(key), "rb") as file:
+                body = file.read()
+        except FileNotFoundError:
+            return None, None
+        return body, hashlib.md5(body).hexdigest()
+
+    def write(self, key, body):
+        with open(self.path(key) + ".new", "wb") as file:
+            file.write(body)
+        os.rename(self.path(key) + ".new", self.path(key))
+
+    def holds(self, key, headers):
+        etag = self.read(key)[1]
+        match, none = headers["If-Match"], headers["If-None-Match"]
+        sly = self.mode("sly") and not key.endswith("conditions")
+        if none and not sly and not self.mode("nonone"):
+            assert none == "*"
+            if etag:
+                return 412
+        if match and not sly and not self.mode("nomatch"):
+            if not etag:
+                return 404
+            told = f'"{etag}"' if not self.mode("bare") else etag
+            if match != told or self.mode("stern"):
+                return 412
+        return 200
+
+    def put(self, key, body, headers):
+        with self.lock_all:
+            status = self.holds(key, headers)
+            if status == 200:
+                self.write(key, body)
+            return status
+
+    lock_all = threading.RLock()
+
+
+def rival(body):
+    """Another entry of the same origin."""
+    lines = body.split(b"\n")
+    lines[1] = str(int(lines[1]) + 1).encode()
+    lines[2] = base64.b64encode(hashlib.sha256(body).digest())
+    return b"\n".join(lines)
+
+
+def s3(folder):
+    os.makedirs(folder, exist_ok=True)
+    bucket = Bucket(folder)
+    codes = {404: "NoSuchKey", 412: "PreconditionFailed", 403: "AccessDenied",
+             409: "ConditionalRequestConflict", 301: "PermanentRedirect",
+             500: "InternalError", 503: "SlowDown"}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def key(self):
+            assert self.path.startswith("/b/"), self.path
+            assert "AWS4-HMAC-SHA256" in self.headers["Authorization"]
+            return self.path[3:]
+
+        def note(self, status):
+            with open(os.path.join(folder, "asked"), "a") as file:
+                file.write(f"{self.command} {self.path[3:].split('/')[-1][:10]}"
+                           f" {status}\n")
+
+        def reply(self, status, body=None, etag=None):
+            if body is None:
+                body = (b"" if status == 200 else
+                        f"<?xml version=\"1.0\"?>\n<Error><Code>{codes[status]}"
+                        "</Code></Error>".encode())
+            self.note(status)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            if etag and not bucket.mode("noetag"):
+                self.send_header("ETag", f'"{etag}"')
+            if bucket.mode("versions"):
+                self.send_header("x-amz-version-id", "v1")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def cut(self, why):
+            self.note(why)
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+
+        def refused(self):
+            for word, status in (("redirect", 301), ("403", 403)):
+                if bucket.mode(word):
+                    self.reply(status)
+                    return True
+            return False
+
+        def do_GET(self):
+            if self.refused():
+                return
+            body, etag = bucket.read(self.key())
+            if body is None:
+                self.reply(404)
+            elif bucket.mode("garbage"):
+                self.reply(200, b"garbage\n", etag)
+            else:
+                self.reply(200, body, etag)
+
+        def do_PUT(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.refused():
+                return
+            key = self.key()
+            if key.endswith("conditions"):
+                self.reply(bucket.put(key, body, self.headers))
+                return
+            self.put_entry(key, body, bucket.mode(
+                "lost 500 never late 409 503 slow mine rival"))
+
+        def put_entry(self, key, body, mode):
+            if mode == "rival":
+                bucket.write(key, rival(body))
+            if mode in ("409", "503"):
+                self.reply(int(mode))
+                return
+            if mode == "late":
+                threading.Timer(0.5, bucket.put,
+                                (key, body, self.headers)).start()
+            if mode in ("late", "never"):
+                self.cut(mode)
+                return
+            status = bucket.put(key, body, self.headers)
+            if mode == "mine":
+                bucket.write(key, rival(body))
+            if mode == "slow":
+                time.sleep(3)
+            if mode in ("lost", "mine"):
+                self.cut(mode)
+            else:
+                self.reply(500 if mode == "500" else status)
 
     serve(Handler)
 

@@ -953,6 +953,19 @@ make_policy() {
     `' root at size 11 than went out'* ]]
 }
 
+@test "git does not get the passphrase" {
+  make_signed
+  git init -q work
+  mkdir bin
+  printf '#!/bin/sh\nenv >>%s/seen\nexec %s "$@"\n' "$PWD" \
+    "$(command -v git)" >bin/git
+  chmod +x bin/git
+  configure '{"name":"g","type":"git","repository":"work"}'
+  PATH=$PWD/bin:$PATH TALLY_PASSPHRASE=secret send
+  grep -q '^PATH=' seen
+  lacks TALLY_PASSPHRASE seen
+}
+
 # Whoever stands between a log and its witness can say what he wants.
 @test "witnesses: a refusal without evidence is a failure, and accuses nobody" {
   make_signed

@@ -461,6 +461,87 @@ configure_outside() { # [MEMBERS]
   fi
 }
 
+# Two hooks: one takes what it is told into a file, the other one fails.
+two_ways() { # FIRST SECOND
+  jq --arg a "$1" --arg b "$2" '.alerts = [{type: "exec", command: ["./" + $a]},
+    {type: "exec", command: ["./" + $b]}]' watch.json >new.json
+  mv new.json watch.json
+}
+hooks() {
+  printf '#!/bin/sh\ncat >>told\necho >>told\n' >hook
+  printf '#!/bin/sh\n[ -e works ] || exit 1\ncat >>later\n' >failing
+  chmod +x hook failing
+}
+
+@test "ways that change places were told what they were told" {
+  make_signed
+  configure
+  hooks
+  two_ways hook failing
+  once
+  cp -r log yesterday
+  tally append log --chain org/42 1 >/dev/null
+  once
+  roll_back
+  run once
+  expect 1
+  count=$(grep -c . told)
+  [ "$count" -gt 0 ]
+  [ ! -e later ]
+  # The one that failed is told, and only that one.
+  two_ways failing hook
+  touch works
+  run once
+  expect 1
+  [ "$(grep -c . told)" = "$count" ]
+  [ -s later ]
+  # No address is shown.
+  ! grep -q 'hook\|failing' state/alerts.json
+  # The same way twice is two ways.
+  two_ways hook hook
+  run once
+  expect 1
+  [ "$(grep -c . told)" = "$((2 * count))" ]
+}
+
+@test "a state from when ways had numbers" {
+  make_signed
+  configure
+  hooks
+  two_ways hook failing
+  once
+  cp -r log yesterday
+  tally append log --chain org/42 1 >/dev/null
+  once
+  roll_back
+  run once
+  expect 1
+  count=$(grep -c . told)
+  jq '.alerts[].told |= {"0 exec": ([.[]] | first)}' state/alerts.json >old
+  mv old state/alerts.json
+  touch works
+  run once
+  expect 1
+  [ "$(grep -c . told)" = "$count" ]
+  [ -s later ]
+  ! grep -q '0 exec' state/alerts.json
+}
+
+@test "hooks do not get the passphrase" {
+  make_signed
+  configure
+  printf '#!/bin/sh\nenv >seen\n' >hook
+  once
+  cp -r log yesterday
+  tally append log --chain org/42 1 >/dev/null
+  once
+  roll_back
+  TALLY_PASSPHRASE=secret run once
+  expect 1
+  grep -q '^PATH=' seen
+  lacks TALLY_PASSPHRASE seen
+}
+
 @test "promtool: rules, their tests, and the metrics of a daemon hold" {
   run "$SOURCE/tools/promtool" --version
   [ "$status" -ne 77 ] || skip "$output"

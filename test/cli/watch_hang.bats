@@ -158,6 +158,33 @@ process_of() {
   stop
 }
 
+@test "a process that fails again and again waits longer and longer" {
+  make_signed a
+  configure "$(log a)" '"metrics":"127.0.0.1:0"'
+  sed -i '/hanging-hook/d' watch.json
+  start
+  eventually published a 11
+  for wait in 1 2 4; do
+    eventually pgrep -P "$watcher" -f 'watch.json'
+    kill -KILL "$(process_of)"
+    eventually grep -qx "tally: the log \"a\": its process ended by signal 9,`
+      ` and is begun anew in $wait s" err
+  done
+  curl -s "$(sed -n 's/^metrics on //p' out)" |
+    grep -qx 'tally_process_failures{target="a"} 3'
+  # For who asks it to read its configuration it begins at once, and anew.
+  tally append a --chain c 1 >/dev/null
+  begin=$EPOCHREALTIME
+  kill -HUP "$watcher"
+  eventually pgrep -P "$watcher" -f 'watch.json'
+  awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a > 3 }'
+  kill -KILL "$(process_of)"
+  again() { [ "$(grep -c 'begun anew in 1 s$' err)" = 2 ]; }
+  eventually again
+  # A stop does not wait for it either.
+  stop
+}
+
 @test "a configuration that does not hold leaves the old one in force, and is told" {
   make_signed a
   configure "$(log a)"

@@ -21,6 +21,10 @@
  * under #ifdef: each takes one precaution away, and something of the above must
  * then be found to fail.
  *
+ * With LOST the answer to a swap may be lost, as it may be of a register on
+ * another host: the publisher reads again, and goes on, or ends with an error,
+ * or is killed; and the request is carried out later, or never.
+ *
  * A root is the history itself: two bits for each record, 3 for a heads
  * record.  What is left out: tiles (nothing that is signed depends on them);
  * the index (a wrong one makes a wrong root, which is compared); files that
@@ -54,6 +58,14 @@ history log[LOGS];
 bit known, ended;
 byte reg_size, reg_root;
 byte end_size;	/* at which it ended */
+
+#ifdef LOST
+/* A swap that was asked for, and of which nobody was told what became; one at
+ * a time. */
+bit flying;
+byte fly_last_size, fly_last_root, fly_size, fly_root;
+bit in_time[MAX + 1];	/* was registered before the origin ended */
+#endif
 
 /* What was signed and what was ever registered, by size. */
 byte sign_root[MAX + 1];
@@ -99,7 +111,15 @@ inline sign(s, root)
 	assert(!inconsistent);
 	unregistered = held_root[s] != root;
 	assert(!unregistered);
+#ifdef LOST
+	/* What is under way takes turns that the lock of public/ forbids to
+	 * publishers of one log, as those of two hosts do: between the register
+	 * and the signature another entry comes, and the end behind that.  What
+	 * is signed then was registered before. */
+	late = ended && sign_root[s] == 0 && s > 0 && !in_time[s];
+#else
 	late = ended && sign_root[s] == 0 && end_size != s;
+#endif
 	assert(!late);
 	sign_root[s] = root
 }
@@ -207,6 +227,42 @@ look:	/* look, 2: the log is at least as long, and has that root. */
 #ifdef SIGN_FIRST
 	atomic { sign(size, root); log[l].public = size; may_die }
 #endif
+#ifdef LOST
+	/* The answer is lost: it was carried out, is under way, or never will
+	 * be. */
+	if
+	:: atomic { size != last_size && !flying ->
+		flying = true;
+		fly_last_size = last_size;
+		fly_last_root = last_root;
+		fly_size = size;
+		fly_root = root;
+		may_die
+	}
+#ifdef LOST_IS_DONE
+		goto signing
+#else
+		/* The entry is read again: next, last, or another. */
+		atomic {
+			again = false;
+			if
+			:: ended -> goto refuse
+			:: else
+			fi;
+			if
+			:: known && reg_size == size && reg_root == root ->
+				goto signing
+			:: known && reg_size == last_size &&
+			    reg_root == last_root
+			:: known && reg_size == last_size &&
+			    reg_root == last_root -> goto refuse
+			:: else -> goto release
+			fi
+		}
+#endif
+	:: true
+	fi;
+#endif
 	/* swap, 5: compare and swap. */
 	atomic {
 		if
@@ -227,10 +283,14 @@ look:	/* look, 2: the log is at least as long, and has that root. */
 			reg_size = size;
 			reg_root = root;
 			held_root[size] = root
+#ifdef LOST
+			;
+			in_time[size] = in_time[size] || !ended
+#endif
 		fi;
 		may_die
 	}
-	/* sign and public, 6 */
+signing: /* sign and public, 6 */
 #ifndef SIGN_FIRST
 	atomic { sign(size, root); log[l].public = size }
 #endif
@@ -322,6 +382,37 @@ proctype adversary(byte l)
 	}
 }
 
+#ifdef LOST
+/* What is under way arrives, on its condition, or never. */
+proctype network()
+{
+end:
+	do
+	:: d_step { flying ->
+		if
+#ifndef LATE_BLIND
+		:: !known || ended || reg_size != fly_last_size ||
+		    reg_root != fly_last_root
+#endif
+		:: else ->
+			known = true;
+			reg_size = fly_size;
+			reg_root = fly_root;
+			held_root[fly_size] = fly_root;
+			in_time[fly_size] = in_time[fly_size] || !ended
+		fi;
+		flying = false;
+		fly_last_size = 0;
+		fly_last_root = 0;
+		fly_size = 0;
+		fly_root = 0
+	}
+	:: atomic { flying -> flying = false; fly_last_size = 0;
+		fly_last_root = 0; fly_size = 0; fly_root = 0 }
+	od
+}
+#endif
+
 #ifdef REGISTER_LOST
 /* Somebody lost it, and thinks that it begins anew. */
 proctype loser()
@@ -358,6 +449,9 @@ init {
 		}
 #ifdef PUT_BACK
 		run adversary(0);
+#endif
+#ifdef LOST
+		run network();
 #endif
 #ifdef REGISTER_LOST
 		run loser();

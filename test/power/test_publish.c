@@ -24,6 +24,7 @@
 #include "core/tree.h"
 #include "log/sys.h"
 #include "publish/register.h"
+#include "publish/register_file.h"
 
 #include "lives.h"
 
@@ -183,7 +184,7 @@ check_register(const struct outside *outside)
 
 	if (result != 0)
 		lives_wrong("the register cannot be opened", error.message);
-	result = file.base.read(&file.base, ORIGIN, &entry, &error);
+	result = tally_register_read(&file.base, ORIGIN, &entry, &error);
 	if (result < 0)
 		lives_wrong("the register cannot be read", error.message);
 	if (outside->last > 0 &&

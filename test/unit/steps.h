@@ -18,11 +18,13 @@
 
 #include <tally/publish.h>
 
+#include "core/fail.h"
 #include "core/note.h"
 #include "core/tree.h"
 #include "log/headtree.h"
 #include "log/reader.h"
 #include "publish/register.h"
+#include "publish/register_file.h"
 #include "publish/tiles.h"
 
 /* As the labels of the model's publisher; a step is stopped at before it is
@@ -52,6 +54,9 @@ struct outside {
 	uint64_t end_size;
 	char wrong[200];
 	unsigned long signatures;
+	/* A swap that was asked for, and is under way. */
+	bool is_late, is_first;
+	struct tally_checkpoint late_last, late_next;
 };
 static struct outside *outside;
 
@@ -60,6 +65,10 @@ static struct outside *outside;
 static enum step stop_at;
 static int stopped, proceed; /* pipes; -1: it never stops */
 static bool dies, blind;     /* at the step; swaps without comparing */
+/* The answer of a swap is lost: it was carried out, or is under way.  lost_at
+ * is STEP_BEGIN or STEP_SWAP, or STEPS: none is. */
+static enum step lost_at = STEPS;
+static bool is_under_way;
 static char dir[192], register_dir[192];
 static int public_dir; /* that of the log, also where that was replaced */
 static struct tally_signer *signer;
@@ -70,6 +79,16 @@ wrong(const char *what, uint64_t size)
 	if (outside->wrong[0] == '\0')
 		(void)snprintf(outside->wrong, sizeof(outside->wrong),
 		    "%s, size %llu", what, (unsigned long long)size);
+}
+
+/* The register may hold it from now on. */
+static void
+hold(const struct tally_checkpoint *next)
+{
+	if (next->size >= SIZE_END)
+		return;
+	outside->is_held[next->size] = true;
+	outside->held[next->size] = next->root;
 }
 
 static void
@@ -86,27 +105,39 @@ at(enum step step)
 		_exit(9);
 }
 
-static int (*real_read)(struct tally_register *, const char *,
-    struct tally_checkpoint *, struct tally_error *);
-static int (*real_swap)(struct tally_register *,
-    const struct tally_checkpoint *, const struct tally_checkpoint *,
-    struct tally_error *);
-
-static int
-swap(struct tally_register *self, const struct tally_checkpoint *last,
-    const struct tally_checkpoint *next, struct tally_error *error)
+int
+__real_tally_register_swap(struct tally_register *reg,
+    const struct tally_checkpoint *last, const struct tally_checkpoint *next,
+    struct tally_error *error);
+int
+__wrap_tally_register_swap(struct tally_register *reg,
+    const struct tally_checkpoint *last, const struct tally_checkpoint *next,
+    struct tally_error *error);
+int
+__wrap_tally_register_swap(struct tally_register *reg,
+    const struct tally_checkpoint *last, const struct tally_checkpoint *next,
+    struct tally_error *error)
 {
+	enum step step = last == NULL ? STEP_BEGIN : STEP_SWAP;
 	struct tally_checkpoint now;
 	int result;
 
-	at(last == NULL ? STEP_BEGIN : STEP_SWAP);
-	if (blind && real_read(self, next->origin, &now, error) == 0)
-		last = &now;
-	result = real_swap(self, last, next, error);
-	if (result == 0 && next->size < SIZE_END) {
-		outside->is_held[next->size] = true;
-		outside->held[next->size] = next->root;
+	at(step);
+	if (step == lost_at && is_under_way) {
+		outside->is_late = true;
+		outside->is_first = last == NULL;
+		if (last != NULL)
+			outside->late_last = *last;
+		outside->late_next = *next;
+		return tally_fail(error, TALLY_E_IO, "the answer is lost");
 	}
+	if (blind && tally_register_read(reg, next->origin, &now, error) == 0)
+		last = &now;
+	result = __real_tally_register_swap(reg, last, next, error);
+	if (result == 0)
+		hold(next);
+	if (step == lost_at)
+		return tally_fail(error, TALLY_E_IO, "the answer is lost");
 	return result;
 }
 
@@ -121,17 +152,11 @@ __wrap_tally_file_register_open(struct tally_file_register *out, int base,
     const char *path, struct tally_hasher *hasher, struct tally_error *error)
 {
 	char public[300];
-	int result;
 
 	(void)snprintf(public, sizeof(public), "%s/public", dir);
 	public_dir = open(public, O_RDONLY | O_DIRECTORY);
 	at(STEP_REGISTER);
-	result = __real_tally_file_register_open(out, base, path, hasher,
-	    error);
-	real_read = out->base.read;
-	real_swap = out->base.swap;
-	out->base.swap = swap;
-	return result;
+	return __real_tally_file_register_open(out, base, path, hasher, error);
 }
 
 int

@@ -297,6 +297,74 @@ test_steps__restored(void **state)
 	assert_true(ended > 10);
 }
 
+/* What was under way arrives, on its condition. */
+static void
+arrive(void)
+{
+	struct tally_file_register file;
+	struct tally_hasher hasher;
+
+	if (!outside->is_late)
+		return;
+	outside->is_late = false;
+	assert_int_equal(tally_hasher_open(&hasher), 0);
+	assert_int_equal(__real_tally_file_register_open(&file, AT_FDCWD,
+			     register_dir, &hasher, &place->error),
+	    0);
+	if (__real_tally_register_swap(&file.base,
+		outside->is_first ? NULL : &outside->late_last,
+		&outside->late_next, &place->error) == 0)
+		hold(&outside->late_next);
+	tally_file_register_close(&file);
+	tally_hasher_close(&hasher);
+}
+
+/* The answer of a swap is lost, and a publisher of a copy comes before what is
+ * under way, behind it, or never before the first one comes again. */
+static void
+lose_answer(bool began, enum step step, bool late, unsigned turn)
+{
+	put(began, true);
+	lost_at = step;
+	is_under_way = late;
+	assert_int_equal(publish(place->dir),
+	    began && step == STEP_BEGIN ? 0 : 3);
+	lost_at = STEPS;
+	if (turn == 0)
+		arrive();
+	if (turn < 2)
+		(void)publish(copy);
+	if (turn == 1)
+		arrive();
+	append(place->dir, "3", 1);
+	(void)publish(place->dir);
+	if (turn == 2)
+		arrive();
+	(void)publish(copy);
+	(void)publish(place->dir);
+	judge(late ? "an answer is lost, under way"
+		   : "an answer is lost, carried out",
+	    step, STEPS, false);
+	if (outside->signatures == 0)
+		fail_msg("nothing was signed");
+}
+
+static void
+test_steps__answer_lost(void **state)
+{
+	(void)state;
+	for (int began = 0; began < 2; began++) {
+		for (int late = 0; late < 2; late++) {
+			for (unsigned turn = 0; turn < 3; turn++) {
+				lose_answer(began != 0, STEP_BEGIN, late != 0,
+				    turn);
+				lose_answer(began != 0, STEP_SWAP, late != 0,
+				    turn);
+			}
+		}
+	}
+}
+
 /* ---- and what must be found --------------------------------------------- */
 
 /* Without the comparison two copies fork: the test would see it. */
@@ -332,6 +400,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_steps__register_lost,
 		    begin, end),
 		cmocka_unit_test_setup_teardown(test_steps__restored, begin,
+		    end),
+		cmocka_unit_test_setup_teardown(test_steps__answer_lost, begin,
 		    end),
 		cmocka_unit_test_setup_teardown(test_steps__sees_a_fork, begin,
 		    end),

@@ -16,6 +16,7 @@
 
 #include "log/sys.h"
 #include "publish/register.h"
+#include "publish/register_file.h"
 
 #include "place.h"
 
@@ -51,7 +52,7 @@ static int
 swap(struct place *place, struct tally_file_register *file,
     const struct tally_checkpoint *last, const struct tally_checkpoint *next)
 {
-	return file->base.swap(&file->base, last, next, &place->error);
+	return tally_register_swap(&file->base, last, next, &place->error);
 }
 
 static void
@@ -63,7 +64,7 @@ test_register__swaps_what_was_read(void **state)
 	struct tally_file_register file;
 
 	open_register(place, &file);
-	assert_int_equal(file.base.read(&file.base, ORIGIN, &got,
+	assert_int_equal(tally_register_read(&file.base, ORIGIN, &got,
 			     &place->error),
 	    TALLY_END);
 	assert_int_equal(swap(place, &file, &one, &two), TALLY_END);
@@ -77,7 +78,7 @@ test_register__swaps_what_was_read(void **state)
 	two.root.b[31] ^= 1;
 	tally_file_register_close(&file);
 	open_register(place, &file);
-	assert_int_equal(file.base.read(&file.base, ORIGIN, &got,
+	assert_int_equal(tally_register_read(&file.base, ORIGIN, &got,
 			     &place->error),
 	    0);
 	assert_int_equal(got.size, 5);
@@ -96,31 +97,31 @@ test_register__ends(void **state)
 			      " as \"example.org/next\"";
 
 	open_register(place, &file);
-	assert_int_equal(file.base.close(&file.base, &one, "example.org/next",
-			     &place->error),
+	assert_int_equal(tally_register_end(&file.base, &one,
+			     "example.org/next", &place->error),
 	    TALLY_END);
 	assert_int_equal(swap(place, &file, NULL, &one), 0);
-	assert_int_equal(file.base.close(&file.base, &two, "example.org/next",
-			     &place->error),
+	assert_int_equal(tally_register_end(&file.base, &two,
+			     "example.org/next", &place->error),
 	    TALLY_END);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(file.base.close(&file.base, &one,
+		assert_int_equal(tally_register_end(&file.base, &one,
 				     "example.org/next", &place->error),
 		    0);
-	assert_int_equal(file.base.close(&file.base, &one, "example.org/third",
-			     &place->error),
+	assert_int_equal(tally_register_end(&file.base, &one,
+			     "example.org/third", &place->error),
 	    TALLY_E_USAGE);
 	assert_string_equal(place->error.message,
 	    "the log goes on as \"example.org/next\" already");
 	assert_int_equal(swap(place, &file, &one, &two), TALLY_E_USAGE);
 	assert_string_equal(place->error.message, message);
-	assert_int_equal(file.base.read(&file.base, ORIGIN, &got,
+	assert_int_equal(tally_register_read(&file.base, ORIGIN, &got,
 			     &place->error),
 	    TALLY_E_USAGE);
-	assert_int_equal(tally_file_register_find(&file, ORIGIN, &got,
+	assert_int_equal(tally_register_find(&file.base, ORIGIN, &got,
 			     "example.org/third", &place->error),
 	    TALLY_E_USAGE);
-	assert_int_equal(tally_file_register_find(&file, ORIGIN, &got,
+	assert_int_equal(tally_register_find(&file.base, ORIGIN, &got,
 			     "example.org/next", &place->error),
 	    0);
 	assert_int_equal(got.size, 5);
@@ -156,7 +157,7 @@ test_register__entries_that_are_none(void **state)
 		assert_int_equal(fclose(out), 0);
 		if (n == len - 9)
 			continue;
-		assert_int_equal(file.base.read(&file.base, ORIGIN, &got,
+		assert_int_equal(tally_register_read(&file.base, ORIGIN, &got,
 				     &place->error),
 		    is_entry ? TALLY_E_USAGE : TALLY_E_FORMAT);
 		assert_true(swap(place, &file, &one, &two) < 0);
@@ -181,8 +182,8 @@ count_up(struct place *place, int me)
 		struct tally_checkpoint last, next;
 		int result;
 
-		if (file.base.read(&file.base, ORIGIN, &last, &place->error) !=
-		    0)
+		if (tally_register_read(&file.base, ORIGIN, &last,
+			&place->error) != 0)
 			return 255;
 		next = entry_of(last.size + 1, me);
 		result = swap(place, &file, &last, &next);
@@ -218,7 +219,7 @@ test_register__processes(void **state)
 		assert_int_equal(WEXITSTATUS(status), SWAPS / PROCESSES);
 	}
 	/* No swap was lost: each that was acknowledged counts. */
-	assert_int_equal(file.base.read(&file.base, ORIGIN, &got,
+	assert_int_equal(tally_register_read(&file.base, ORIGIN, &got,
 			     &place->error),
 	    0);
 	assert_int_equal(got.size, SWAPS);
