@@ -194,8 +194,8 @@ tally_sys_time_us(void);
 int64_t
 tally_sys_monotonic_us(void);
 
-/* Lets whoever waits for this processor have it.  Returns the microseconds until
- * we had it again. */
+/* Lets whoever waits for this processor have it.  Returns the microseconds
+ * until we had it again. */
 int64_t
 tally_sys_yield(void);
 

@@ -301,7 +301,8 @@ test_tiles__leftovers(void **state)
 	tile_to(place, &t, 515);
 	check_all(place, 515);
 	tiling_close(place, &t);
-	assert_int_equal(shell("! find '%s/public' -type f -name '*new' | grep -q .",
+	assert_int_equal(shell("! find '%s/public' -type f -name '*new' |"
+			       " grep -q .",
 			     place->dir),
 	    0);
 }
