@@ -21,8 +21,9 @@
                            tcp over TLS.  HOW: "mute" says nothing, "deaf" does not
                            read after the handshake, "cut" closes after 100 bytes,
                            "silent" reads and does not end, "rude" reads and
-                           closes without an end, "chatty" talks for ever, "old"
-                           knows TLS 1.1 only
+                           closes without an end, "chatty" talks for ever,
+                           "asking" asks for a handshake for ever, "old" knows
+                           TLS 1.1 only
 
 Prints the address first."""
 
@@ -421,6 +422,11 @@ def tcp(path):
             write(path, stream.read(int(digits)))
 
 
+# A client skips them in the middle of a handshake.  Each is a record of its own: so it
+# reads them more slowly than they come, and never waits for one.
+HELLO_REQUESTS = bytes([22, 3, 3, 0, 4, 0, 0, 0, 0]) * 65536
+
+
 def tls(path, certificate, how=""):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -439,6 +445,8 @@ def tls(path, certificate, how=""):
         if how == "mute":
             continue
         try:
+            while how == "asking":
+                plain.sendall(HELLO_REQUESTS)
             with context.wrap_socket(plain, server_side=True) as stream:
                 tls_session(stream, path, how)
         except (ssl.SSLError, OSError) as error:
