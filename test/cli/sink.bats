@@ -530,14 +530,14 @@ END
   meets old '*protocol*'
   # Each within its time, together with the others.
   addresses=() senders=()
-  for how in mute deaf silent chatty; do
+  for how in mute deaf silent chatty asking; do
     peer tls messages server.pem "$how"
     addresses+=("$address")
   done
   for address in "${addresses[@]}"; do
     over_tls "$address"
     cp sinks.json "sinks${address##*:}.json"
-    timeout 60 "$TALLY" sink send log --config "sinks${address##*:}.json" \
+    timeout 30 "$TALLY" sink send log --config "sinks${address##*:}.json" \
       --key key --queue "queue${address##*:}" >"said${address##*:}" 2>&1 3>&- &
     senders+=($!)
   done
