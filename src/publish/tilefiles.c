@@ -233,6 +233,15 @@ stage_name(size_t at, char out[TALLY_TILE_PATH_MAX])
 	(void)snprintf(out, TALLY_TILE_PATH_MAX, STAGE "/%zu.new", at);
 }
 
+void
+tally_tile_files_take_up(struct tally_tile_files *files, int dir,
+    uint64_t settled)
+{
+	files->dir = dir;
+	files->settled = settled;
+	files->staged = false;
+}
+
 /* The next pending file, without its name; at: where it lies until then. */
 static int
 begin(struct tally_tile_files *files, const void *bytes, size_t len,

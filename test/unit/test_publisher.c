@@ -495,8 +495,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_publisher__stays, begin,
 		    end),
-		cmocka_unit_test_setup_teardown(
-		    test_publisher__public_replaced, begin, end),
+		cmocka_unit_test_setup_teardown(test_publisher__public_replaced,
+		    begin, end),
 		cmocka_unit_test_setup_teardown(test_publisher__two, begin,
 		    end),
 		cmocka_unit_test_setup_teardown(test_publisher__saved, begin,

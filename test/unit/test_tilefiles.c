@@ -259,7 +259,7 @@ test_tilefiles__hidden_folders(void **state)
 	tally_sys_close(files.dir);
 }
 
-/* What lies where files have no name yet, and cannot be taken away, is named. */
+/* What is in the way of files that have no name yet is named. */
 static void
 test_tilefiles__stage_obstructed(void **state)
 {
