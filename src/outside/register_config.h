@@ -10,7 +10,7 @@
 struct tally_register_config {
 	struct tally_s3 s3;
 	char name[TALLY_REGISTER_NAME_MAX + 1]; /* of its objects begins so */
-	long limit_s; /* of one request */
+	long limit_s;                           /* of one request */
 	bool versioned; /* the caller answers for that */
 };
 

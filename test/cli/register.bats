@@ -412,48 +412,72 @@ not_signed() { # STATUS WORDS
   refused 2 'the log "a": it needs "log", "key" and "register"' watch watch.json
 }
 
-# The steps of doc/outside.md.
-move_to_s3() {
-  entry=$(printf %s example.org/audit | sha256sum | cut -c 1-64)
-  flock register sh -c "cp register/$entry $entry &&
-    echo 'moved to s3.json' >register/$entry"
-  curl -sf --aws-sigv4 aws:amz:default:s3 -u KEY123:secret456 \
-    -H 'If-None-Match: *' -T "$entry" "$(cat url)/b/r/$entry"
-}
-move_back() {
-  entry=$(printf %s example.org/audit | sha256sum | cut -c 1-64)
-  url=$(cat url)/b/r/$entry
-  curl -sf --aws-sigv4 aws:amz:default:s3 -u KEY123:secret456 \
-    -D head -o "$entry" "$url"
-  etag=$(tr -d '\r' <head | sed -n 's/^etag: //Ip')
-  echo 'moved to the directory' >moved
-  curl -sf --aws-sigv4 aws:amz:default:s3 -u KEY123:secret456 \
-    -H "If-Match: $etag" -T moved "$url"
-  cp "$entry" register/
-}
-
 @test "from a directory to S3 and back, and one register is in force" {
   at_dir() {
     run --separate-stderr tally checkpoint log --key key --register register
   }
+  moving_steps "$(cat url)/b/r"
   at_dir
   expect 0
-  grow log 4
-  move_to_s3
-  at_dir
-  expect 3 ""
+  # Again, over what the first time left.
+  for n in 1 2; do
+    grow log "\"to $n\""
+    sh forth
+    at_dir
+    expect 3 ""
+    checkpoint log
+    expect 0
+    # Once more, although it is done: nothing is lost.
+    cp "$(entry)" before
+    run sh forth
+    [ "$status" -ne 0 ]
+    cmp before "$(entry)"
+    grow log "\"back $n\""
+    at_dir
+    expect 3 ""
+    checkpoint log
+    expect 0
+    sh back
+    grow log "\"there $n\""
+    checkpoint log
+    expect 3 ""
+    at_dir
+    expect 0
+    cp -r register before_it
+    run sh back
+    [ "$status" -ne 0 ]
+    diff -r register before_it
+    rm -r before_it
+  done
+}
+
+@test "a register that is moved halfway goes on when it is done again" {
+  moving_steps "$(cat url)/b/r"
+  run tally checkpoint log --key key --register register
+  expect 0
+  # The server does not answer, nor do it; then it does it, and the answer is
+  # lost.
+  mode never
+  run sh forth
+  [ "$status" -ne 0 ]
+  mode
+  sh forth
   checkpoint log
   expect 0
-  grow log 5
-  at_dir
-  expect 3 ""
+  for word in never lost; do
+    grow log "\"$word\""
+    checkpoint log
+    expect 0
+    mode "$word"
+    run sh back
+    [ "$status" -ne 0 ]
+    mode
+    sh back
+    run tally checkpoint log --key key --register register
+    expect 0
+    sh forth
+  done
   checkpoint log
-  expect 0
-  move_back
-  grow log 6
-  checkpoint log
-  expect 3 ""
-  at_dir
   expect 0
 }
 

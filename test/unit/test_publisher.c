@@ -388,9 +388,12 @@ test_publisher__key_retired(void **state)
 		    " was retired by tally:log 3, and signs nothing any"
 		    " more"));
 	}
-	/* And among the new records. */
+	/* And among the new records; it is the last one. */
 	assert_int_equal(tally_key_order(log, second, TALLY_KEY_RETIRE, next,
 			     NULL, &place->error),
+	    TALLY_E_USAGE);
+	assert_int_equal(tally_key_order(log, second, TALLY_KEY_RETIRE_LAST,
+			     next, NULL, &place->error),
 	    0);
 	assert_int_equal(tally_publisher_publish(publisher[1], &out,
 			     &place->error),
