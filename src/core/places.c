@@ -111,7 +111,8 @@ tell_placed(const struct tally_places *places, const struct tally_stray *stray)
 	judge->accuse(judge->arg, step->at, chain, stray->seq);
 	if (claimed != NULL && claimed->name == NULL)
 		claimed->records--;
-	if (step->damage != NULL || claimed == NULL)
+	if (step->damage != NULL || claimed == NULL ||
+	    (claimed == chain && step->seq == stray->seq))
 		tally_places_tell_bad(judge, chain, stray->seq, step);
 	else if (was_swapped(places, stray))
 		tally_judge_tell(judge, TALLY_REORDERED, chain, stray->seq,
@@ -125,11 +126,9 @@ tell_placed(const struct tally_places *places, const struct tally_stray *stray)
 		tally_judge_tell(judge, TALLY_LINK_ALTERED, chain, stray->seq,
 		    "its chain_id was changed to that of chain \"%s\"",
 		    claimed->name);
-	else if (step->seq != stray->seq)
+	else
 		tally_judge_tell(judge, TALLY_LINK_ALTERED, chain, stray->seq,
 		    "its seq was changed to %lld", (long long)step->seq);
-	else
-		tally_places_tell_bad(judge, chain, stray->seq, step);
 }
 
 /* Chains without a row, and rows without records: made at a time. */

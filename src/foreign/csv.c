@@ -176,7 +176,7 @@ is_field(const struct tally_profile *profile,
 static int
 read_header(struct tally_reader *reader, struct row *row)
 {
-	const char *begin = reader->buffer + reader->begin;
+	const char *begin;
 	size_t i, at = 0;
 	int r;
 

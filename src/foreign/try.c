@@ -238,6 +238,7 @@ tell_trial(struct trying *t, const struct tally_rule *rule,
 	if (t->options->against != NULL && t->options->hint != NULL && good &&
 	    !trial->is_trap)
 		compare_inputs(t, &rule->input, trial);
+	trial->digest = NULL;
 	return 0;
 }
 

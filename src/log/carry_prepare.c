@@ -88,7 +88,8 @@ check_event(struct room *room, const struct tally_record *record, char *scratch,
 	}
 	if (result != 0)
 		return result;
-	if (len != record->event_len || memcmp(scratch, record->event, len))
+	if (len != record->event_len ||
+	    memcmp(scratch, record->event, len) != 0)
 		return fail_record(record, "has an event that is not compact",
 		    error);
 	digest = tally_hash_commitment(&room->space->hasher, record->salt,

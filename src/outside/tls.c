@@ -259,10 +259,9 @@ await_taken(struct exchange *e)
 	socklen_t size = sizeof(failed);
 
 	while (tally_clock_ms() < e->until_ms) {
-		if (ioctl(e->fd, TIOCOUTQ, &left) != 0)
-			failed = errno;
-		else if (getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &failed,
-			     &size) != 0)
+		if (ioctl(e->fd, TIOCOUTQ, &left) != 0 ||
+		    getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &failed, &size) !=
+			0)
 			failed = errno;
 		if (failed != 0)
 			return fail(e->tls, strerror(failed), e->error);

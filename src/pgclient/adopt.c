@@ -129,15 +129,18 @@ look(struct adopting *a)
 		    "SELECT label FROM tally.attachment"
 		    " WHERE relation = $1::pg_catalog.regclass AND epoch > 0",
 		    1, table, out->label, sizeof(out->label));
-	out->attached = out->label[0] != '\0';
-	if (r == 0)
-		r = ask(a,
-		    "SELECT 1 FROM tally.backfill"
-		    " WHERE relation = $1::pg_catalog.regclass AND is_finished",
-		    1, table, answer, sizeof(answer));
-	out->sealed = answer[0] != '\0';
-	if (r != 0 || !out->attached)
+	if (r != 0)
 		return r;
+	out->attached = out->label[0] != '\0';
+	r = ask(a,
+	    "SELECT 1 FROM tally.backfill"
+	    " WHERE relation = $1::pg_catalog.regclass AND is_finished",
+	    1, table, answer, sizeof(answer));
+	if (r != 0)
+		return r;
+	out->sealed = answer[0] != '\0';
+	if (!out->attached)
+		return 0;
 	(void)snprintf(out->chain, sizeof(out->chain), "adopted/%s",
 	    out->label);
 	return look_told(a);

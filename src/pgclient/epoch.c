@@ -427,7 +427,8 @@ static bool
 has_same_columns(const struct tally_pg_epoch *a, const struct tally_pg_epoch *b)
 {
 	if (a->ncolumns != b->ncolumns || a->nkeys != b->nkeys ||
-	    memcmp(a->keys, b->keys, (size_t)a->nkeys * sizeof(a->keys[0])))
+	    memcmp(a->keys, b->keys, (size_t)a->nkeys * sizeof(a->keys[0])) !=
+		0)
 		return false;
 	for (int i = 0; i < a->ncolumns; i++)
 		if (!tally_pg_column_is_same(&a->columns[i], &b->columns[i]))

@@ -93,7 +93,8 @@ tally_pg_tracked_judge_record(struct tally_pg_verifier *v,
 		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
 		    "it is of a tracked table, but names a row");
 	if (event != NULL &&
-	    (len <= tail || memcmp(event + len - tail, tracked->tail, tail)))
+	    (len <= tail ||
+		memcmp(event + len - tail, tracked->tail, tail) != 0))
 		tally_pg_tell(v, TALLY_CONTENT_ALTERED, &subject,
 		    "its event is not one of the table that tally:log/%" PRId64
 		    " tracks, which it names",

@@ -192,7 +192,8 @@ summarize(const json_t *alert, char *out, size_t size)
 		    " in chain \"%s\", seq %" JSON_INTEGER_FORMAT, chain,
 		    json_integer_value(json_object_get(alert, "seq")));
 	if (n > 0 && (size_t)n < size && sink[0] != '\0')
-		n += snprintf(out + n, size - (size_t)n, ", sink \"%s\"", sink);
+		(void)snprintf(out + n, size - (size_t)n, ", sink \"%s\"",
+		    sink);
 	make_line(out);
 }
 
