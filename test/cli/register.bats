@@ -499,6 +499,12 @@ not_signed() { # STATUS WORDS
   python3 "$SOURCE/test/outside/register_storm.py" "$TALLY" s3.json 8
 }
 
+# The object "conditions" has another ETag with each publisher who learns.
+@test "publishers of copies, and ETags that each write makes anew" {
+  mode fresh
+  python3 "$SOURCE/test/outside/register_storm.py" "$TALLY" s3.json 8
+}
+
 # As above, with a server that keeps conditions where they are tried, and
 # nowhere else: the storm would see a fork.
 @test "publishers of copies, and a server that lies: the test sees the fork" {
