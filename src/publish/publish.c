@@ -262,8 +262,8 @@ open_tiles(struct publishing *p, struct tally_error *error)
 	int result;
 
 	if (tiles != NULL && tiles->size == p->last.size) {
-		tiles->files.dir = p->public_dir;
-		tiles->files.settled = p->settled;
+		tally_tile_files_take_up(&tiles->files, p->public_dir,
+		    p->settled);
 		root = tally_tiles_root(tiles);
 		if (tally_hash_equal(&root, &p->last.root))
 			return TALLY_OK;

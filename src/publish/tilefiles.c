@@ -233,28 +233,38 @@ stage_name(size_t at, char out[TALLY_TILE_PATH_MAX])
 	(void)snprintf(out, TALLY_TILE_PATH_MAX, STAGE "/%zu.new", at);
 }
 
-/* The next pending file, without its name. */
-static int
-begin(struct tally_tile_files *files, const void *bytes, size_t len)
+void
+tally_tile_files_take_up(struct tally_tile_files *files, int dir,
+    uint64_t settled)
 {
-	char other[TALLY_TILE_PATH_MAX];
-	int result = enter_stage(files);
-
-	stage_name(files->pending_len, other);
-	return result != 0
-	    ? result
-	    : tally_replace_begin(files->dir, other, bytes, len, true);
+	files->dir = dir;
+	files->settled = settled;
+	files->staged = false;
 }
 
-/* Its folder is entered. */
+/* The next pending file, without its name; at: where it lies until then. */
+static int
+begin(struct tally_tile_files *files, const void *bytes, size_t len,
+    char at[TALLY_TILE_PATH_MAX])
+{
+	int result;
+
+	stage_name(files->pending_len, at);
+	result = enter_stage(files);
+	return result != 0
+	    ? result
+	    : tally_replace_begin(files->dir, at, bytes, len, true);
+}
+
+/* Its folder is entered; at: its path, and afterwards where it failed. */
 static int
 put(struct tally_tile_files *files, const struct tally_tile *tile,
-    size_t folder, const char *path, const void *bytes, size_t len)
+    size_t folder, const void *bytes, size_t len, char at[TALLY_TILE_PATH_MAX])
 {
 	struct tally_tile_file *file = &files->pending[files->pending_len];
 	bool settled = is_settled(files, tile);
 	int fd = settled || !files->alone
-	    ? open_same(files->dir, path, bytes, len)
+	    ? open_same(files->dir, at, bytes, len)
 	    : -1;
 
 	file->found = fd >= 0;
@@ -262,12 +272,12 @@ put(struct tally_tile_files *files, const struct tally_tile *tile,
 		tally_sys_close(fd);
 		return 0;
 	}
+	(void)snprintf(file->path, sizeof(file->path), "%s", at);
 	if (!file->found)
-		fd = begin(files, bytes, len);
+		fd = begin(files, bytes, len, at);
 	if (fd < 0)
 		return fd;
 	file->fd = fd;
-	(void)snprintf(file->path, sizeof(file->path), "%s", path);
 	files->pending_len++;
 	files->folder[folder].changed = true;
 	doubt_folders(files, tile, folder);
@@ -275,27 +285,42 @@ put(struct tally_tile_files *files, const struct tally_tile *tile,
 	return 0;
 }
 
+static int
+enter_and_put(struct tally_tile_files *files, const struct tally_tile *tile,
+    const void *bytes, size_t len, char at[TALLY_TILE_PATH_MAX])
+{
+	size_t folder;
+	int result;
+
+	(void)tally_tile_path(tile, at);
+	result = enter_folder(files, at, &folder);
+	return result != 0 ? result : put(files, tile, folder, bytes, len, at);
+}
+
 int
 tally_tile_files_put(struct tally_tile_files *files,
     const struct tally_tile *tile, const void *bytes, size_t len,
     struct tally_error *error)
 {
-	char path[TALLY_TILE_PATH_MAX];
-	size_t folder;
+	char at[TALLY_TILE_PATH_MAX];
 	int result = TALLY_OK;
 
-	(void)tally_tile_path(tile, path);
 	if (files->pending_len == TALLY_TILE_FILES_PENDING ||
 	    files->folders_len > TALLY_TILE_FOLDERS - DEPTH_MAX)
 		result = tally_tile_files_settle(files, error);
 	if (result != 0)
 		return result;
-	result = enter_folder(files, path, &folder);
-	if (result == 0)
-		result = put(files, tile, folder, path, bytes, len);
+	result = enter_and_put(files, tile, bytes, len, at);
+	/* A batch may be more than the process has descriptors for. */
+	if (result == -EMFILE && files->folders_len > 0) {
+		result = tally_tile_files_settle(files, error);
+		if (result != 0)
+			return result;
+		result = enter_and_put(files, tile, bytes, len, at);
+	}
 	if (result != 0)
 		return tally_fail_os(error, result,
-		    "cannot write \"public/%s\"", path);
+		    "cannot write \"public/%s\"", at);
 	return TALLY_OK;
 }
 

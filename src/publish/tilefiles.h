@@ -46,13 +46,21 @@ struct tally_tile_files {
 	/* What lies there and is not settled is what this writer put, so it
 	 * need not be looked for. */
 	bool alone;
-	bool staged; /* the folder of what has no name yet was looked through */
+	/* The folder of what has no name yet is there, and was looked through,
+	 * for this checkpoint. */
+	bool staged;
 	int64_t patience_us; /* for which others may have the processor yet */
 	struct tally_tile_file pending[TALLY_TILE_FILES_PENDING];
 	size_t pending_len;
 	struct tally_tile_folder folder[TALLY_TILE_FOLDERS];
 	size_t folders_len;
 };
+
+/* For another checkpoint: public/ may be another directory by now, or another
+ * writer's have been meanwhile. */
+void
+tally_tile_files_take_up(struct tally_tile_files *files, int dir,
+    uint64_t settled);
 
 /* The tile, or bundle, with these bytes; what is there with others was written
  * for a history that nobody signed, or is damaged, and is replaced. */

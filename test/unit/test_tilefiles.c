@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -258,6 +259,73 @@ test_tilefiles__hidden_folders(void **state)
 	tally_sys_close(files.dir);
 }
 
+/* What is in the way of files that have no name yet is named. */
+static void
+test_tilefiles__stage_obstructed(void **state)
+{
+	struct place *place = *state;
+	struct tally_tile tile = tile_of(3, 256, false);
+	struct tally_tile_files files;
+	char bytes[128];
+	size_t len = bytes_of(&tile, "a", bytes);
+
+	begin(place, &files);
+	assert_int_equal(shell("mkdir -p '%s/tile/.new/0.new'", place->top), 0);
+	assert_true(tally_tile_files_put(&files, &tile, bytes, len,
+			&place->error) < 0);
+	assert_string_equal(place->error.message,
+	    "cannot write \"public/tile/.new/0.new\": is a directory");
+	tally_tile_files_drop(&files);
+	tally_sys_close(files.dir);
+	begin(place, &files);
+	/* Pipes and links go, and what a link leads to stays. */
+	assert_int_equal(shell("cd '%s/tile/.new' && rmdir 0.new &&"
+			       " mkfifo 0.new && echo mine >../../mine &&"
+			       " ln -s ../../mine 1.new",
+			     place->top),
+	    0);
+	must_put(place, &files, &tile, "a");
+	tile.index++;
+	must_put(place, &files, &tile, "a");
+	must_settle(place, &files);
+	check_tile(&files, &tile, "a");
+	check_all_named(place);
+	assert_int_equal(shell("test \"$(cat '%s/mine')\" = mine", place->top),
+	    0);
+	tally_sys_close(files.dir);
+}
+
+/* A batch is as large as there are descriptors for. */
+static void
+test_tilefiles__few_descriptors(void **state)
+{
+	struct place *place = *state;
+	struct tally_tile_files files;
+	struct rlimit before, few;
+
+	begin(place, &files);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = (rlim_t)files.dir + 24;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (uint64_t i = 0; i < MANY; i++) {
+		struct tally_tile tile = tile_of(1234800 + i * 1000, 256,
+		    false);
+
+		must_put(place, &files, &tile, "a");
+	}
+	must_settle(place, &files);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (uint64_t i = 0; i < MANY; i++) {
+		struct tally_tile tile = tile_of(1234800 + i * 1000, 256,
+		    false);
+
+		check_tile(&files, &tile, "a");
+	}
+	check_all_named(place);
+	tally_sys_close(files.dir);
+}
+
 int
 main(void)
 {
@@ -271,6 +339,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_tilefiles__killed, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_tilefiles__hidden_folders,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_tilefiles__stage_obstructed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tilefiles__few_descriptors,
 		    setup, teardown),
 	};
 
