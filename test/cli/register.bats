@@ -278,6 +278,10 @@ not_signed() { # STATUS WORDS
   printf 'x%.0s' {1..5000} >"$(entry)"
   not_signed 3 'is no checkpoint of "example.org/audit"'
   head -n 3 log/public/checkpoint >"$(entry)"
+  # An end that would be read as none.
+  (head -n 3 log/public/checkpoint && printf 'closed \0x\n') >"$(entry)"
+  not_signed 3 'is no checkpoint of "example.org/audit"'
+  head -n 3 log/public/checkpoint >"$(entry)"
   # Another origin's.
   sed 1s/audit/other/ "$(entry)" >x && mv x "$(entry)"
   not_signed 3 'is no checkpoint of "example.org/audit"'
