@@ -10,7 +10,10 @@
  *             turns that follow each other, and what of the processor's time
  *             the checkpoints took.  On a machine where others are at work
  *             the processor's time for each append says more than the rate,
- *             which is theirs as well
+ *             which is theirs as well.  Within the turns with checkpoints,
+ *             the rate of the whole is also set beside that of the time in
+ *             which none was being made: a turn is two seconds from its
+ *             neighbour, and such a time some tens of milliseconds
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -37,6 +40,8 @@ static atomic_bool running;
 static atomic_uint_fast64_t appended;
 /* Of the checkpoints beside appends. */
 static double wall_seconds, cpu_seconds, records;
+/* Of the turns with them: while none was being made. */
+static double turn_seconds, records_outside;
 static unsigned published;
 
 static void
@@ -237,6 +242,17 @@ write_records(void *arg)
 	return NULL;
 }
 
+static void
+publish_measured(struct tally_publisher *publisher)
+{
+	double cpu = cpu_now(), before = (double)atomic_load(&appended);
+
+	wall_seconds += publish(publisher);
+	cpu_seconds += cpu_now() - cpu;
+	records_outside -= (double)atomic_load(&appended) - before;
+	published++;
+}
+
 /* Records a second over some seconds; and seconds of a processor for each. */
 static double
 turn(struct tally_log *log, struct tally_publisher *publisher,
@@ -253,25 +269,23 @@ turn(struct tally_log *log, struct tally_publisher *publisher,
 		(void)pthread_create(&thread[i], NULL, write_records, log);
 	for (int i = 0; i < SECONDS; i++) {
 		(void)nanosleep(&second, NULL);
-		if (with_checkpoints) {
-			double cpu = cpu_now();
-
-			wall_seconds += publish(publisher);
-			cpu_seconds += cpu_now() - cpu;
-			published++;
-		}
+		if (with_checkpoints)
+			publish_measured(publisher);
 	}
-	double count = (double)atomic_load(&appended);
-	double rate = count / (now() - began);
+	double count = (double)atomic_load(&appended), took = now() - began;
 
 	*out_cpu = (cpu_of_process() - used) / count;
-	records += with_checkpoints ? count : 0;
+	if (with_checkpoints) {
+		records += count;
+		records_outside += count;
+		turn_seconds += took;
+	}
 	atomic_store(&running, false);
 	for (int i = 0; i < THREADS; i++)
 		(void)pthread_join(thread[i], NULL);
 	/* What is not signed yet would be paid for by the next turn. */
 	(void)publish(publisher);
-	return rate;
+	return count / took;
 }
 
 static void
@@ -283,6 +297,8 @@ measure_appends(void)
 	double cpu_without[TURNS], cpu_with[TURNS], cpu_ratio[TURNS];
 
 	(void)turn(log, publisher, true, &cpu_with[0]);
+	wall_seconds = cpu_seconds = turn_seconds = 0;
+	records = records_outside = published = 0;
 	for (int i = 0; i < TURNS; i++) {
 		without[i] = turn(log, publisher, false, &cpu_without[i]);
 		with[i] = turn(log, publisher, true, &cpu_with[i]);
@@ -304,6 +320,12 @@ measure_appends(void)
 	    cpu_with[TURNS / 2] * 1e6, cpu_without[TURNS / 2] * 1e6,
 	    cpu_ratio[TURNS / 2], cpu_ratio[TURNS / 4],
 	    cpu_ratio[TURNS * 3 / 4]);
+	printf("  in the turns with checkpoints %.0f/s, while none was being"
+	       " made %.0f/s; ratio %.3f\n",
+	    records / turn_seconds,
+	    records_outside / (turn_seconds - wall_seconds),
+	    records / turn_seconds /
+		(records_outside / (turn_seconds - wall_seconds)));
 	printf("  a checkpoint takes %.1f ms, of these %.1f ms of a"
 	       " processor, %.2f us for each record\n",
 	    wall_seconds * 1e3 / published, cpu_seconds * 1e3 / published,

@@ -60,9 +60,10 @@ TALLY_API void
 tally_signer_free(struct tally_signer *signer);
 
 enum tally_key_change {
-	TALLY_KEY_ADD = 0, /* vkey may sign from here on */
-	TALLY_KEY_ROTATE,  /* the same, and the signer signs no more */
-	TALLY_KEY_RETIRE,  /* vkey signs no more */
+	TALLY_KEY_ADD = 0,     /* vkey may sign from here on */
+	TALLY_KEY_ROTATE,      /* the same, and the signer signs no more */
+	TALLY_KEY_RETIRE,      /* vkey signs no more; another key still does */
+	TALLY_KEY_RETIRE_LAST, /* the same, and none need be left */
 };
 
 /*
@@ -70,7 +71,8 @@ enum tally_key_change {
  * a verifier must know for it to count.  Durable when it returns; out may be
  * NULL.
  * Errors: TALLY_E_USAGE (a key of another name; one that was retired, is there
- * already, or is not known to the log's orders), and those of an append.
+ * already, or is not known to the log's orders; the last one that signs), and
+ * those of an append.
  */
 TALLY_API TALLY_MUST_CHECK int
 tally_key_order(struct tally_log *log, const struct tally_signer *signer,

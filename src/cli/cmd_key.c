@@ -20,6 +20,7 @@ struct settings {
 	const char *key;
 	const char *new;
 	const char *old;
+	bool last;
 	bool json;
 };
 
@@ -40,6 +41,8 @@ static const struct option options[] = {
 	    "add, rotate: the key that comes" },
 	{ "old", "VKEY|FILE", OPTION_TEXT, offsetof(struct settings, old),
 	    "retire: the key that goes; the one that signs" },
+	{ "last", NULL, OPTION_FLAG, offsetof(struct settings, last),
+	    "retire: though no key is left that signs" },
 	{ "json", NULL, OPTION_FLAG, offsetof(struct settings, json),
 	    "one JSON object" },
 	{ NULL, NULL, OPTION_FLAG, 0, NULL },
@@ -145,6 +148,8 @@ seal_order(const struct settings *settings, const char *dir,
 	struct tally_receipt receipt;
 	struct tally_error error = { 0 };
 	struct tally_log *log;
+	enum tally_key_change change = settings->last ? TALLY_KEY_RETIRE_LAST
+						      : order->change;
 	enum status status = signer_load(path, settings->passphrase_file,
 	    &signer);
 	int result;
@@ -152,8 +157,8 @@ seal_order(const struct settings *settings, const char *dir,
 	if (status == STATUS_DONE)
 		status = handle_open_writer(dir, &log);
 	if (status == STATUS_DONE) {
-		result = tally_key_order(log, signer, order->change, vkey,
-		    &receipt, &error);
+		result = tally_key_order(log, signer, change, vkey, &receipt,
+		    &error);
 		if (result != 0)
 			status = output_failure(result, &error, false);
 		else
@@ -181,6 +186,9 @@ give_order(const struct settings *settings, const char *dir,
 		return options_refuse(&command_key,
 		    "\"--new\" goes with \"add\" and \"rotate\", \"--old\" with"
 		    " \"retire\"");
+	if (settings->last && order->takes_new)
+		return options_refuse(&command_key,
+		    "\"--last\" goes with \"retire\"");
 	(void)snprintf(path, sizeof(path), "%s/keys/key", dir);
 	if (settings->key != NULL)
 		(void)snprintf(path, sizeof(path), "%s", settings->key);
@@ -224,7 +232,8 @@ const struct command command_key = {
 	    "       tally key add|rotate DIR --new VKEY|FILE [--key FILE]"
 	    " [--json]\n"
 	    "       tally key retire DIR [--old VKEY|FILE] [--key FILE]"
-	    " [--json]",
+	    " [--last]\n"
+	    "                               [--json]",
 	.about =
 	    "\"generate\" makes an Ed25519 key in a new file of mode 0600,"
 	    " encrypted under a\npassphrase: of a file, of TALLY_PASSPHRASE, or"

@@ -111,7 +111,7 @@ tell_placed(const struct tally_places *places, const struct tally_stray *stray)
 	judge->accuse(judge->arg, step->at, chain, stray->seq);
 	if (claimed != NULL && claimed->name == NULL)
 		claimed->records--;
-	if (step->damage != NULL)
+	if (step->damage != NULL || claimed == NULL)
 		tally_places_tell_bad(judge, chain, stray->seq, step);
 	else if (was_swapped(places, stray))
 		tally_judge_tell(judge, TALLY_REORDERED, chain, stray->seq,

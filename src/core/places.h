@@ -105,7 +105,7 @@ void
 tally_places_add_hole(struct tally_places *places,
     const struct tally_hole *hole);
 
-/* chain: that it claims; NULL: none. */
+/* chain: that it claims; NULL: none, and then it is bad wherever it belongs. */
 void
 tally_places_add_stray(struct tally_places *places, struct tally_seen *chain,
     const struct tally_step *step);

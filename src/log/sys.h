@@ -29,6 +29,7 @@ enum {
 	TALLY_SYS_EXCLUSIVE = 4, /* with CREATE: it must be missing */
 	TALLY_SYS_EMPTY = 8,     /* cut to nothing */
 	TALLY_SYS_PRIVATE = 16,  /* with CREATE: mode 0600 */
+	TALLY_SYS_SHOWN = 32,    /* with CREATE: mode 0644 */
 };
 
 /* In place of a directory: what the process calls its own (AT_FDCWD).  Not
@@ -192,6 +193,11 @@ tally_sys_time_us(void);
 /* Microseconds that only go forward. */
 int64_t
 tally_sys_monotonic_us(void);
+
+/* Lets whoever waits for this processor have it.  Returns the microseconds
+ * until we had it again. */
+int64_t
+tally_sys_yield(void);
 
 int
 tally_sys_random(void *bytes, size_t len);

@@ -53,6 +53,9 @@ tally_sys_open(int dir, const char *name, int flags)
 {
 	/* What lies there may be a pipe, put there so that we wait for ever. */
 	int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+	int mode = flags & TALLY_SYS_PRIVATE ? 0600
+	    : flags & TALLY_SYS_SHOWN	     ? 0644
+					     : 0640;
 	int fd;
 
 	how |= flags & TALLY_SYS_WRITE ? O_RDWR : O_RDONLY;
@@ -60,8 +63,7 @@ tally_sys_open(int dir, const char *name, int flags)
 	how |= flags & TALLY_SYS_EXCLUSIVE ? O_EXCL : 0;
 	how |= flags & TALLY_SYS_EMPTY ? O_TRUNC : 0;
 	for (;;) {
-		fd = openat(dir, name, how,
-		    flags & TALLY_SYS_PRIVATE ? 0600 : 0640);
+		fd = openat(dir, name, how, mode);
 		if (fd >= 0)
 			return fd;
 		/* A file that somebody has a lease on is waited for. */
@@ -458,6 +460,15 @@ tally_sys_monotonic_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t
+tally_sys_yield(void)
+{
+	int64_t before = tally_sys_monotonic_us();
+
+	(void)sched_yield();
+	return tally_sys_monotonic_us() - before;
 }
 
 int

@@ -272,10 +272,31 @@ take_size(struct tally_ask *ask, const struct tally_http *http,
 	return TALLY_OK;
 }
 
+/*
+ * 409 to the last request, too; asked: from which size that one was.  Who has
+ * the very size that he was asked from saw another root there: nothing else is
+ * left of what a witness answers 409 to.
+ */
+static int
+give_up(struct tally_ask *ask, uint64_t asked, struct tally_error *error)
+{
+	char claim[CLAIM_MAX];
+
+	if (ask->known_size != asked)
+		return tally_fail(error, TALLY_E_BUSY,
+		    "others ask the witness \"%s\" all the time",
+		    ask->vkey->name);
+	(void)snprintf(claim, sizeof(claim),
+	    "refuses to go on from size %llu, which it says that it has",
+	    (unsigned long long)asked);
+	return look_for_evidence(ask, claim, error);
+}
+
 int
 tally_witness_ask(struct tally_ask *ask, char out[TALLY_SIGNATURE_LINE_MAX],
     size_t *out_len, struct tally_error *error)
 {
+	uint64_t asked = 0;
 	bool again = true;
 	int result = TALLY_OK;
 
@@ -286,6 +307,7 @@ tally_witness_ask(struct tally_ask *ask, char out[TALLY_SIGNATURE_LINE_MAX],
 		struct tally_http http = { 0 };
 
 		again = false;
+		asked = ask->known_size;
 		result = post(ask, &http, error);
 		if (result == 0 && http.status == OK)
 			result = take_line(ask, &http, out, out_len, error);
@@ -300,9 +322,7 @@ tally_witness_ask(struct tally_ask *ask, char out[TALLY_SIGNATURE_LINE_MAX],
 		tally_http_wipe(&http);
 	}
 	if (result == 0 && again)
-		result = tally_fail(error, TALLY_E_BUSY,
-		    "others ask the witness \"%s\" all the time",
-		    ask->vkey->name);
+		result = give_up(ask, asked, error);
 	if (result == 0)
 		ask->known_size = ask->checkpoint->size;
 	return result;

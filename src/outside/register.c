@@ -8,6 +8,8 @@
  *             409 412 404  somebody was there first, or so the server says:
  *                          read again
  *             5xx, none    nobody knows; it may still be under way: read again
+ *             2xx, words   S3 says nothing behind a 200, but what is in between
+ *                          says errors so: nobody knows
  *   read      last         ask again, on the same condition: of two requests
  *                          under way at most one is carried out
  *             next         after an answer that was lost: it is there, by this
@@ -18,7 +20,10 @@
  * before each swap it has to refuse what must be refused: a first write of an
  * object that is there, and a change from an ETag that it does not have.  That
  * object is one of its own ("<prefix>conditions"), since a server that does not
- * refuse overwrites it.
+ * refuse overwrites it.  A 409 is no refusal there: whoever says it may not
+ * have looked at the condition yet.
+ *
+ * Also two contents must have two ETags.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,14 +37,12 @@
 #include "core/hash.h"
 #include "outside/fail.h"
 #include "outside/members.h"
-#include "outside/s3.h"
+#include "outside/register_config.h"
 
-#define URL_MAX 1024
+#define URL_MAX (TALLY_REGISTER_NAME_MAX + 80) /* a hash is behind it */
 #define CONFIG_MAX ((size_t)64 << 10)
 #define TRIES 5
 #define PAUSE_MS 40
-#define LIMIT_MAX_S 600
-#define WHOSE "the register"
 
 #define PROBE "conditions"
 static const char probe_text[] =
@@ -56,6 +59,7 @@ enum form {
 enum answer {
 	ANSWER_DONE,
 	ANSWER_REFUSED,
+	ANSWER_CONFLICT, /* refused, but not for its condition */
 	ANSWER_GONE,
 	ANSWER_LOST
 };
@@ -69,13 +73,12 @@ struct object {
 
 struct s3_register {
 	struct tally_register base;
-	struct tally_s3 s3;
-	char name[URL_MAX];
+	struct tally_register_config config;
 	char url[URL_MAX], probe_url[URL_MAX];
-	long limit_s;
-	bool versioned; /* the caller answers for that */
 	enum form form;
-	bool is_seen; /* what was read last, of url */
+	char probe_etag[TALLY_HTTP_ETAG_MAX]; /* with form */
+	/* What was read last, of url. */
+	bool is_seen;
 	struct object seen;
 };
 
@@ -86,9 +89,9 @@ get(struct s3_register *reg, const char *url, struct object *out,
     struct tally_error *error)
 {
 	struct tally_http http = {
-		.method = "GET", .url = url, .limit_s = reg->limit_s
+		.method = "GET", .url = url, .limit_s = reg->config.limit_s
 	};
-	int result = tally_s3_ask(&reg->s3, &http, error);
+	int result = tally_s3_ask(&reg->config.s3, &http, error);
 
 	memset(out, 0, sizeof(*out));
 	if (result == 0 && http.status == 404 &&
@@ -134,16 +137,18 @@ judge(struct s3_register *reg, const struct tally_http *http,
 	long status = http->status;
 
 	if (status >= 200 && status <= 299 && http->has_version &&
-	    !reg->versioned)
+	    !reg->config.versioned)
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the bucket of \"%s\" keeps versions, where some servers do"
 		    " not keep conditions; use one that does not, or say"
 		    " \"versioned\": true if this one does",
-		    reg->name);
+		    reg->config.name);
 	if (status >= 200 && status <= 299)
-		*out_answer = ANSWER_DONE;
-	else if (status == 412 || status == 409)
+		*out_answer = http->reply_len == 0 ? ANSWER_DONE : ANSWER_LOST;
+	else if (status == 412)
 		*out_answer = ANSWER_REFUSED;
+	else if (status == 409)
+		*out_answer = ANSWER_CONFLICT;
 	else if (status == 404 && tally_s3_is_code(http, "NoSuchKey"))
 		*out_answer = ANSWER_GONE;
 	else if (status >= 500 || status == 408 || status == 429)
@@ -168,7 +173,7 @@ put(struct s3_register *reg, const char *url, const char *text, size_t len,
 		.url = url,
 		.body = text,
 		.body_len = len,
-		.limit_s = reg->limit_s };
+		.limit_s = reg->config.limit_s };
 	char bare[TALLY_HTTP_ETAG_MAX];
 	int result = tally_http_header(&http.headers,
 	    etag == NULL ? "If-None-Match" : "If-Match",
@@ -180,7 +185,7 @@ put(struct s3_register *reg, const char *url, const char *text, size_t len,
 	if (result == 0)
 		result = tally_s3_add_md5(&http, error);
 	if (result == 0) {
-		result = tally_s3_ask(&reg->s3, &http, error);
+		result = tally_s3_ask(&reg->config.s3, &http, error);
 		if (result == TALLY_E_IO || result == TALLY_E_LIMIT) {
 			*out_answer = ANSWER_LOST;
 			result = TALLY_OK;
@@ -190,6 +195,15 @@ put(struct s3_register *reg, const char *url, const char *text, size_t len,
 	}
 	tally_s3_finish(&http);
 	return result;
+}
+
+static int64_t
+now_s(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec;
 }
 
 static void
@@ -236,6 +250,7 @@ learn_form(struct s3_register *reg, struct tally_error *error)
 		result = put_probe(reg, form, probe.etag, &answer, error);
 		if (result == 0 && answer == ANSWER_DONE) {
 			reg->form = form;
+			(void)strcpy(reg->probe_etag, probe.etag);
 			return TALLY_OK;
 		}
 		(void)strcpy(refused, probe.etag);
@@ -248,12 +263,31 @@ learn_form(struct s3_register *reg, struct tally_error *error)
 	    reg->probe_url);
 }
 
+/* Once more where that says nothing: 409, or a first write that was carried out
+ * may be one of an object that somebody removed. */
+static int
+put_refused(struct s3_register *reg, const char *etag, enum answer *out_answer,
+    struct tally_error *error)
+{
+	int result = put_probe(reg, reg->form, etag, out_answer, error);
+
+	if (result == 0 && etag == NULL && *out_answer == ANSWER_DONE)
+		result = put_probe(reg, reg->form, etag, out_answer, error);
+	for (int i = 1; i < TRIES && result == 0; i++) {
+		if (*out_answer != ANSWER_CONFLICT)
+			break;
+		pause_before(i);
+		result = put_probe(reg, reg->form, etag, out_answer, error);
+	}
+	return result;
+}
+
 static int
 must_refuse(struct s3_register *reg, const char *etag,
     struct tally_error *error)
 {
 	enum answer answer = ANSWER_DONE;
-	int result = put_probe(reg, reg->form, etag, &answer, error);
+	int result = put_refused(reg, etag, &answer, error);
 
 	if (result != 0)
 		return result;
@@ -261,7 +295,7 @@ must_refuse(struct s3_register *reg, const char *etag,
 		return TALLY_OK;
 	/* It is not there any more, or was not. */
 	reg->form = FORM_UNKNOWN;
-	if (answer == ANSWER_GONE)
+	if (answer == ANSWER_GONE || answer == ANSWER_CONFLICT)
 		return TALLY_E_IO;
 	return tally_fail(error, TALLY_E_IO,
 	    "\"%s\" was written although its condition (%s) does not hold: the"
@@ -299,8 +333,7 @@ address(struct s3_register *reg, const char *origin, struct tally_error *error)
 	hash = tally_hash_bytes(&hasher, origin, strlen(origin));
 	tally_hasher_close(&hasher);
 	tally_hash_format(&hash, hex);
-	(void)snprintf(url, sizeof(url), "%.*s%s", URL_MAX - 80, reg->name,
-	    hex);
+	(void)snprintf(url, sizeof(url), "%s%s", reg->config.name, hex);
 	if (strcmp(url, reg->url) != 0)
 		reg->is_seen = false;
 	memcpy(reg->url, url, sizeof(url));
@@ -358,10 +391,29 @@ s3_read(struct tally_register *self, const char *origin,
 	return TALLY_OK;
 }
 
+/* One PUT from what was seen to next. */
+static int
+put_next(struct s3_register *reg, const char *next, size_t next_len,
+    enum answer *out_answer, struct tally_error *error)
+{
+	const char *from = reg->seen.is_there ? reg->seen.etag : NULL;
+
+	if (from != NULL && strcmp(from, reg->probe_etag) == 0)
+		return tally_fail(error, TALLY_E_IO,
+		    "\"%s\" has the ETag %s, as another object has: the server"
+		    " does not tell contents apart, and is no register",
+		    reg->url, from);
+	reg->is_seen = false;
+	return put(reg, reg->url, next, next_len, reg->form, from, out_answer,
+	    error);
+}
+
 static int
 swap(struct s3_register *reg, const char *last, size_t last_len,
     const char *next, size_t next_len, struct tally_error *error)
 {
+	/* A server that hangs is not waited for as often as one that fails. */
+	int64_t end_s = now_s() + reg->config.limit_s;
 	bool is_lost = false;
 	int result = TALLY_OK;
 
@@ -377,14 +429,16 @@ swap(struct s3_register *reg, const char *last, size_t last_len,
 			return is_lost && is_text(&reg->seen, next, next_len)
 			    ? TALLY_OK
 			    : TALLY_END;
-		reg->is_seen = false;
-		result = put(reg, reg->url, next, next_len, reg->form,
-		    last == NULL ? NULL : reg->seen.etag, &answer, error);
+		if (i > 0 && now_s() >= end_s)
+			break;
+		result = put_next(reg, next, next_len, &answer, error);
 		if (result != 0 || answer == ANSWER_DONE)
 			return result;
 		is_lost = is_lost || answer == ANSWER_LOST;
 	}
-	/* The words are those of the last answer. */
+	/* The words are those of the last answer; the server may be another,
+	 * which takes another form. */
+	reg->form = FORM_UNKNOWN;
 	return TALLY_E_IO;
 }
 
@@ -405,65 +459,23 @@ s3_swap(struct tally_register *self, const char *origin, const char *last,
 
 /* ---- opening ---------------------------------------------------------- */
 
-static int
-take(struct s3_register *reg, const json_t *config, struct tally_error *error)
-{
-	const json_t *limit = json_object_get(config, "timeout_s");
-	const json_t *versioned = json_object_get(config, "versioned");
-	const char *type = NULL;
-	int result = tally_member_text(config, WHOSE, "type", true, &type,
-	    error);
-
-	if (result == 0 && strcmp(type, "s3") != 0)
-		result = tally_fail(error, TALLY_E_USAGE,
-		    "a register of type \"%s\" is not known; there is \"s3\"",
-		    type);
-	if (result == 0)
-		result = tally_s3_open(&reg->s3, config, WHOSE, error);
-	if (result != 0)
-		return result;
-	reg->limit_s = (long)json_integer_value(limit);
-	if (limit != NULL && (reg->limit_s < 1 || reg->limit_s > LIMIT_MAX_S))
-		return tally_fail(error, TALLY_E_USAGE,
-		    "\"timeout_s\" of " WHOSE " is not 1 to %d", LIMIT_MAX_S);
-	if (versioned != NULL && !json_is_boolean(versioned))
-		return tally_fail(error, TALLY_E_USAGE,
-		    "\"versioned\" of " WHOSE " is not true or false");
-	reg->versioned = json_is_true(versioned);
-	/* A hash is behind it. */
-	if (strlen(reg->s3.url) + strlen(tally_s3_prefix(&reg->s3)) >
-	    URL_MAX - 80)
-		return tally_fail(error, TALLY_E_USAGE,
-		    "the address of " WHOSE " is too long");
-	(void)snprintf(reg->name, sizeof(reg->name), "%s/%s", reg->s3.url,
-	    tally_s3_prefix(&reg->s3));
-	(void)snprintf(reg->probe_url, sizeof(reg->probe_url), "%.*s" PROBE,
-	    URL_MAX - 80, reg->name);
-	return TALLY_OK;
-}
-
 int
 tally_outside_register_open(const char *config, size_t len,
     struct tally_register **out, struct tally_error *error)
 {
 	struct s3_register *reg = calloc(1, sizeof(*reg));
-	json_error_t what;
-	json_t *json = json_loadb(config, len, JSON_REJECT_DUPLICATES, &what);
 	int result;
 
 	if (reg == NULL)
-		result = tally_outside_fail_memory(error);
-	else if (json == NULL)
-		result = tally_fail(error, TALLY_E_USAGE,
-		    "line %d of " WHOSE ": %s", what.line, what.text);
-	else
-		result = take(reg, json, error);
-	json_decref(json);
+		return tally_outside_fail_memory(error);
+	result = tally_register_config_open(&reg->config, config, len, error);
 	if (result != 0) {
-		tally_outside_register_close(reg == NULL ? NULL : &reg->base);
+		tally_outside_register_close(&reg->base);
 		return result;
 	}
-	reg->base.name = reg->name;
+	(void)snprintf(reg->probe_url, sizeof(reg->probe_url), "%s" PROBE,
+	    reg->config.name);
+	reg->base.name = reg->config.name;
 	reg->base.read = s3_read;
 	reg->base.swap = s3_swap;
 	*out = &reg->base;
@@ -496,6 +508,6 @@ tally_outside_register_close(struct tally_register *reg)
 
 	if (own == NULL)
 		return;
-	tally_s3_wipe(&own->s3);
+	tally_register_config_wipe(&own->config);
 	free(own);
 }

@@ -217,9 +217,10 @@ witnesses_send(struct tally_sink *sink, const struct tally_sink_line *line,
 	memcpy(round->note, dispatch->note, dispatch->note_len);
 	for (size_t i = 0; i < own->policy.members_len; i++)
 		ask_one(round, i);
-	/* What was given is kept, although it may be too few. */
+	/* What was given is kept, although it may be too few; and another
+	 * history is told although that cannot be. */
 	result = cosign(round, error);
-	if (result == 0)
+	if (result == 0 || round->worst == TALLY_ASK_BREAK)
 		result = judge_round(round, error);
 	free(round);
 	return result;

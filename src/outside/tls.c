@@ -41,8 +41,8 @@ fail(const struct tally_tls *tls, const char *why, struct tally_error *error)
 static int
 bio_write(BIO *bio, const char *bytes, int len)
 {
-	const int *fd = BIO_get_data(bio);
-	ssize_t n = send(*fd, bytes, (size_t)len, MSG_NOSIGNAL);
+	const struct exchange *e = BIO_get_data(bio);
+	ssize_t n = send(e->fd, bytes, (size_t)len, MSG_NOSIGNAL);
 
 	BIO_clear_retry_flags(bio);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -50,12 +50,18 @@ bio_write(BIO *bio, const char *bytes, int len)
 	return (int)n;
 }
 
+/* libssl reads on while there is something that is for itself alone, and a
+ * peer can have no end of that: so the time is kept here. */
 static int
 bio_read(BIO *bio, char *bytes, int len)
 {
-	const int *fd = BIO_get_data(bio);
-	ssize_t n = recv(*fd, bytes, (size_t)len, 0);
+	const struct exchange *e = BIO_get_data(bio);
+	ssize_t n = -1;
 
+	if (tally_clock_ms() >= e->until_ms)
+		errno = EAGAIN;
+	else
+		n = recv(e->fd, bytes, (size_t)len, 0);
 	if (n == 0)
 		errno = 0;
 	BIO_clear_retry_flags(bio);
@@ -74,7 +80,7 @@ bio_ctrl(BIO *bio, int command, long number, void *pointer)
 }
 
 static BIO *
-make_bio(BIO_METHOD *method, int *fd)
+make_bio(BIO_METHOD *method, struct exchange *e)
 {
 	BIO *bio;
 
@@ -85,7 +91,7 @@ make_bio(BIO_METHOD *method, int *fd)
 	bio = BIO_new(method);
 	if (bio == NULL)
 		return NULL;
-	BIO_set_data(bio, fd);
+	BIO_set_data(bio, e);
 	BIO_set_init(bio, 1);
 	return bio;
 }
@@ -278,12 +284,8 @@ await_end(struct exchange *e)
 	while (result == 0) {
 		ERR_clear_error();
 		errno = 0;
-		if (SSL_read_ex(e->ssl, nothing, sizeof(nothing), &n) == 1) {
-			if (tally_clock_ms() >= e->until_ms)
-				return fail(e->tls, "the server took too long",
-				    e->error);
+		if (SSL_read_ex(e->ssl, nothing, sizeof(nothing), &n) == 1)
 			continue;
-		}
 		if (SSL_get_error(e->ssl, 0) == SSL_ERROR_ZERO_RETURN)
 			return TALLY_OK;
 		if (is_bare_end(SSL_get_error(e->ssl, 0), errno))
@@ -301,7 +303,7 @@ tally_tls_deliver(int fd, const struct tally_tls *tls, const char *bytes,
 		error };
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
-	BIO *bio = make_bio(method, &fd);
+	BIO *bio = make_bio(method, &e);
 	int result = TALLY_E_MEMORY;
 
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);

@@ -11,14 +11,29 @@
 /* ---- what the log says ------------------------------------------------ */
 
 static void
-name_key(struct tally_key_said *said, uint32_t id)
+name_key(struct tally_key_said *said, uint32_t id, bool retires)
+{
+	size_t i = 0;
+
+	while (i < said->known_len && said->known[i] != id)
+		i++;
+	/* No verifier follows to more of them, either. */
+	if (i == TALLY_KEYRING_MAX)
+		return;
+	if (i == said->known_len)
+		said->known[said->known_len++] = id;
+	said->is_retired[i] |= retires;
+}
+
+/* By the orders, may another key than this one sign? */
+static bool
+has_other(const struct tally_key_said *said, uint32_t id)
 {
 	for (size_t i = 0; i < said->known_len; i++) {
-		if (said->known[i] == id)
-			return;
+		if (said->known[i] != id && !said->is_retired[i])
+			return true;
 	}
-	if (said->known_len < TALLY_KEYRING_MAX)
-		said->known[said->known_len++] = id;
+	return false;
 }
 
 /*
@@ -44,8 +59,8 @@ tally_key_hear(struct tally_key_said *said, struct tally_hasher *hasher,
 		return;
 	is_named = tally_vkey_equal(&named, vkey);
 	said->orders++;
-	name_key(said, order.by);
-	name_key(said, named.id);
+	name_key(said, order.by, change == TALLY_KEY_ORDER_ROTATE);
+	name_key(said, named.id, change == TALLY_KEY_ORDER_RETIRE);
 	if (is_named && change != TALLY_KEY_ORDER_RETIRE)
 		said->added_seq = record->seq;
 	if ((is_named && change == TALLY_KEY_ORDER_RETIRE) ||
@@ -156,13 +171,22 @@ check_keys(struct tally_log *log, const struct tally_signer *signer,
 	return tally_key_ask(log, hasher, &signer->vkey, &said, error);
 }
 
-/* What the order does must be new. */
+static const enum tally_key_order_change changes[] = {
+	[TALLY_KEY_ADD] = TALLY_KEY_ORDER_ADD,
+	[TALLY_KEY_ROTATE] = TALLY_KEY_ORDER_ROTATE,
+	[TALLY_KEY_RETIRE] = TALLY_KEY_ORDER_RETIRE,
+	[TALLY_KEY_RETIRE_LAST] = TALLY_KEY_ORDER_RETIRE,
+};
+
+/* What the order does must be new; and if a key signs for the log, one stays,
+ * unless the caller wants none. */
 static int
 check_change(struct tally_log *log, struct tally_hasher *hasher,
-    const struct tally_signer *signer, enum tally_key_order_change change,
+    const struct tally_signer *signer, enum tally_key_change how,
     const struct tally_vkey *vkey, struct tally_error *error)
 {
 	struct tally_key_said said = { 0 };
+	bool is_own = tally_vkey_equal(vkey, &signer->vkey);
 	int result = tally_key_ask(log, hasher, vkey, &said, NULL);
 
 	if (result != 0 && result != TALLY_E_USAGE)
@@ -171,9 +195,15 @@ check_change(struct tally_log *log, struct tally_hasher *hasher,
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the key %08x was retired by tally:log %llu already",
 		    (unsigned)vkey->id, (unsigned long long)said.retired_seq);
-	if (change != TALLY_KEY_ORDER_RETIRE &&
-	    (said.added_seq != 0 || said.has_ordered ||
-		tally_vkey_equal(vkey, &signer->vkey)))
+	/* Whoever retires another key signs himself. */
+	if (how == TALLY_KEY_RETIRE && is_own && !has_other(&said, vkey->id))
+		return tally_fail(error, TALLY_E_USAGE,
+		    "the key %08x is the last one: without it nothing is signed"
+		    " under \"%s\" any more; \"tally key rotate\" lets another"
+		    " take over, \"tally key retire --last\" ends the origin",
+		    (unsigned)vkey->id, log->identity.origin);
+	if (changes[how] != TALLY_KEY_ORDER_RETIRE &&
+	    (said.added_seq != 0 || said.has_ordered || is_own))
 		return tally_fail(error, TALLY_E_USAGE,
 		    "the log knows the key %08x already", (unsigned)vkey->id);
 	return TALLY_OK;
@@ -184,11 +214,6 @@ tally_key_order(struct tally_log *log, const struct tally_signer *signer,
     enum tally_key_change how, const char *text, struct tally_receipt *out,
     struct tally_error *error)
 {
-	static const enum tally_key_order_change changes[] = {
-		[TALLY_KEY_ADD] = TALLY_KEY_ORDER_ADD,
-		[TALLY_KEY_ROTATE] = TALLY_KEY_ORDER_ROTATE,
-		[TALLY_KEY_RETIRE] = TALLY_KEY_ORDER_RETIRE,
-	};
 	char rest[TALLY_KEY_ORDER_MAX];
 	struct tally_hasher hasher;
 	struct tally_vkey vkey;
@@ -198,8 +223,7 @@ tally_key_order(struct tally_log *log, const struct tally_signer *signer,
 		return tally_fail_memory(error);
 	result = check_keys(log, signer, &hasher, text, &vkey, error);
 	if (result == 0)
-		result = check_change(log, &hasher, signer, changes[how], &vkey,
-		    error);
+		result = check_change(log, &hasher, signer, how, &vkey, error);
 	tally_hasher_close(&hasher);
 	if (result != 0)
 		return result;

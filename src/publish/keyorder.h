@@ -14,6 +14,7 @@ struct tally_key_said {
 	uint64_t added_seq, retired_seq;   /* 0: no order does */
 	bool has_ordered;                  /* an order says that it signed it */
 	uint32_t known[TALLY_KEYRING_MAX]; /* ids of keys that orders name */
+	bool is_retired[TALLY_KEYRING_MAX]; /* each of these: by an order */
 	size_t known_len;
 };
 

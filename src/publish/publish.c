@@ -37,6 +37,8 @@
 #define REGISTER_NAME "register"
 #define CHECKPOINT_NAME "checkpoint"
 #define TRIES 8
+/* By which a walk may be longer, so that appends are not. */
+#define PATIENCE_US 250000
 #define NOTE_MAX 65536
 
 /* What stays from one checkpoint to the next. */
@@ -260,8 +262,8 @@ open_tiles(struct publishing *p, struct tally_error *error)
 	int result;
 
 	if (tiles != NULL && tiles->size == p->last.size) {
-		tiles->files.dir = p->public_dir;
-		tiles->files.settled = p->settled;
+		tally_tile_files_take_up(&tiles->files, p->public_dir,
+		    p->settled);
 		root = tally_tiles_root(tiles);
 		if (tally_hash_equal(&root, &p->last.root))
 			return TALLY_OK;
@@ -303,6 +305,8 @@ walk(struct publishing *p, uint64_t size, struct tally_error *error)
 		return tally_fail_memory(error);
 	result = open_tiles(p, error);
 	tiles = p->publisher->tiles;
+	if (result == 0)
+		tiles->files.patience_us = PATIENCE_US;
 	if (result == 0)
 		result = tally_tiles_take(tiles, size, error);
 	if (result == 0)

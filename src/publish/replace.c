@@ -21,7 +21,8 @@ tally_replace_begin(int dir, const char *other, const void *bytes, size_t len,
     bool is_public)
 {
 	int fd = tally_sys_open(dir, other,
-	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY);
+	    TALLY_SYS_WRITE | TALLY_SYS_CREATE | TALLY_SYS_EMPTY |
+		(is_public ? TALLY_SYS_SHOWN : 0));
 	int result;
 
 	if (fd < 0)
@@ -33,12 +34,6 @@ tally_replace_begin(int dir, const char *other, const void *bytes, size_t len,
 		return fd;
 	tally_sys_close(fd);
 	return result;
-}
-
-int
-tally_replace_end(int dir, const char *other, const char *name)
-{
-	return tally_sys_rename(dir, other, name);
 }
 
 int
@@ -54,7 +49,7 @@ tally_replace_file(int dir, const char *name, const void *bytes, size_t len,
 	result = fd < 0 ? fd : tally_sys_sync_all(fd);
 	tally_sys_close(fd);
 	if (result == 0)
-		result = tally_replace_end(dir, new, name);
+		result = tally_sys_rename(dir, new, name);
 	if (result == 0)
 		result = tally_sys_sync_all(dir);
 	return result;

@@ -23,16 +23,12 @@ tally_replace_file(int dir, const char *name, const void *bytes, size_t len,
     bool is_public);
 
 /*
- * The same in two steps, for many files at a time: begin gives a descriptor of
- * the file under another name, whose bytes are written and on no disk yet; sync
- * it, close it, and end puts it under its name, which is durable with its
- * directory.  Killed in between, the other name stays until it is used again.
- * A descriptor or 0, or a negative errno.
+ * The first step of it, for many files at a time: a file under another name,
+ * whose bytes are written and on no disk yet.  Sync it, and rename it.  Returns
+ * its descriptor, or a negative errno.
  */
 TALLY_MUST_CHECK int
 tally_replace_begin(int dir, const char *other, const void *bytes, size_t len,
     bool is_public);
-TALLY_MUST_CHECK int
-tally_replace_end(int dir, const char *other, const char *name);
 
 #endif

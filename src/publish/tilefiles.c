@@ -11,8 +11,9 @@
 #define DEPTH_MAX 9
 /* Tiles of a folder: its files and folders have three digits. */
 #define FOLDER_WIDTH 1000
-/* A tile that is not full, until it has its name. */
-#define PARTIAL_NEW "new"
+/* What has no name yet lies in one small folder: in a large one each entry
+ * costs a look at hundreds of others, and this one is looked through. */
+#define STAGE "tile/.new"
 
 /* ---- what is public --------------------------------------------------- */
 
@@ -150,13 +151,29 @@ doubt_folders(struct tally_tile_files *files, const struct tally_tile *tile,
 	}
 }
 
+/* ---- others first ------------------------------------------------------ */
+
+/*
+ * A walk is work for some tens of milliseconds, and the scheduler would let it
+ * have a processor for three of them at a time, with a writer of the log behind
+ * it, and behind that one all who wait for his sync.  A lower priority would be
+ * worse: a commit of the file system's journal waits for whoever is writing,
+ * at whatever priority he is.
+ */
+void
+tally_tile_files_give_way(struct tally_tile_files *files)
+{
+	if (files->patience_us > 0)
+		files->patience_us -= tally_sys_yield();
+}
+
 /* ---- files ------------------------------------------------------------ */
 
 /* The file if it is there with these bytes, open; else a negative number. */
 static int
-open_same(int dir, const char *name, const void *bytes, size_t len)
+open_same(int dir, const char *path, const void *bytes, size_t len)
 {
-	int fd = tally_sys_open(dir, name, TALLY_SYS_READ);
+	int fd = tally_sys_open(dir, path, TALLY_SYS_READ);
 	char *now = fd < 0 ? NULL : tally_sys_alloc(len + 1);
 
 	if (now != NULL &&
@@ -177,53 +194,107 @@ is_settled(const struct tally_tile_files *files, const struct tally_tile *tile)
 	    tally_tile_hashes(files->settled, tile->level);
 }
 
-/*
- * What it is called until it has its name.  Story: a publisher is killed before
- * the rename of a tile of 9 hashes, and the next one writes 11.  So all widths
- * have one other name, which each overwrites; and of the full tile, whose
- * folder is another, what is left of them is removed.
- */
-static void
-choose_other(const struct tally_tile *tile, const char *name, int dir,
-    char out[TALLY_TILE_NAME_MAX])
+static int
+remove_left(void *arg, const char *name)
 {
-	char left[TALLY_TILE_NAME_MAX];
+	const int *stage = arg;
 
-	if (tile->width != TALLY_TILE_WIDTH) {
-		(void)snprintf(out, TALLY_TILE_NAME_MAX, "%s", PARTIAL_NEW);
-		return;
-	}
-	(void)snprintf(out, TALLY_TILE_NAME_MAX, "%s.new", name);
-	(void)snprintf(left, sizeof(left), "%s.p/%s", name, PARTIAL_NEW);
-	(void)tally_sys_unlink(dir, left);
+	(void)tally_sys_unlink(*stage, name);
+	return 0;
 }
 
-/* Its folder is entered. */
+/* The folder of what has no name yet; what a publisher that was killed left
+ * there goes. */
+static int
+enter_stage(struct tally_tile_files *files)
+{
+	int stage, result;
+
+	if (files->staged)
+		return 0;
+	stage = tally_sys_open_dir(files->dir, STAGE);
+	if (stage == -ENOENT) {
+		result = tally_sys_mkdir(files->dir, STAGE);
+		if (result != 0)
+			return result;
+		stage = tally_sys_open_dir(files->dir, STAGE);
+	}
+	if (stage < 0)
+		return stage;
+	result = tally_sys_list(stage, remove_left, &stage);
+	tally_sys_close(stage);
+	files->staged = result == 0;
+	return result;
+}
+
+static void
+stage_name(size_t at, char out[TALLY_TILE_PATH_MAX])
+{
+	(void)snprintf(out, TALLY_TILE_PATH_MAX, STAGE "/%zu.new", at);
+}
+
+void
+tally_tile_files_take_up(struct tally_tile_files *files, int dir,
+    uint64_t settled)
+{
+	files->dir = dir;
+	files->settled = settled;
+	files->staged = false;
+}
+
+/* The next pending file, without its name; at: where it lies until then. */
+static int
+begin(struct tally_tile_files *files, const void *bytes, size_t len,
+    char at[TALLY_TILE_PATH_MAX])
+{
+	int result;
+
+	stage_name(files->pending_len, at);
+	result = enter_stage(files);
+	return result != 0
+	    ? result
+	    : tally_replace_begin(files->dir, at, bytes, len, true);
+}
+
+/* Its folder is entered; at: its path, and afterwards where it failed. */
 static int
 put(struct tally_tile_files *files, const struct tally_tile *tile,
-    size_t folder, const char *name, const void *bytes, size_t len)
+    size_t folder, const void *bytes, size_t len, char at[TALLY_TILE_PATH_MAX])
 {
 	struct tally_tile_file *file = &files->pending[files->pending_len];
-	int dir = files->folder[folder].fd;
-	int fd = open_same(dir, name, bytes, len);
+	bool settled = is_settled(files, tile);
+	int fd = settled || !files->alone
+	    ? open_same(files->dir, at, bytes, len)
+	    : -1;
 
 	file->found = fd >= 0;
-	if (file->found && is_settled(files, tile)) {
+	if (file->found && settled) {
 		tally_sys_close(fd);
 		return 0;
 	}
-	choose_other(tile, name, dir, file->other);
+	(void)snprintf(file->path, sizeof(file->path), "%s", at);
 	if (!file->found)
-		fd = tally_replace_begin(dir, file->other, bytes, len, true);
+		fd = begin(files, bytes, len, at);
 	if (fd < 0)
 		return fd;
 	file->fd = fd;
-	file->folder = folder;
-	(void)snprintf(file->name, sizeof(file->name), "%s", name);
 	files->pending_len++;
 	files->folder[folder].changed = true;
 	doubt_folders(files, tile, folder);
+	tally_tile_files_give_way(files);
 	return 0;
+}
+
+static int
+enter_and_put(struct tally_tile_files *files, const struct tally_tile *tile,
+    const void *bytes, size_t len, char at[TALLY_TILE_PATH_MAX])
+{
+	size_t folder;
+	int result;
+
+	(void)tally_tile_path(tile, at);
+	result = enter_folder(files, at, &folder);
+	return result != 0 ? result : put(files, tile, folder, bytes, len, at);
 }
 
 int
@@ -231,30 +302,32 @@ tally_tile_files_put(struct tally_tile_files *files,
     const struct tally_tile *tile, const void *bytes, size_t len,
     struct tally_error *error)
 {
-	char path[TALLY_TILE_PATH_MAX];
-	size_t folder;
+	char at[TALLY_TILE_PATH_MAX];
 	int result = TALLY_OK;
 
-	(void)tally_tile_path(tile, path);
 	if (files->pending_len == TALLY_TILE_FILES_PENDING ||
 	    files->folders_len > TALLY_TILE_FOLDERS - DEPTH_MAX)
 		result = tally_tile_files_settle(files, error);
 	if (result != 0)
 		return result;
-	result = enter_folder(files, path, &folder);
-	if (result == 0)
-		result = put(files, tile, folder, strrchr(path, '/') + 1, bytes,
-		    len);
+	result = enter_and_put(files, tile, bytes, len, at);
+	/* A batch may be more than the process has descriptors for. */
+	if (result == -EMFILE && files->folders_len > 0) {
+		result = tally_tile_files_settle(files, error);
+		if (result != 0)
+			return result;
+		result = enter_and_put(files, tile, bytes, len, at);
+	}
 	if (result != 0)
 		return tally_fail_os(error, result,
-		    "cannot write \"public/%s\"", path);
+		    "cannot write \"public/%s\"", at);
 	return TALLY_OK;
 }
 
 /* ---- settling --------------------------------------------------------- */
 
-void
-tally_tile_files_drop(struct tally_tile_files *files)
+static void
+close_all(struct tally_tile_files *files)
 {
 	for (size_t i = 0; i < files->pending_len; i++)
 		tally_sys_close(files->pending[i].fd);
@@ -262,6 +335,15 @@ tally_tile_files_drop(struct tally_tile_files *files)
 		tally_sys_close(files->folder[i].fd);
 	files->pending_len = 0;
 	files->folders_len = 0;
+}
+
+void
+tally_tile_files_drop(struct tally_tile_files *files)
+{
+	/* What has no name yet never gets one. */
+	if (files->pending_len > 0)
+		files->staged = false;
+	close_all(files);
 }
 
 static int
@@ -274,26 +356,38 @@ sync_files(const struct tally_tile_files *files)
 	return tally_sys_sync_files(fd, files->pending_len);
 }
 
+static int
+give_names(struct tally_tile_files *files)
+{
+	char other[TALLY_TILE_PATH_MAX];
+	int result = 0;
+
+	for (size_t i = 0; i < files->pending_len && result == 0; i++) {
+		stage_name(i, other);
+		if (!files->pending[i].found)
+			result = tally_sys_rename(files->dir, other,
+			    files->pending[i].path);
+		tally_tile_files_give_way(files);
+	}
+	return result;
+}
+
 int
 tally_tile_files_settle(struct tally_tile_files *files,
     struct tally_error *error)
 {
 	int result = sync_files(files);
 
-	for (size_t i = 0; i < files->pending_len && result == 0; i++) {
-		const struct tally_tile_file *file = &files->pending[i];
-
-		if (!file->found)
-			result = tally_replace_end(
-			    files->folder[file->folder].fd, file->other,
-			    file->name);
-	}
+	if (result == 0)
+		result = give_names(files);
 	for (size_t i = 0; i < files->folders_len && result == 0; i++) {
 		if (files->folder[i].changed)
 			result = tally_sys_sync_all(files->folder[i].fd);
 	}
-	tally_tile_files_drop(files);
-	if (result != 0)
+	if (result != 0) {
+		tally_tile_files_drop(files);
 		return tally_fail_os(error, result, "cannot write \"public\"");
+	}
+	close_all(files);
 	return TALLY_OK;
 }

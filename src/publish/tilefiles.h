@@ -11,8 +11,8 @@
  *    belongs to what went out before.  Story: publisher A is killed between
  *    the rename and the sync of the folder; B finds the file, with the right
  *    bytes, signs, and the power goes.
- * 3. What a killed publisher left without its name is gone, or overwritten,
- *    when the next one puts the same tile, whatever its width is then.
+ * 3. What a killed publisher left without its name is gone when the next one
+ *    puts a tile.
  */
 #ifndef TALLY_PUBLISH_TILEFILES_H
 #define TALLY_PUBLISH_TILEFILES_H
@@ -22,16 +22,13 @@
 
 /* Of one batch: a disk takes many syncs in a row for little more than one, and
  * writers of the log wait behind each. */
-#define TALLY_TILE_FILES_PENDING 64
+#define TALLY_TILE_FILES_PENDING 128
 #define TALLY_TILE_FOLDERS 32
-#define TALLY_TILE_NAME_MAX 12 /* the last part of a path */
 
 struct tally_tile_file {
 	int fd;
-	size_t folder;
-	bool found;                      /* has its name already */
-	char other[TALLY_TILE_NAME_MAX]; /* until then */
-	char name[TALLY_TILE_NAME_MAX];
+	bool found; /* has its name already */
+	char path[TALLY_TILE_PATH_MAX];
 };
 
 struct tally_tile_folder {
@@ -46,11 +43,24 @@ struct tally_tile_files {
 	/* public/checkpoint has this size, or a larger one: its tiles were
 	 * settled. */
 	uint64_t settled;
+	/* What lies there and is not settled is what this writer put, so it
+	 * need not be looked for. */
+	bool alone;
+	/* The folder of what has no name yet is there, and was looked through,
+	 * for this checkpoint. */
+	bool staged;
+	int64_t patience_us; /* for which others may have the processor yet */
 	struct tally_tile_file pending[TALLY_TILE_FILES_PENDING];
 	size_t pending_len;
 	struct tally_tile_folder folder[TALLY_TILE_FOLDERS];
 	size_t folders_len;
 };
+
+/* For another checkpoint: public/ may be another directory by now, or another
+ * writer's have been meanwhile. */
+void
+tally_tile_files_take_up(struct tally_tile_files *files, int dir,
+    uint64_t settled);
 
 /* The tile, or bundle, with these bytes; what is there with others was written
  * for a history that nobody signed, or is damaged, and is replaced. */
@@ -58,6 +68,13 @@ TALLY_MUST_CHECK int
 tally_tile_files_put(struct tally_tile_files *files,
     const struct tally_tile *tile, const void *bytes, size_t len,
     struct tally_error *error);
+
+/*
+ * Between two pieces of work that take some 20 us: whoever wants the processor,
+ * above all who appends, has it first, until patience_us is used up.
+ */
+void
+tally_tile_files_give_way(struct tally_tile_files *files);
 
 TALLY_MUST_CHECK int
 tally_tile_files_settle(struct tally_tile_files *files,

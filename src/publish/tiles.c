@@ -7,6 +7,8 @@
 #include "log/leaves.h"
 #include "publish/tiles.h"
 
+/* Between two looks for others who want the processor. */
+#define RECORDS_AT_ONCE 16
 #define BUNDLE_MAX (TALLY_TILE_WIDTH * (2 + (size_t)TALLY_HEADER_MAX))
 
 /* ---- files ------------------------------------------------------------ */
@@ -271,8 +273,11 @@ tally_tiles_take(struct tally_tiles *tiles, uint64_t size,
 		result = stand_behind(tiles, cursor, error);
 	else
 		result = take_first(tiles, cursor, error);
-	while (tiles->size < size && result == 0)
+	while (tiles->size < size && result == 0) {
 		result = take_next(tiles, cursor, error);
+		if (tiles->size % RECORDS_AT_ONCE == 0)
+			tally_tile_files_give_way(&tiles->files);
+	}
 	tally_cursor_close(cursor);
 	return result;
 }
@@ -287,6 +292,9 @@ tally_tiles_finish(struct tally_tiles *tiles, struct tally_error *error)
 		if (tiles->count[level] > 0)
 			result = write_level(tiles, level, error);
 	}
-	return result == 0 ? tally_tile_files_settle(&tiles->files, error)
-			   : result;
+	if (result == 0)
+		result = tally_tile_files_settle(&tiles->files, error);
+	if (result == 0)
+		tiles->files.alone = true;
+	return result;
 }

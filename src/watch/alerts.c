@@ -373,6 +373,25 @@ watch_alerts_rename(struct watch_alerts *alerts, const char *old,
 	}
 }
 
+void
+watch_alerts_forget_numbers(struct watch_alerts *alerts)
+{
+	json_t *alert, *told, *at;
+	const char *way;
+	void *next;
+	size_t i;
+
+	json_array_foreach(alerts->list, i, alert) {
+		told = json_object_get(alert, TOLD);
+		json_object_foreach_safe(told, next, way, at) {
+			if (way[0] < '0' || way[0] > '9')
+				continue;
+			(void)json_object_del(told, way);
+			alerts->dirty = true;
+		}
+	}
+}
+
 int
 watch_alerts_save(struct watch_alerts *alerts, char why[WATCH_WHY_SIZE])
 {

@@ -134,6 +134,11 @@ void
 watch_alerts_rename(struct watch_alerts *alerts, const char *old,
     const char *way);
 
+/* Of the ways that are called by a number, as the first version did, none is
+ * there any more. */
+void
+watch_alerts_forget_numbers(struct watch_alerts *alerts);
+
 /* Writes the file if something changed.  Returns 0, or -1 and why. */
 int
 watch_alerts_save(struct watch_alerts *alerts, char why[WATCH_WHY_SIZE]);

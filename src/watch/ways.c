@@ -124,6 +124,8 @@ watch_ways_start(struct daemon *daemon)
 		daemon->ways[i].config = json_array_get(daemon->config.ways, i);
 		name_way(daemon, i);
 	}
+	/* Another way that gets such a place later was not told. */
+	watch_alerts_forget_numbers(&daemon->alerts);
 }
 
 /* Whoever has no way to be told reads the file. */

@@ -117,3 +117,17 @@ lacks() { # PATTERN FILE
     return 1
   fi
 }
+
+# The steps of doc/outside.md that move a register, for a bucket's address: into
+# the files "forth" and "back".  SED: what is other with this server.
+moving_steps() { # ADDRESS [SED]
+  sed -n '/^\*\*Moving\*\* /,/^## /p' "$SOURCE/doc/outside.md" |
+    sed -e "s|https://s3.example/registers/tally|$1|" -e s/eu-1/default/ \
+      -e "${2-}" | awk '
+      /^```/ { n += /^```sh/; on = /^```sh/; next }
+      on && n == 1 { print >"forth"; print >"back" }
+      on && n == 2 { print >"forth" }
+      on && n == 3 { print >"back" }'
+  grep -q 'ask "$entry"' forth
+  grep -q 'ask moved' back
+}

@@ -76,6 +76,33 @@ order() { # SEQ: the event of that record of tally:log
     -sigfile signature
 }
 
+@test "key retire: the last key goes only if that is said" {
+  local id last
+
+  make_keys
+  id=$(cut -d + -f 2 one.pub)
+  last='the key '$id' is the last one: without it nothing is signed under'`
+    `' "example.org/audit" any more; "tally key rotate" lets another take over,'`
+    `' "tally key retire --last" ends the origin'
+  refused 2 "$last" key retire log --key one
+  refused 2 "$last" key retire log --key one --old one.pub
+  # Of several, the last one that is left; what was retired counts no more.
+  tally key rotate log --key one --new two.pub >/dev/null
+  tally key add log --key two --new three.pub >/dev/null
+  tally key retire log --key two >/dev/null
+  refused 2 "${last/$id/$(cut -d + -f 2 three.pub)}" key retire log --key three
+  [ "$(tally log log --chain tally:log --json | wc -l)" -eq 4 ]
+  refused 2 '"--last" goes with "retire"; see "tally key --help"' \
+    key rotate log --key three --new one.pub --last
+  run --separate-stderr tally key retire log --key three --last
+  expect 0 "retire by tally:log 5: $(cat three.pub)" ""
+  verified 0 "" --key one.pub
+  for name in one two three; do
+    run --separate-stderr checkpoint "$name"
+    expect 2 ""
+  done
+}
+
 @test "checkpoint: a key that was retired signs nothing, nor one that is new" {
   make_keys
   checkpoint one >/dev/null

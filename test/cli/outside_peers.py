@@ -21,8 +21,9 @@
                            tcp over TLS.  HOW: "mute" says nothing, "deaf" does not
                            read after the handshake, "cut" closes after 100 bytes,
                            "silent" reads and does not end, "rude" reads and
-                           closes without an end, "chatty" talks for ever, "old"
-                           knows TLS 1.1 only
+                           closes without an end, "chatty" talks for ever,
+                           "asking" asks for a handshake for ever, "old" knows
+                           TLS 1.1 only
 
 Prints the address first."""
 
@@ -170,12 +171,14 @@ def refusing(path):
 # out, on its condition, a while after the client was cut off, "409" and "503"
 # are not carried out, "slow" takes 3 s, "mine" is carried out, and another
 # entry put on top, before the client is cut off, "rival" puts another entry
-# before it is carried out.  Of a GET: "noetag", "garbage".  Of all: "bare"
-# compares ETags without quotes, "stern" takes none, "versions" keeps some,
+# before it is carried out, "200" is not, and answered 200 with an error, "hung"
+# is answered never.  Of a GET: "noetag", "garbage".  Of all: "bare" compares
+# ETags without quotes, "one" gives the same to all, "busy" answers 409 where the
+# object "conditions" would be refused, and keeps no other conditions, "stern" takes none, "versions" keeps some,
 # "sly" keeps conditions on the object "conditions" only, "nomatch" ignores
 # If-Match, "nonone" If-None-Match, "redirect", "403".
-S3_MODES = set("lost 500 never late 409 503 slow mine rival noetag garbage bare"
-               " stern versions sly nomatch nonone redirect 403".split())
+S3_MODES = set("lost 500 never late 409 503 slow mine rival 200 hung noetag"
+               " garbage bare one busy stern versions sly nomatch nonone redirect 403".split())
 
 
 class Bucket:
@@ -214,6 +217,8 @@ class Bucket:
                 body = file.read()
         except FileNotFoundError:
             return None, None
+        if self.mode("one"):
+            return body, "1"
         return body, hashlib.md5(body).hexdigest()
 
     def write(self, key, body):
@@ -224,7 +229,7 @@ class Bucket:
     def holds(self, key, headers):
         etag = self.read(key)[1]
         match, none = headers["If-Match"], headers["If-None-Match"]
-        sly = self.mode("sly") and not key.endswith("conditions")
+        sly = self.mode("sly busy") and not key.endswith("conditions")
         if none and not sly and not self.mode("nonone"):
             assert none == "*"
             if etag:
@@ -240,6 +245,9 @@ class Bucket:
     def put(self, key, body, headers):
         with self.lock_all:
             status = self.holds(key, headers)
+            if status == 412 and key.endswith("conditions") and \
+                    self.mode("busy"):
+                status = 409
             if status == 200:
                 self.write(key, body)
             return status
@@ -323,13 +331,20 @@ def s3(folder):
                 self.reply(bucket.put(key, body, self.headers))
                 return
             self.put_entry(key, body, bucket.mode(
-                "lost 500 never late 409 503 slow mine rival"))
+                "lost 500 never late 409 503 slow mine rival 200 hung"))
 
         def put_entry(self, key, body, mode):
             if mode == "rival":
                 bucket.write(key, rival(body))
             if mode in ("409", "503"):
                 self.reply(int(mode))
+                return
+            if mode == "200":
+                self.reply(200, b"<Error><Code>InternalError</Code></Error>")
+                return
+            if mode == "hung":
+                self.note(mode)
+                time.sleep(20)
                 return
             if mode == "late":
                 threading.Timer(0.5, bucket.put,
@@ -407,6 +422,11 @@ def tcp(path):
             write(path, stream.read(int(digits)))
 
 
+# A client skips them in the middle of a handshake.  Each is a record of its own: so it
+# reads them more slowly than they come, and never waits for one.
+HELLO_REQUESTS = bytes([22, 3, 3, 0, 4, 0, 0, 0, 0]) * 65536
+
+
 def tls(path, certificate, how=""):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -425,6 +445,8 @@ def tls(path, certificate, how=""):
         if how == "mute":
             continue
         try:
+            while how == "asking":
+                plain.sendall(HELLO_REQUESTS)
             with context.wrap_socket(plain, server_side=True) as stream:
                 tls_session(stream, path, how)
         except (ssl.SSLError, OSError) as error:

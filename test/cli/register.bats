@@ -87,7 +87,7 @@ not_signed() { # STATUS WORDS
 }
 
 @test "an answer that is lost: what is there says what happened" {
-  for word in lost 500 late never 503 409; do
+  for word in lost 500 late never 503 409 200; do
     for times in 1 2; do
       mode "$word" "$times"
       grow log "\"$word\""
@@ -99,7 +99,7 @@ not_signed() { # STATUS WORDS
     done
   done
   # The beginning of an origin.
-  for word in lost 500 late never 503 409; do
+  for word in lost 500 late never 503 409 200; do
     rm -rf log "$(entry)" bucket/r%conditions
     make_log log --origin example.org/audit
     grow log 1
@@ -113,7 +113,7 @@ not_signed() { # STATUS WORDS
 @test "a server that never answers: an error, and the next one goes on" {
   checkpoint log
   expect 0
-  for word in lost 500 never 503; do
+  for word in lost 500 never 503 200; do
     grow log "\"$word\""
     mode "$word"
     case $word in
@@ -157,7 +157,13 @@ not_signed() { # STATUS WORDS
   not_signed 5 'was written although its condition (If-Match) does not hold'
   mode stern
   not_signed 5 'the server does not know conditional writes'
+  # A conflict with another request is no refusal: was the condition looked at?
+  mode busy
+  not_signed 5 'answers 409: ConditionalRequestConflict'
   [ ! -e "$(entry)" ]
+  # Nor is one that gives all contents one ETag.
+  mode one
+  not_signed 5 'the server does not tell contents apart'
   # Also one that kept them before.
   mode
   checkpoint log
@@ -189,6 +195,38 @@ not_signed() { # STATUS WORDS
   mode
   changed() { ! cmp -s before log/public/checkpoint; }
   eventually changed
+}
+
+# The object "conditions" is nobody's entry; whoever cleans up may remove it.
+@test "a daemon goes on where what is tried is gone, or takes other ETags" {
+  printf '{"state":"state","interval_s":0.2,"beat_s":0.1,"logs":[{"name":"a",
+    "log":"log","key":"key","register":%s}]}' "$(cat s3.json)" >watch.json
+  "$TALLY" watch watch.json 2>said & echo $! >>servers
+  eventually test -s log/public/checkpoint
+  for word in gone bare gone quoted; do
+    case $word in
+    gone) rm bucket/r%conditions ;;
+    bare) mode bare ;;
+    quoted) mode ;;
+    esac
+    size=$(sed -n 2p log/public/checkpoint)
+    eventually bash -c \
+      '[ "$(sed -n 2p log/public/checkpoint)" -gt '"$((size + 4)) ]"
+  done
+  ! grep -q 'is no register' said
+}
+
+@test "a server that hangs is not waited for again and again" {
+  checkpoint log
+  expect 0
+  grow log 4
+  configure ',"timeout_s":1'
+  mode hung
+  not_signed 5 "$(cat url)"
+  [ "$(grep -c hung bucket/asked)" -eq 1 ]
+  mode
+  checkpoint log
+  expect 0
 }
 
 @test "ETags with quotes and without" {
@@ -282,10 +320,52 @@ not_signed() { # STATUS WORDS
   configure
   not_signed_for "$(sed 's/}/,"timeout_s":0}/' s3.json)" '"timeout_s" of'
   not_signed_for "$(sed 's/}/,"versioned":1}/' s3.json)" '"versioned" of'
+  not_signed_for "$(sed 's/}/,"plain":1}/' s3.json)" '"plain" of'
+  # Without the prefix that was meant it would be another register.
+  not_signed_for "$(sed 's/prefix/prefx/' s3.json)" \
+    'the register knows no member "prefx"; see tally-checkpoint(1)'
   # Never a directory by mistake.
   run --separate-stderr tally checkpoint log --key key --register none.json
   expect 5 ""
   [ ! -e none.json ]
+}
+
+@test "the address is a bucket's, and of one bucket it is one" {
+  at() { # URL [MEMBERS]
+    configure "$2"
+    sed -i 's|"url":"[^"]*"|"url":"'"$1"'"|' s3.json
+    checkpoint log
+  }
+  for host in s3.example 127.example 127.0.0.1@s3.example 10.0.0.1; do
+    at "http://$host/b"
+    expect 2 ""
+  done
+  at http://s3.example/b
+  [[ $stderr == *'is one without TLS, where whoever is in between answers'* ]]
+  for url in s3.example/b ftp://s3.example/b 127.0.0.1:80/b /b; do
+    at "$url"
+    expect 2 ""
+    [[ $stderr == *'does not begin with https://'* ]]
+  done
+  at https://KEY123:secret456@s3.example/b
+  expect 2 ""
+  [[ $stderr == *'has a user in it; the key belongs into "key_file"'* ]]
+  [[ $stderr != *secret456* ]]
+  for more in '?x=1' '#x'; do
+    at "$(cat url)/b$more"
+    expect 2 ""
+    [[ $stderr == *"is more than a bucket's address"* ]]
+  done
+  at http://nobody.invalid/b ',"plain":true'
+  expect 5 ""
+  # With a slash more it is the same object.
+  at "$(cat url)/b/"
+  expect 0
+  cmp <(head -n 3 log/public/checkpoint) "$(entry)"
+  configure
+  grow log 4
+  checkpoint log
+  expect 0
 }
 
 @test "the origin of a log that was put back ends for all hosts" {
@@ -335,48 +415,72 @@ not_signed() { # STATUS WORDS
   refused 2 'the log "a": it needs "log", "key" and "register"' watch watch.json
 }
 
-# The steps of doc/outside.md.
-move_to_s3() {
-  entry=$(printf %s example.org/audit | sha256sum | cut -c 1-64)
-  flock register sh -c "cp register/$entry $entry &&
-    echo 'moved to s3.json' >register/$entry"
-  curl -sf --aws-sigv4 aws:amz:default:s3 -u KEY123:secret456 \
-    -H 'If-None-Match: *' -T "$entry" "$(cat url)/b/r/$entry"
-}
-move_back() {
-  entry=$(printf %s example.org/audit | sha256sum | cut -c 1-64)
-  url=$(cat url)/b/r/$entry
-  curl -sf --aws-sigv4 aws:amz:default:s3 -u KEY123:secret456 \
-    -D answer -o "$entry" "$url"
-  etag=$(tr -d '\r' <answer | sed -n 's/^etag: //Ip')
-  echo 'moved to the directory' >moved
-  curl -sf --aws-sigv4 aws:amz:default:s3 -u KEY123:secret456 \
-    -H "If-Match: $etag" -T moved "$url"
-  cp "$entry" register/
-}
-
 @test "from a directory to S3 and back, and one register is in force" {
   at_dir() {
     run --separate-stderr tally checkpoint log --key key --register register
   }
+  moving_steps "$(cat url)/b/r"
   at_dir
   expect 0
-  grow log 4
-  move_to_s3
-  at_dir
-  expect 3 ""
+  # Again, over what the first time left.
+  for n in 1 2; do
+    grow log "\"to $n\""
+    sh forth
+    at_dir
+    expect 3 ""
+    checkpoint log
+    expect 0
+    # Once more, although it is done: nothing is lost.
+    cp "$(entry)" before
+    run sh forth
+    [ "$status" -ne 0 ]
+    cmp before "$(entry)"
+    grow log "\"back $n\""
+    at_dir
+    expect 3 ""
+    checkpoint log
+    expect 0
+    sh back
+    grow log "\"there $n\""
+    checkpoint log
+    expect 3 ""
+    at_dir
+    expect 0
+    cp -r register before_it
+    run sh back
+    [ "$status" -ne 0 ]
+    diff -r register before_it
+    rm -r before_it
+  done
+}
+
+@test "a register that is moved halfway goes on when it is done again" {
+  moving_steps "$(cat url)/b/r"
+  run tally checkpoint log --key key --register register
+  expect 0
+  # The server does not answer, nor do it; then it does it, and the answer is
+  # lost.
+  mode never
+  run sh forth
+  [ "$status" -ne 0 ]
+  mode
+  sh forth
   checkpoint log
   expect 0
-  grow log 5
-  at_dir
-  expect 3 ""
+  for word in never lost; do
+    grow log "\"$word\""
+    checkpoint log
+    expect 0
+    mode "$word"
+    run sh back
+    [ "$status" -ne 0 ]
+    mode
+    sh back
+    run tally checkpoint log --key key --register register
+    expect 0
+    sh forth
+  done
   checkpoint log
-  expect 0
-  move_back
-  grow log 6
-  checkpoint log
-  expect 3 ""
-  at_dir
   expect 0
 }
 

@@ -530,14 +530,14 @@ END
   meets old '*protocol*'
   # Each within its time, together with the others.
   addresses=() senders=()
-  for how in mute deaf silent chatty; do
+  for how in mute deaf silent chatty asking; do
     peer tls messages server.pem "$how"
     addresses+=("$address")
   done
   for address in "${addresses[@]}"; do
     over_tls "$address"
     cp sinks.json "sinks${address##*:}.json"
-    timeout 60 "$TALLY" sink send log --config "sinks${address##*:}.json" \
+    timeout 30 "$TALLY" sink send log --config "sinks${address##*:}.json" \
       --key key --queue "queue${address##*:}" >"said${address##*:}" 2>&1 3>&- &
     senders+=($!)
   done
@@ -1000,6 +1000,68 @@ make_policy() {
   printf '409\n9999\n' >says
   run --separate-stderr send
   [[ $stderr == *'says that it saw size 9999, and the checkpoint has 7, and'* ]]
+}
+
+# The specification's 409 for another root at this size may have the size, too.
+@test "witnesses: one that answers 409 with the size it was asked from" {
+  make_signed
+  for i in 1 2; do
+    tally key generate "w$i.key" --name "witness.example/$i" --witness \
+      --no-passphrase >"w$i.pub"
+  done
+  peer refusing says
+  # The quorum does without: it is loud all the same.
+  printf 'log %s\nwitness w %s %s\nquorum none\n' "$(cat key.pub)" \
+    "$(cat w1.pub)" "$address" >policy
+  configure '{"name":"w","type":"witnesses","policy":"policy"}'
+  printf '409\n7\n' >says
+  run --separate-stderr send
+  expect 5
+  [[ $stderr == *'the witness "witness.example/1" refuses to go on from size 7,'`
+    `' which it says that it has, and shows no evidence of that: '* ]]
+  cp -r log yesterday
+  # What the log's key signed of the same size is evidence.
+  tally append log --chain d 1 >/dev/null
+  tally checkpoint log --key key --register register >/dev/null
+  cp log/public/checkpoint says.shown
+  printf '409\n%s\n' "$(sed -n 2p says.shown)" >says
+  roll_back
+  rm -r log/sinks register
+  tally append log --chain d 2 >/dev/null
+  mkdir -p r2
+  head -n 3 log/public/checkpoint \
+    >"r2/$(printf %s example.org/audit | sha256sum | cut -c 1-64)"
+  tally checkpoint log --key key --register r2 >/dev/null
+  [ "$(sed -n 2p log/public/checkpoint)" = "$(sed -n 2p says.shown)" ]
+  run --separate-stderr send
+  expect 1
+  [[ $stderr == *'and shows a checkpoint of size '*' that the log'\''s key'`
+    `' signed: the log has another root'* ]]
+}
+
+@test "witnesses: another history is told although no cosignature is kept" {
+  declare -A witness_url witness_pid
+  make_signed
+  make_witnesses 3
+  make_policy
+  configure '{"name":"w","type":"witnesses","policy":"policy"}'
+  cp -r state2 forgetful
+  cp -r log yesterday
+  grow 3 d
+  send
+  kill "${witness_pid[2]}"
+  wait "${witness_pid[2]}" || true
+  rm -r state2
+  mv forgetful state2
+  start_witness 2
+  make_policy
+  roll_back
+  # There is no room for what the second one gives.
+  mkdir log/public/checkpoint.new
+  run --separate-stderr send
+  expect 1
+  [[ $stderr == *'the witness "witness.example/1" says that it saw size 11,'`
+    `' and the checkpoint has 7, and shows a checkpoint of size 11 '* ]]
 }
 
 @test "witnesses: one that cosigned a later checkpoint has this one, too" {

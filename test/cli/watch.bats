@@ -527,6 +527,34 @@ hooks() {
   ! grep -q '0 exec' state/alerts.json
 }
 
+@test "a way that is new was told nothing that an older one had by its number" {
+  make_signed
+  configure
+  hooks
+  two_ways hook failing
+  jq 'del(.alerts[1])' watch.json >one.json
+  cp watch.json two.json
+  cp one.json watch.json
+  once
+  cp -r log yesterday
+  tally append log --chain org/42 1 >/dev/null
+  once
+  roll_back
+  run once
+  expect 1
+  # There was a second way then, and it is none of those of now.
+  jq '.alerts[].told |= ([.[]] | first | {"0 exec": ., "1 exec": .})' \
+    state/alerts.json >old
+  mv old state/alerts.json
+  run once
+  expect 1
+  cp two.json watch.json
+  touch works
+  run once
+  expect 1
+  [ -s later ]
+}
+
 @test "hooks do not get the passphrase" {
   make_signed
   configure

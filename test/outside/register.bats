@@ -93,34 +93,23 @@ checkpoint() { # DIR
   at_dir() {
     run --separate-stderr tally checkpoint log --key key --register register
   }
+  moving_steps "$S3_URL/register-moved/r" "s/tr -d '.r'/tr -d '\\\\r\"'/"
   at_dir
   expect 0
-  entry=$(printf %s example.org/audit | sha256sum | cut -c 1-64)
-  flock register sh -c "cp register/$entry $entry &&
-    echo 'moved to s3.json' >register/$entry"
-  at_dir
-  expect 3 ""
-  curl -sf --aws-sigv4 aws:amz:default:s3 -u "$(cat s3.key)" \
-    -H "x-amz-content-sha256: $(sha256sum <"$entry" | cut -c 1-64)" \
-    -H 'If-None-Match: *' -T "$entry" "$S3_URL/register-moved/r/$entry"
-  echo 2 | tally append log --chain c >/dev/null
-  checkpoint log
-  expect 0
-  url=$S3_URL/register-moved/r/$entry
-  curl -sf --aws-sigv4 aws:amz:default:s3 -u "$(cat s3.key)" \
-    -H "x-amz-content-sha256: $(sha256sum </dev/null | cut -c 1-64)" \
-    -D answer -o "$entry" "$url"
-  etag=$(tr -d '\r"' <answer | sed -n 's/^etag: //Ip')
-  echo 'moved to the directory' >moved
-  curl -sf --aws-sigv4 aws:amz:default:s3 -u "$(cat s3.key)" \
-    -H "x-amz-content-sha256: $(sha256sum <moved | cut -c 1-64)" \
-    -H "If-Match: $etag" -T moved "$url"
-  cp "$entry" register/
-  checkpoint log
-  expect 3 ""
-  echo 3 | tally append log --chain c >/dev/null
-  at_dir
-  expect 0
+  for n in 1 2; do
+    sh forth
+    at_dir
+    expect 3 ""
+    echo "\"to $n\"" | tally append log --chain c >/dev/null
+    checkpoint log
+    expect 0
+    sh back
+    checkpoint log
+    expect 3 ""
+    echo "\"back $n\"" | tally append log --chain c >/dev/null
+    at_dir
+    expect 0
+  done
 }
 
 # As on two hosts: neither sees the other's log, nor its locks and processes.

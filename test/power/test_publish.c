@@ -5,9 +5,11 @@
  *
  *   the register knows whatever went out, and is not behind public/checkpoint
  *   the log has the root of whatever went out at its size
- *   public/checkpoint is whole, and its tile is there and leads to its root
+ *   public/checkpoint is whole; the tile of whatever went out is there and
+ *   leads to its root
  *   the next publisher signs; no size has two roots, over all lives
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -58,39 +60,59 @@ go_out(struct outside *outside, uint64_t size, const struct tally_hash *root)
 		outside->last = size;
 }
 
-static int
-publish(struct outside *outside, struct tally_error *error)
+static struct tally_publish_options
+how_to_publish(void)
 {
 	const struct tally_publish_options how = {
 		.signers = &signer, .signers_len = 1, .register_dir = REGISTER
 	};
-	struct tally_published_checkpoint out;
-	int result = tally_publish(DIR, &how, &out, error);
 
-	if (result != 0)
-		return result;
-	if (out.verdict > TALLY_PUBLISH_CURRENT)
+	return how;
+}
+
+static void
+take(struct outside *outside, struct tally_published_checkpoint *out)
+{
+	if (out->verdict > TALLY_PUBLISH_CURRENT)
 		lives_wrong("an honest log is called cut or rolled back", "");
-	go_out(outside, out.size, &out.root);
+	go_out(outside, out->size, &out->root);
 	/* Memory, too, is the machine's. */
-	tally_sys_free(out.note);
-	return 0;
+	tally_sys_free(out->note);
 }
 
 static int
-append(unsigned chain, struct tally_error *error)
+publish(struct outside *outside, struct tally_error *error)
+{
+	const struct tally_publish_options how = how_to_publish();
+	struct tally_published_checkpoint out;
+	int result = tally_publish(DIR, &how, &out, error);
+
+	if (result == 0)
+		take(outside, &out);
+	return result;
+}
+
+static int
+append_to(struct tally_log *log, unsigned chain, struct tally_error *error)
 {
 	char name[8];
 	struct tally_append request = {
 		.chain = name, .event = "{\"n\":1}", .event_len = 7
 	};
+
+	request.chain_len = (size_t)snprintf(name, sizeof(name), "c%u", chain);
+	return tally_log_append(log, &request, 1, TALLY_SYNC, NULL, error);
+}
+
+static int
+append(unsigned chain, struct tally_error *error)
+{
 	struct tally_log *log;
 	int result = tally_log_open(DIR, NULL, &log, error);
 
 	if (result != 0)
 		return result;
-	request.chain_len = (size_t)snprintf(name, sizeof(name), "c%u", chain);
-	result = tally_log_append(log, &request, 1, TALLY_SYNC, NULL, error);
+	result = append_to(log, chain, error);
 	if (result == 0)
 		return tally_log_close(log, error);
 	(void)tally_log_close(log, NULL);
@@ -124,12 +146,70 @@ live(struct outside *outside)
 		lives_wrong("it failed without a cut", error.message);
 }
 
+/* ---- a publisher that stays ---------------------------------------------- */
+
+struct staying {
+	struct tally_log *log;
+	struct tally_publisher *publisher;
+};
+
+static int
+stay(struct staying *staying, struct tally_error *error)
+{
+	const struct tally_publish_options how = how_to_publish();
+	int result;
+
+	memset(staying, 0, sizeof(*staying));
+	result = tally_log_open(DIR, NULL, &staying->log, error);
+	if (result == 0)
+		result = tally_publisher_open(staying->log, &how,
+		    &staying->publisher, error);
+	return result;
+}
+
+static int
+stay_on(struct staying *staying, unsigned chain, struct outside *outside,
+    struct tally_error *error)
+{
+	struct tally_published_checkpoint out;
+	int result = append_to(staying->log, chain, error);
+
+	if (result == 0)
+		result = tally_publisher_publish(staying->publisher, &out,
+		    error);
+	if (result == 0)
+		take(outside, &out);
+	return result;
+}
+
+static void
+leave(struct staying *staying)
+{
+	tally_publisher_close(staying->publisher);
+	if (staying->log != NULL)
+		(void)tally_log_close(staying->log, NULL);
+}
+
+static void
+live_staying(struct outside *outside)
+{
+	struct tally_error error = { 0 };
+	struct staying staying;
+	int result = stay(&staying, &error);
+
+	for (unsigned i = 0; i < TURNS && result == 0; i++)
+		result = stay_on(&staying, i, outside, &error);
+	leave(&staying);
+	if (result != 0 && !sim_is_dead())
+		lives_wrong("it failed without a cut", error.message);
+}
+
 /* ---- afterwards --------------------------------------------------------- */
 
 static struct tally_hasher hasher;
 
 static void
-check_tile(const struct tally_checkpoint *checkpoint)
+check_tile(uint64_t size, const struct tally_hash *expected)
 {
 	char path[64];
 	struct tally_frontier frontier;
@@ -138,17 +218,17 @@ check_tile(const struct tally_checkpoint *checkpoint)
 	size_t len;
 
 	(void)snprintf(path, sizeof(path), DIR "/public/tile/0/000.p/%llu",
-	    (unsigned long long)checkpoint->size);
+	    (unsigned long long)size);
 	bytes = sim_file(path, &len);
-	if (bytes == NULL || len != checkpoint->size * TALLY_HASH_SIZE)
+	if (bytes == NULL || len != size * TALLY_HASH_SIZE)
 		lives_wrong("a tile of what is public is not there", path);
 	tally_frontier_init(&frontier);
-	for (uint64_t i = 0; i < checkpoint->size; i++) {
+	for (uint64_t i = 0; i < size; i++) {
 		memcpy(leaf.b, bytes + i * TALLY_HASH_SIZE, TALLY_HASH_SIZE);
 		tally_frontier_append(&hasher, &frontier, &leaf);
 	}
 	root = tally_frontier_root(&hasher, &frontier);
-	if (!tally_hash_equal(&root, &checkpoint->root))
+	if (!tally_hash_equal(&root, expected))
 		lives_wrong("the tile of what is public leads to another root",
 		    path);
 }
@@ -163,14 +243,17 @@ check_public(struct outside *outside)
 	struct tally_checkpoint checkpoint;
 	struct tally_note note;
 
-	if (text == NULL)
-		return;
-	if (tally_note_parse(text, len, &note) != 0 ||
-	    tally_checkpoint_parse(note.text.at, note.text.len, &checkpoint) !=
-		0)
-		lives_wrong("public/checkpoint is not whole", "");
-	go_out(outside, checkpoint.size, &checkpoint.root);
-	check_tile(&checkpoint);
+	if (text != NULL) {
+		if (tally_note_parse(text, len, &note) != 0 ||
+		    tally_checkpoint_parse(note.text.at, note.text.len,
+			&checkpoint) != 0)
+			lives_wrong("public/checkpoint is not whole", "");
+		go_out(outside, checkpoint.size, &checkpoint.root);
+	}
+	for (uint64_t n = 1; n < SIZE_MAX_SEEN; n++) {
+		if (outside->seen[n])
+			check_tile(n, &outside->root[n]);
+	}
 }
 
 static void
@@ -247,14 +330,14 @@ check_one(void *arg, uint64_t turn)
 }
 
 static uint64_t
-count_ops(void)
+count_ops(void (*life)(struct outside *outside))
 {
 	struct outside outside = { .last = 0 };
 	uint64_t ops;
 
 	lives_try("undisturbed");
 	begin();
-	live(&outside);
+	life(&outside);
 	ops = lives_remember();
 	assert_true(outside.last > 0);
 	return ops;
@@ -263,12 +346,11 @@ count_ops(void)
 /* ---- tests -------------------------------------------------------------- */
 
 static void
-test_publish__power_goes(void **state)
+cut_everywhere(void (*life)(struct outside *outside))
 {
-	uint64_t ops = count_ops();
+	uint64_t ops = count_ops(life);
 	unsigned long cuts = 0;
 
-	(void)state;
 	for (uint64_t n = 0; n <= ops; n++) {
 		struct outside outside = { .last = 0 };
 
@@ -276,7 +358,7 @@ test_publish__power_goes(void **state)
 			continue;
 		begin();
 		sim_cut_at(n);
-		live(&outside);
+		life(&outside);
 		lives_try("cut at op %llu", (unsigned long long)n);
 		cuts += lives_cut(n, SIM_MODE_COUNT, check_one, &outside);
 	}
@@ -285,11 +367,25 @@ test_publish__power_goes(void **state)
 	sim_wipe();
 }
 
+static void
+test_publish__power_goes(void **state)
+{
+	(void)state;
+	cut_everywhere(live);
+}
+
+static void
+test_publish__stays_and_power_goes(void **state)
+{
+	(void)state;
+	cut_everywhere(live_staying);
+}
+
 /* A publisher is killed; the log and the registers go on. */
 static void
 test_publish__killed(void **state)
 {
-	uint64_t ops = count_ops();
+	uint64_t ops = count_ops(live);
 
 	(void)state;
 	for (uint64_t n = 0; n <= ops; n++) {
@@ -317,7 +413,7 @@ test_publish__killed(void **state)
 static void
 test_publish__killed_then_power_goes(void **state)
 {
-	uint64_t ops = count_ops();
+	uint64_t ops = count_ops(live);
 
 	(void)state;
 	for (uint64_t n = 0; n <= ops; n++) {
@@ -336,6 +432,103 @@ test_publish__killed_then_power_goes(void **state)
 			lives_wrong("the next publisher cannot sign",
 			    error.message);
 		(void)lives_cut(n, SIM_MODE_COUNT, check_one, &outside);
+	}
+	assert_null(sim_violation());
+	sim_wipe();
+}
+
+/* The power goes, and then there is nobody who could close anything. */
+static void
+check_cut(struct staying *staying, uint64_t turn, struct outside *outside)
+{
+	sim_cut_at(sim_ops());
+	leave(staying);
+	(void)lives_cut(turn, SIM_MODE_COUNT, check_one, outside);
+}
+
+/* Two turns of one that stays, and between them one of another process, that
+ * is killed; returns the op that the other one began with. */
+static uint64_t
+live_two(struct staying *staying, uint64_t kill_after, struct outside *outside)
+{
+	struct tally_error error = { 0 };
+	uint64_t first;
+
+	begin();
+	if (stay(staying, &error) != 0 ||
+	    stay_on(staying, 0, outside, &error) != 0)
+		lives_wrong("it cannot begin", error.message);
+	sim_as(2);
+	first = sim_ops();
+	if (kill_after != UINT64_MAX)
+		sim_kill_at(first + kill_after);
+	if (append(1, &error) == 0)
+		(void)publish(outside, &error);
+	sim_reap();
+	sim_as(1);
+	return first;
+}
+
+/* What another one left is his who stays, and was alone until then. */
+static void
+test_publish__stays_beside_killed(void **state)
+{
+	struct outside undisturbed = { .last = 0 };
+	struct staying staying;
+	uint64_t first, ops;
+
+	(void)state;
+	lives_try("undisturbed");
+	first = live_two(&staying, UINT64_MAX, &undisturbed);
+	ops = lives_remember() - first;
+	leave(&staying);
+	for (uint64_t n = 0; n <= ops; n++) {
+		struct outside outside = { .last = 0 };
+		struct tally_error error = { 0 };
+
+		if (!lives_op_changes(first + n))
+			continue;
+		lives_try("the other one killed at op %llu",
+		    (unsigned long long)n);
+		(void)live_two(&staying, n, &outside);
+		if (stay_on(&staying, 2, &outside, &error) != 0)
+			lives_wrong("who stays cannot sign", error.message);
+		check_cut(&staying, n, &outside);
+	}
+	assert_null(sim_violation());
+	sim_wipe();
+}
+
+/* A call fails, and with it a turn at most; the next one makes it good. */
+static void
+test_publish__stays_after_error(void **state)
+{
+	struct outside undisturbed = { .last = 0 };
+	struct tally_error error = { 0 };
+	const struct sim_fault full = { ENOSPC, SIM_HALF };
+	struct staying staying;
+	uint64_t first, ops;
+
+	(void)state;
+	lives_try("undisturbed");
+	first = live_two(&staying, 0, &undisturbed);
+	first = sim_ops();
+	if (stay_on(&staying, 2, &undisturbed, &error) != 0)
+		lives_wrong("who stays cannot sign", error.message);
+	ops = lives_remember();
+	leave(&staying);
+	for (uint64_t n = first; n < ops; n++) {
+		struct outside outside = { .last = 0 };
+
+		if (!sim_op_fails(lives_op(n), ENOSPC))
+			continue;
+		lives_try("full at op %llu", (unsigned long long)n);
+		(void)live_two(&staying, 0, &outside);
+		sim_fault_at(n, &full);
+		(void)stay_on(&staying, 2, &outside, &error);
+		if (stay_on(&staying, 3, &outside, &error) != 0)
+			lives_wrong("who stays cannot sign", error.message);
+		check_cut(&staying, n, &outside);
 	}
 	assert_null(sim_violation());
 	sim_wipe();
@@ -366,6 +559,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_publish__power_goes),
+		cmocka_unit_test(test_publish__stays_and_power_goes),
+		cmocka_unit_test(test_publish__stays_beside_killed),
+		cmocka_unit_test(test_publish__stays_after_error),
 		cmocka_unit_test(test_publish__killed),
 		cmocka_unit_test(test_publish__killed_then_power_goes),
 	};

@@ -214,6 +214,39 @@ test_publisher__stays(void **state)
 	must_close(log);
 }
 
+/*
+ * What lies at a path may be another "public" by the next time: put back by
+ * something that keeps no empty folders, as git and many a backup; and another
+ * publisher came in between, and was killed.
+ */
+static void
+test_publisher__public_replaced(void **state)
+{
+	struct place *place = *state;
+	struct tally_log *log = must_open(place);
+	struct tally_publisher *publisher = must_publisher(place, log);
+
+	touch(place, log, 0, 3);
+	publish(place, log, publisher);
+	assert_int_equal(shell("rmdir '%s/public/tile/.new'", place->dir), 0);
+	touch(place, log, 0, 3);
+	publish(place, log, publisher);
+	assert_int_equal(shell("echo left >'%s/public/tile/.new/99.new'",
+			     place->dir),
+	    0);
+	touch(place, log, 0, 3);
+	publish(place, log, publisher);
+	assert_int_equal(shell("! ls '%s/public/tile/.new' | grep .",
+			     place->dir),
+	    0);
+	/* Without all of it, it begins anew. */
+	assert_int_equal(shell("rm -r '%s/public'", place->dir), 0);
+	touch(place, log, 0, 3);
+	publish(place, log, publisher);
+	tally_publisher_close(publisher);
+	must_close(log);
+}
+
 /* Two publishers by turns: each takes up what the other left. */
 static void
 test_publisher__two(void **state)
@@ -355,9 +388,12 @@ test_publisher__key_retired(void **state)
 		    " was retired by tally:log 3, and signs nothing any"
 		    " more"));
 	}
-	/* And among the new records. */
+	/* And among the new records; it is the last one. */
 	assert_int_equal(tally_key_order(log, second, TALLY_KEY_RETIRE, next,
 			     NULL, &place->error),
+	    TALLY_E_USAGE);
+	assert_int_equal(tally_key_order(log, second, TALLY_KEY_RETIRE_LAST,
+			     next, NULL, &place->error),
 	    0);
 	assert_int_equal(tally_publisher_publish(publisher[1], &out,
 			     &place->error),
@@ -462,6 +498,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_publisher__stays, begin,
 		    end),
+		cmocka_unit_test_setup_teardown(test_publisher__public_replaced,
+		    begin, end),
 		cmocka_unit_test_setup_teardown(test_publisher__two, begin,
 		    end),
 		cmocka_unit_test_setup_teardown(test_publisher__saved, begin,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -61,24 +62,21 @@ must_settle(struct place *place, struct tally_tile_files *files)
 	assert_int_equal(files->folders_len, 0);
 }
 
-/* Its file holds that, and there is none beside it that has no name yet. */
+/* Its file holds that. */
 static void
 check_tile(const struct tally_tile_files *files, const struct tally_tile *tile,
     const char *word)
 {
-	char path[TALLY_TILE_PATH_MAX], new[TALLY_TILE_PATH_MAX + 4];
-	char bytes[128], now[129];
+	char path[TALLY_TILE_PATH_MAX], bytes[128], now[129];
 	size_t len = bytes_of(tile, word, bytes);
 	int fd;
 
 	(void)tally_tile_path(tile, path);
-	(void)snprintf(new, sizeof(new), "%s.new", path);
 	fd = tally_sys_open(files->dir, path, TALLY_SYS_READ);
 	assert_true(fd >= 0);
 	assert_int_equal(tally_sys_read(fd, now, sizeof(now), 0), len);
 	assert_memory_equal(now, bytes, len);
 	tally_sys_close(fd);
-	assert_true(tally_sys_open(files->dir, new, TALLY_SYS_READ) < 0);
 }
 
 /* No file lies there under a name that is no tile's. */
@@ -124,6 +122,7 @@ test_tilefiles__many(void **state)
 			check_tile(&files, &tile, "a");
 		}
 	}
+	check_all_named(*state);
 	after = dup(files.dir);
 	assert_int_equal(after, before + 1);
 	(void)close(before);
@@ -178,6 +177,7 @@ test_tilefiles__there_already(void **state)
 	check_tile(&files, &same, "a");
 	check_tile(&files, &other, "b");
 	check_tile(&files, &half, "b");
+	check_all_named(*state);
 
 	/* What belongs to what went out is settled. */
 	files.settled = 5 * 256 + 9;
@@ -188,6 +188,12 @@ test_tilefiles__there_already(void **state)
 	must_put(*state, &files, &half, "b");
 	assert_int_equal(files.pending_len, 1);
 	must_settle(*state, &files);
+
+	/* Who is alone does not look, and replaces what is there. */
+	files.alone = true;
+	must_put(*state, &files, &half, "c");
+	must_settle(*state, &files);
+	check_tile(&files, &half, "c");
 	tally_sys_close(files.dir);
 }
 
@@ -207,7 +213,7 @@ test_tilefiles__killed(void **state)
 		must_put(place, &files, &full, "a");
 		must_put(place, &files, &killed, "a");
 		tally_tile_files_drop(&files);
-		assert_int_equal(shell("find '%s/tile' -name '*new' |"
+		assert_int_equal(shell("find '%s/tile' -type f -name '*new' |"
 				       " grep -q .",
 				     place->top),
 		    0);
@@ -246,10 +252,77 @@ test_tilefiles__hidden_folders(void **state)
 	    0);
 	must_put(place, &files, &tile, "a");
 	must_settle(place, &files);
-	assert_int_equal(shell("! find '%s/tile' -type d ! -perm 0755 |"
-			       " grep .",
+	assert_int_equal(shell("! find '%s/tile' -type d ! -name .new"
+			       " ! -perm 0755 | grep .",
 			     place->top),
 	    0);
+	tally_sys_close(files.dir);
+}
+
+/* What is in the way of files that have no name yet is named. */
+static void
+test_tilefiles__stage_obstructed(void **state)
+{
+	struct place *place = *state;
+	struct tally_tile tile = tile_of(3, 256, false);
+	struct tally_tile_files files;
+	char bytes[128];
+	size_t len = bytes_of(&tile, "a", bytes);
+
+	begin(place, &files);
+	assert_int_equal(shell("mkdir -p '%s/tile/.new/0.new'", place->top), 0);
+	assert_true(tally_tile_files_put(&files, &tile, bytes, len,
+			&place->error) < 0);
+	assert_string_equal(place->error.message,
+	    "cannot write \"public/tile/.new/0.new\": is a directory");
+	tally_tile_files_drop(&files);
+	tally_sys_close(files.dir);
+	begin(place, &files);
+	/* Pipes and links go, and what a link leads to stays. */
+	assert_int_equal(shell("cd '%s/tile/.new' && rmdir 0.new &&"
+			       " mkfifo 0.new && echo mine >../../mine &&"
+			       " ln -s ../../mine 1.new",
+			     place->top),
+	    0);
+	must_put(place, &files, &tile, "a");
+	tile.index++;
+	must_put(place, &files, &tile, "a");
+	must_settle(place, &files);
+	check_tile(&files, &tile, "a");
+	check_all_named(place);
+	assert_int_equal(shell("test \"$(cat '%s/mine')\" = mine", place->top),
+	    0);
+	tally_sys_close(files.dir);
+}
+
+/* A batch is as large as there are descriptors for. */
+static void
+test_tilefiles__few_descriptors(void **state)
+{
+	struct place *place = *state;
+	struct tally_tile_files files;
+	struct rlimit before, few;
+
+	begin(place, &files);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = (rlim_t)files.dir + 24;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (uint64_t i = 0; i < MANY; i++) {
+		struct tally_tile tile = tile_of(1234800 + i * 1000, 256,
+		    false);
+
+		must_put(place, &files, &tile, "a");
+	}
+	must_settle(place, &files);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (uint64_t i = 0; i < MANY; i++) {
+		struct tally_tile tile = tile_of(1234800 + i * 1000, 256,
+		    false);
+
+		check_tile(&files, &tile, "a");
+	}
+	check_all_named(place);
 	tally_sys_close(files.dir);
 }
 
@@ -266,6 +339,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_tilefiles__killed, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_tilefiles__hidden_folders,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_tilefiles__stage_obstructed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tilefiles__few_descriptors,
 		    setup, teardown),
 	};
 

@@ -151,8 +151,11 @@ compare(const void *a, const void *b)
 	const struct row *x = a;
 	const struct row *y = b;
 
-	if (x->chain != y->chain)
-		return x->chain->id < y->chain->id ? -1 : 1;
+	int64_t of_x = x->chain == NULL ? 0 : x->chain->id;
+	int64_t of_y = y->chain == NULL ? 0 : y->chain->id;
+
+	if (of_x != of_y)
+		return of_x < of_y ? -1 : 1;
 	if (x->step.seq != y->step.seq)
 		return x->step.seq < y->step.seq ? -1 : 1;
 	return x->step.at < y->step.at ? -1 : 1;
@@ -171,10 +174,15 @@ judge_rows(void)
 	qsort(f.rows, (size_t)f.nrows, sizeof(f.rows[0]), compare);
 	for (int i = 0; i < f.nrows; i++) {
 		tally_step_judge(&f.rows[i].step, &f.hasher, f.rows[i].chain);
-		f.rows[i].chain->records++;
+		if (f.rows[i].chain != NULL)
+			f.rows[i].chain->records++;
 	}
-	for (int i = 0; i < f.nrows; i++)
-		tally_walk_take(walk, f.rows[i].chain, &f.rows[i].step);
+	for (int i = 0; i < f.nrows; i++) {
+		if (f.rows[i].chain == NULL)
+			tally_places_add_stray(places, NULL, &f.rows[i].step);
+		else
+			tally_walk_take(walk, f.rows[i].chain, &f.rows[i].step);
+	}
 	tally_walk_end(walk);
 	tally_places_resolve(places);
 	free(walk);
@@ -275,6 +283,34 @@ test_walk__a_moved_record_is_one_finding(void **state)
 	}
 }
 
+/* Its links say where it belongs, whether its host calls it damaged or not. */
+static void
+test_walk__a_record_of_no_chain_is_named(void **state)
+{
+	(void)state;
+	for (int i = 0; i < LENGTH; i++) {
+		seal_chains();
+		f.rows[i].chain = NULL;
+		expect(TALLY_LINK_ALTERED, "a", i + 1);
+		seal_chains();
+		f.rows[i].chain = NULL;
+		f.rows[i].step.damage = "its chain_id is null, or none";
+		expect(TALLY_DAMAGED, "a", i + 1);
+	}
+	/* Two of them, in each other's place as far as their seq says. */
+	seal_chains();
+	for (int i = 1; i <= 2; i++) {
+		f.rows[i].chain = NULL;
+		f.rows[i].step.seq = 4 - i;
+	}
+	judge_rows();
+	assert_int_equal(f.ntold, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(f.told[i].kind, TALLY_LINK_ALTERED);
+		assert_string_equal(f.told[i].chain, "a");
+	}
+}
+
 static void
 test_walk__two_that_changed_places(void **state)
 {
@@ -351,6 +387,7 @@ main(void)
 		cmocka_unit_test(test_walk__a_changed_record_is_named),
 		cmocka_unit_test(test_walk__a_missing_record_is_named),
 		cmocka_unit_test(test_walk__a_moved_record_is_one_finding),
+		cmocka_unit_test(test_walk__a_record_of_no_chain_is_named),
 		cmocka_unit_test(test_walk__two_that_changed_places),
 		cmocka_unit_test(test_walk__another_at_the_same_place),
 		cmocka_unit_test(test_walk__a_chain_that_is_gone),
