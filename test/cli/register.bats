@@ -216,6 +216,20 @@ not_signed() { # STATUS WORDS
   ! grep -q 'is no register' said
 }
 
+@test "a daemon that can register nothing adds no record for each time it tried" {
+  records() { tally stat log | sed -n 's/^records *\([0-9]*\).*/\1/p'; }
+  printf '{"state":"state","interval_s":0.1,"beat_s":2,"logs":[{"name":"a",
+    "log":"log","key":"key","register":%s}]}' "$(cat s3.json)" >watch.json
+  "$TALLY" watch watch.json 2>said & echo $! >>servers
+  eventually test -s log/public/checkpoint
+  mode nomatch
+  size=$(records)
+  # Until its first beat.
+  eventually bash -c "$(declare -f records tally); [ \$(records) -gt $size ]"
+  sleep 3
+  [ $(($(records) - size)) -le 4 ]
+}
+
 @test "a server that hangs is not waited for again and again" {
   checkpoint log
   expect 0
@@ -486,6 +500,12 @@ not_signed() { # STATUS WORDS
 
 @test "publishers of copies, killed at any moment, sign one history" {
   python3 "$SOURCE/test/outside/register_storm.py" "$TALLY" s3.json 6
+}
+
+# The object "conditions" has another ETag with each publisher who learns.
+@test "publishers of copies, and ETags that each write makes anew" {
+  mode fresh
+  python3 "$SOURCE/test/outside/register_storm.py" "$TALLY" s3.json 8
 }
 
 # As above, with a server that keeps conditions where they are tried, and
