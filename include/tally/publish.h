@@ -195,9 +195,9 @@ struct tally_restore_options {
 	const char *into;   /* the new log: not there, or begun by this call */
 	const char *origin; /* the new one */
 	const struct tally_signer *signer; /* under the new origin */
-	const char *register_dir; /* of the old log; NULL: in its directory */
+	const char *register_dir;   /* of the old log; NULL: in its directory */
 	struct tally_register *reg; /* not NULL: in the place of a directory */
-	const char *outside;      /* the last checkpoint outside; NULL: what the
+	const char *outside; /* the last checkpoint outside; NULL: what the
 				register holds */
 	size_t outside_len;
 	const char *reason; /* UTF-8, not empty */

@@ -56,6 +56,8 @@ words_of(int os_errno)
 	case EMFILE:
 	case ENFILE:
 		return "too many open files";
+	case EXDEV:
+		return "not on one file system";
 	case EIO:
 		return "input/output error";
 	case EINTR:

@@ -49,7 +49,7 @@ static const char probe_text[] =
     "Before tally registers, writes to this object have to be refused.\n";
 
 /* An ETag goes back as it came, or without its quotes: radosgw compares with
- * these away (16.2, 18.2). */
+ * these away (16.2 does). */
 enum form {
 	FORM_UNKNOWN,
 	FORM_QUOTED,

@@ -33,6 +33,7 @@ take_closed(const char *text, size_t *len,
 	line_len = *len - (size_t)(line - text);
 	if (line_len <= sizeof(CLOSED) ||
 	    memchr(line, '\n', line_len) != line + line_len - 1 ||
+	    memchr(line, '\0', line_len) != NULL ||
 	    memcmp(line, CLOSED, sizeof(CLOSED) - 1) != 0 ||
 	    line_len - sizeof(CLOSED) > TALLY_KEY_NAME_MAX)
 		return false;

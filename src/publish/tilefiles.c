@@ -357,17 +357,35 @@ sync_files(const struct tally_tile_files *files)
 }
 
 static int
-give_names(struct tally_tile_files *files)
+give_names(struct tally_tile_files *files, struct tally_error *error)
 {
 	char other[TALLY_TILE_PATH_MAX];
+
+	for (size_t i = 0; i < files->pending_len; i++) {
+		const struct tally_tile_file *file = &files->pending[i];
+		int result = 0;
+
+		stage_name(i, other);
+		if (!file->found)
+			result = tally_sys_rename(files->dir, other,
+			    file->path);
+		if (result != 0)
+			return tally_fail_os(error, result,
+			    "cannot rename \"public/%s\" to \"public/%s\"",
+			    other, file->path);
+		tally_tile_files_give_way(files);
+	}
+	return TALLY_OK;
+}
+
+static int
+sync_folders(const struct tally_tile_files *files)
+{
 	int result = 0;
 
-	for (size_t i = 0; i < files->pending_len && result == 0; i++) {
-		stage_name(i, other);
-		if (!files->pending[i].found)
-			result = tally_sys_rename(files->dir, other,
-			    files->pending[i].path);
-		tally_tile_files_give_way(files);
+	for (size_t i = 0; i < files->folders_len && result == 0; i++) {
+		if (files->folder[i].changed)
+			result = tally_sys_sync_all(files->folder[i].fd);
 	}
 	return result;
 }
@@ -376,18 +394,18 @@ int
 tally_tile_files_settle(struct tally_tile_files *files,
     struct tally_error *error)
 {
-	int result = sync_files(files);
+	int failed = sync_files(files), result = TALLY_OK;
 
+	if (failed == 0)
+		result = give_names(files, error);
+	if (failed == 0 && result == 0)
+		failed = sync_folders(files);
+	if (failed != 0)
+		result = tally_fail_os(error, failed,
+		    "cannot write \"public\"");
 	if (result == 0)
-		result = give_names(files);
-	for (size_t i = 0; i < files->folders_len && result == 0; i++) {
-		if (files->folder[i].changed)
-			result = tally_sys_sync_all(files->folder[i].fd);
-	}
-	if (result != 0) {
+		close_all(files);
+	else
 		tally_tile_files_drop(files);
-		return tally_fail_os(error, result, "cannot write \"public\"");
-	}
-	close_all(files);
-	return TALLY_OK;
+	return result;
 }

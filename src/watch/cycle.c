@@ -18,10 +18,15 @@
 static bool
 is_beat_due(const struct watch_target *target)
 {
-	int64_t since_us = watch_now_us() - target->grown_us;
+	int64_t now_us = watch_now_us(), beat_us = target->times->beat_us;
+	int64_t since_us = now_us - target->grown_us;
+	int64_t tried_us = now_us - target->beaten_us;
 
-	return target->times->beat_us > 0 && target->grown_us != 0 &&
-	    (since_us < 0 || since_us >= target->times->beat_us);
+	/* What could not be registered stays in the log, and each cycle
+	 * publishes it: another beat would be a record more, for nothing. */
+	return beat_us > 0 && target->grown_us != 0 &&
+	    (since_us < 0 || since_us >= beat_us) &&
+	    (tried_us < 0 || tried_us >= beat_us);
 }
 
 static void
@@ -31,9 +36,12 @@ publish(struct cycle *cycle)
 	struct tally_published_checkpoint out;
 	struct tally_error error = { 0 };
 	char text[DETAIL_MAX];
+	bool beats = is_beat_due(target);
 	int result;
 
-	tally_publisher_beat(target->publisher, is_beat_due(target));
+	if (beats)
+		target->beaten_us = watch_now_us();
+	tally_publisher_beat(target->publisher, beats);
 	result = tally_publisher_publish(target->publisher, &out, &error);
 	if (result != 0) {
 		watch_cycle_fail_log(cycle, "cannot publish", result, &error);

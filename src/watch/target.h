@@ -37,6 +37,7 @@ struct watch_target {
 	int64_t published_us;
 	uint64_t grown_size; /* of the last checkpoint, and since when */
 	int64_t grown_us;
+	int64_t beaten_us; /* when it was tried to beat; 0: not yet */
 	uint64_t whole_size; /* what went out when it began; 0: nothing */
 	struct tally_hash whole_root;
 	uint64_t old_count; /* segments that are not to change any more */

@@ -173,12 +173,15 @@ def refusing(path):
 # entry put on top, before the client is cut off, "rival" puts another entry
 # before it is carried out, "200" is not, and answered 200 with an error, "hung"
 # is answered never.  Of a GET: "noetag", "garbage".  Of all: "bare" compares
-# ETags without quotes, "one" gives the same to all, "busy" answers 409 where the
-# object "conditions" would be refused, and keeps no other conditions, "stern" takes none, "versions" keeps some,
-# "sly" keeps conditions on the object "conditions" only, "nomatch" ignores
-# If-Match, "nonone" If-None-Match, "redirect", "403".
+# ETags without quotes, "one" gives the same to all, "fresh" a new one with each
+# write (as where the server encrypts), "busy" answers 409 where the
+# object "conditions" would be refused, and keeps no other conditions, "stern"
+# takes none, "versions" keeps some, "sly" keeps conditions on the object
+# "conditions" only, "nomatch" ignores If-Match, "nonone" If-None-Match,
+# "redirect", "403".
 S3_MODES = set("lost 500 never late 409 503 slow mine rival 200 hung noetag"
-               " garbage bare one busy stern versions sly nomatch nonone redirect 403".split())
+               " garbage bare one fresh busy stern versions sly nomatch nonone"
+               " redirect 403".split())
 
 
 class Bucket:
@@ -215,15 +218,20 @@ class Bucket:
         try:
             with open(self.path(key), "rb") as file:
                 body = file.read()
+                written = os.fstat(file.fileno()).st_mtime_ns
         except FileNotFoundError:
             return None, None
         if self.mode("one"):
             return body, "1"
+        if self.mode("fresh"):
+            return body, str(written)
         return body, hashlib.md5(body).hexdigest()
 
     def write(self, key, body):
         with open(self.path(key) + ".new", "wb") as file:
             file.write(body)
+        # By itself, several writes have one time.
+        os.utime(self.path(key) + ".new", ns=(time.time_ns(),) * 2)
         os.rename(self.path(key) + ".new", self.path(key))
 
     def holds(self, key, headers):

@@ -44,6 +44,7 @@ not_signed() { # STATUS WORDS
   before=$(cat log/public/checkpoint 2>/dev/null || true)
   checkpoint log
   expect "$1" ""
+  # shellcheck disable=SC2154
   [[ $stderr == *$2*'nothing is signed' ]]
   [ "$(cat log/public/checkpoint 2>/dev/null || true)" = "$before" ]
 }
@@ -183,7 +184,8 @@ not_signed() { # STATUS WORDS
   "$TALLY" watch watch.json 2>said & echo $! >>servers
   eventually test -s log/public/checkpoint
   size=$(sed -n 2p log/public/checkpoint)
-  eventually bash -c '[ "$(sed -n 2p log/public/checkpoint)" -gt '"$size ]"
+  grown() { [ "$(sed -n 2p log/public/checkpoint)" -gt "$size" ]; }
+  eventually grown
   mode nomatch
   eventually grep -q 'PUT conditions 200' bucket/asked
   sleep 0.5
@@ -191,7 +193,8 @@ not_signed() { # STATUS WORDS
   sleep 1
   cmp before log/public/checkpoint
   mode
-  eventually bash -c '! cmp -s before log/public/checkpoint'
+  changed() { ! cmp -s before log/public/checkpoint; }
+  eventually changed
 }
 
 # The object "conditions" is nobody's entry; whoever cleans up may remove it.
@@ -211,6 +214,20 @@ not_signed() { # STATUS WORDS
       '[ "$(sed -n 2p log/public/checkpoint)" -gt '"$((size + 4)) ]"
   done
   ! grep -q 'is no register' said
+}
+
+@test "a daemon that can register nothing adds no record for each time it tried" {
+  records() { tally stat log | sed -n 's/^records *\([0-9]*\).*/\1/p'; }
+  printf '{"state":"state","interval_s":0.1,"beat_s":2,"logs":[{"name":"a",
+    "log":"log","key":"key","register":%s}]}' "$(cat s3.json)" >watch.json
+  "$TALLY" watch watch.json 2>said & echo $! >>servers
+  eventually test -s log/public/checkpoint
+  mode nomatch
+  size=$(records)
+  # Until its first beat.
+  eventually bash -c "$(declare -f records tally); [ \$(records) -gt $size ]"
+  sleep 3
+  [ $(($(records) - size)) -le 4 ]
 }
 
 @test "a server that hangs is not waited for again and again" {
@@ -262,6 +279,10 @@ not_signed() { # STATUS WORDS
   not_signed 3 'is no checkpoint of "example.org/audit"'
   mode
   printf 'x%.0s' {1..5000} >"$(entry)"
+  not_signed 3 'is no checkpoint of "example.org/audit"'
+  head -n 3 log/public/checkpoint >"$(entry)"
+  # An end that would be read as none.
+  (head -n 3 log/public/checkpoint && printf 'closed \0x\n') >"$(entry)"
   not_signed 3 'is no checkpoint of "example.org/audit"'
   head -n 3 log/public/checkpoint >"$(entry)"
   # Another origin's.
@@ -482,6 +503,12 @@ not_signed() { # STATUS WORDS
 }
 
 @test "publishers of copies, killed at any moment, sign one history" {
+  python3 "$SOURCE/test/outside/register_storm.py" "$TALLY" s3.json 6
+}
+
+# The object "conditions" has another ETag with each publisher who learns.
+@test "publishers of copies, and ETags that each write makes anew" {
+  mode fresh
   python3 "$SOURCE/test/outside/register_storm.py" "$TALLY" s3.json 8
 }
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""register_storm.py TALLY CONFIG ROUNDS: publishers of copies of one log that
-never was signed, as on several hosts, killed at any moment, with one register.
+"""register_storm.py TALLY CONFIG LIVES: publishers of copies of one log, as on
+several hosts, killed at any moment, with one register.
 
-Each copy goes on otherwise.  Afterwards no size may have two roots under
+In each life the copies part where nothing was signed, or where one checkpoint
+was, and each goes on otherwise.  Afterwards no size may have two roots under
 signatures, one history alone is signed, and its log goes on.  Exit status 3: a
 fork was signed.  Works in the current directory, which has "key", a key without
-a passphrase, and "log", of which the copies are made."""
+a passphrase, and "log"; each life has a register of its own, under a prefix behind
+that of the configuration."""
 
 import json
 import os
@@ -19,8 +21,9 @@ import time
 
 COPIES = 4
 PUBLISHERS = 2  # of each copy at once
+ROUNDS = 3
 
-tally, config, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+tally, config, lives = sys.argv[1], sys.argv[2], int(sys.argv[3])
 seed = int(os.environ.get("SEED", time.time_ns() % 1000000))
 print(f"# SEED={seed}")
 dice = random.Random(seed)
@@ -53,7 +56,7 @@ def look(copy):
 
 def publish(copy, patience=None):
     done = subprocess.Popen(
-        [tally, "checkpoint", copy, "--key", "key", "--register", config,
+        [tally, "checkpoint", copy, "--key", "key", "--register", "life.json",
          "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         out, err = done.communicate(timeout=patience)
@@ -76,10 +79,46 @@ def append(copy):
                    stdout=subprocess.DEVNULL, text=True)
 
 
-copies = [f"copy{n}" for n in range(COPIES)]
-for name in copies:
-    shutil.copytree("log", name)
-for _ in range(rounds):
+def live(life):
+    """One life; returns whether it was as it has to be."""
+    roots.clear()
+    signers.clear()
+    with open(config) as file:
+        members = json.load(file)
+    members["prefix"] = f"{members.get('prefix', '')}life{seed}-{life}/"
+    with open("life.json", "w") as file:
+        json.dump(members, file)
+    copies = [f"copy{n}" for n in range(COPIES)]
+    for name in copies + ["first"]:
+        shutil.rmtree(name, ignore_errors=True)
+    shutil.copytree("log", "first")
+    if life % 2:
+        append("first")
+        publish("first")
+        signers.clear()
+    common = set(roots)
+    for name in copies:
+        shutil.copytree("first", name)
+    for _ in range(ROUNDS):
+        storm(copies)
+    # Whoever's history went out goes on, and nobody else.
+    going = []
+    for name in copies:
+        append(name)
+        status, out, err = publish(name)
+        if status == 0:
+            going.append(name)
+        elif status != 1 or "nothing was signed" not in err:
+            print(f"{name}: status {status}: {out}{err}")
+            return False
+    told = {name for name, sizes in signers.items() if sizes - common}
+    if len(told) > 1:
+        forked(f"{sorted(told)} were signed")
+    return len(going) == 1 and told == set(going)
+
+
+def storm(copies):
+    """Each copy gets a record, and publishers, some of which are killed."""
     for name in copies:
         append(name)
     threads = [threading.Thread(target=publish, args=(
@@ -90,18 +129,11 @@ for _ in range(rounds):
     for thread in threads:
         thread.join()
 
-# Whoever's history went out goes on, and nobody else.
-going = []
-for name in copies:
-    append(name)
-    status, out, err = publish(name)
-    if status == 0:
-        going.append(name)
-    elif status != 1 or "nothing was signed" not in err:
-        print(f"{name}: status {status}: {out}{err}")
+
+signed = 0
+for number in range(lives):
+    if not live(number):
+        print(f"life {number}: {roots} of {signers}")
         sys.exit(1)
-print(f"# {len(roots)} signed, {kills[0]} killed, {going} goes on, of {signers}")
-if len(signers) > 1:
-    forked(f"{sorted(signers)} were signed")
-if len(going) != 1 or set(signers) != set(going):
-    sys.exit(1)
+    signed += len(roots)
+print(f"# {signed} signed, {kills[0]} publishers killed")

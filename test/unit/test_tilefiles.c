@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -295,6 +296,36 @@ test_tilefiles__stage_obstructed(void **state)
 	tally_sys_close(files.dir);
 }
 
+/* Files get their names by a rename. */
+static void
+test_tilefiles__two_file_systems(void **state)
+{
+	struct place *place = *state;
+	struct tally_tile tile = tile_of(3, 256, false);
+	struct tally_tile_files files;
+	char other[] = "/dev/shm/tally-unit-XXXXXX";
+	struct stat here, there;
+
+	begin(place, &files);
+	if (mkdtemp(other) == NULL)
+		skip();
+	if (stat(place->top, &here) != 0 || stat(other, &there) != 0 ||
+	    here.st_dev == there.st_dev) {
+		(void)rmdir(other);
+		skip();
+	}
+	assert_int_equal(shell("mkdir '%s/tile' && ln -s '%s' '%s/tile/0'",
+			     place->top, other, place->top),
+	    0);
+	must_put(place, &files, &tile, "a");
+	assert_true(tally_tile_files_settle(&files, &place->error) < 0);
+	assert_string_equal(place->error.message,
+	    "cannot rename \"public/tile/.new/0.new\" to"
+	    " \"public/tile/0/003\": not on one file system");
+	tally_sys_close(files.dir);
+	(void)rmdir(other);
+}
+
 /* A batch is as large as there are descriptors for. */
 static void
 test_tilefiles__few_descriptors(void **state)
@@ -342,6 +373,8 @@ main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_tilefiles__stage_obstructed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_tilefiles__two_file_systems, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tilefiles__few_descriptors,
 		    setup, teardown),
 	};
