@@ -214,13 +214,15 @@ enter_stage(struct tally_tile_files *files)
 		return 0;
 	stage = tally_sys_open_dir(files->dir, STAGE);
 	if (stage == -ENOENT) {
-		result = tally_sys_mkdir(files->dir, STAGE);
+		result = tally_public_mkdir(files->dir, STAGE);
 		if (result != 0)
 			return result;
 		stage = tally_sys_open_dir(files->dir, STAGE);
 	}
 	if (stage < 0)
 		return stage;
+	/* Who copies public/ as another user looks into it, too. */
+	(void)tally_sys_show(stage);
 	result = tally_sys_list(stage, remove_left, &stage);
 	tally_sys_close(stage);
 	files->staged = result == 0;
