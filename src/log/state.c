@@ -9,7 +9,7 @@
 #define MAGIC "tallyrs1"
 /* Raise the first number whenever a field changes its meaning. */
 #define LAYOUT \
-	((uint64_t)2 << 48 | sizeof(struct tally_shared) | \
+	((uint64_t)3 << 48 | sizeof(struct tally_shared) | \
 	    sizeof(struct tally_chain) << 16 | \
 	    sizeof(struct tally_recent) << 32)
 #define STATE_NEW "state.new"
@@ -179,6 +179,8 @@ tally_state_create(int run_dir, const struct tally_state_owner *owner,
 		tally_sys_free(state);
 		return result;
 	}
+	shape.own_device = state->device;
+	shape.own_inode = state->inode;
 	memcpy(memory, &shape, sizeof(shape));
 	view_fill(state, memory);
 	state->refs = 1;
@@ -206,8 +208,9 @@ tally_state_install(int run_dir, struct tally_state *state,
 /* Is the shape what layout gives, and the owner the right one? */
 static bool
 is_ours(const struct tally_shared *shared,
-    const struct tally_state_owner *owner, uint64_t file_bytes)
+    const struct tally_state_owner *owner, const struct tally_sys_stat *file)
 {
+	uint64_t file_bytes = file->size;
 	struct tally_shared shape;
 	struct tally_state_room room = {
 		.chains = shared->chain_slots / 2,
@@ -222,6 +225,8 @@ is_ours(const struct tally_shared *shared,
 		0 ||
 	    shared->log_device != owner->log_device ||
 	    shared->log_inode != owner->log_inode ||
+	    shared->own_device != file->device ||
+	    shared->own_inode != file->inode ||
 	    shared->bytes != file_bytes || room.chains > file_bytes ||
 	    room.arena_bytes > file_bytes || room.recent > file_bytes)
 		return false;
@@ -258,7 +263,7 @@ tally_state_attach(int run_dir, const struct tally_state_owner *owner,
 	if (result == 0)
 		result = file_map(fd, st.size, writable, state, &memory, error);
 	tally_sys_close(fd);
-	if (result == 0 && !is_ours(memory, owner, st.size)) {
+	if (result == 0 && !is_ours(memory, owner, &st)) {
 		tally_sys_unmap(memory, (size_t)st.size);
 		result = TALLY_END;
 	}

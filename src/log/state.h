@@ -93,6 +93,9 @@ struct tally_shared {
 	uint8_t boot[16];
 	uint8_t log_id[16];
 	uint64_t log_device, log_inode; /* of log/ */
+	/* Of the file that it was made in: a copy, put back beside a log/ that
+	 * was given the old inode again, knows no segment. */
+	uint64_t own_device, own_inode;
 	struct tally_sip_key seed;      /* of all keys in it */
 	uint64_t chain_slots; /* a power of two; half of them may be used */
 	uint64_t arena_bytes;

@@ -268,3 +268,20 @@ load helper
   expect 0
   [ "$(jq -c '[.verdict,.records]' <<<"$output")" = '["intact",1001]' ]
 }
+
+# As "rm -rf log; cp -r yesterday log" does where log/log gets its old inode again.
+@test "append: a log that was put back with its run/ goes on" {
+  make_log log
+  events 1 3 | tally append log --chain c >/dev/null
+  cp -r log yesterday
+  events 4 6 | tally append log --chain c >/dev/null
+  # Its files have inodes that the old ones did not have.
+  cp -r yesterday again
+  mv again/log/* log/log/
+  rm -r log/run
+  mv again/run log/run
+  events 7 7 | tally append log --chain c >/dev/null
+  run --separate-stderr tally verify log --json
+  expect 0
+  [ "$(tally log log --chain c | wc -l)" -eq 4 ]
+}

@@ -31,7 +31,7 @@ roots, signers, kills, lock = {}, {}, [0], threading.Lock()
 
 
 def forked(why):
-    print(f"FORKED: {why}")
+    print(f"FORKED: {why}", flush=True)
     os._exit(3)
 
 
