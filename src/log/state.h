@@ -93,14 +93,14 @@ struct tally_shared {
 	uint8_t boot[16];
 	uint8_t log_id[16];
 	uint64_t log_device, log_inode; /* of log/ */
-	/* Of the file that it was made in: a copy, put back beside a log/ that
-	 * was given the old inode again, knows no segment. */
-	uint64_t own_device, own_inode;
 	struct tally_sip_key seed;      /* of all keys in it */
 	uint64_t chain_slots; /* a power of two; half of them may be used */
 	uint64_t arena_bytes;
 	uint64_t recent_slots; /* of each table; a power of two, likewise */
 	uint64_t chains_at, order_at, arena_at, recent_at[2];
+	/* Of the file that it was made in: a copy, put back beside a log/ that
+	 * was given the old inode again, knows no segment. */
+	uint64_t own_device, own_inode;
 
 	/* order */
 	_Alignas(64) _Atomic uint32_t superseded; /* there is a newer file */
