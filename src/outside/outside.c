@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/hash.h"
 #include "outside/fail.h"
+#include "outside/hash.h"
 #include "outside/outside.h"
 
 #define SINKS_MAX 64
@@ -153,25 +153,6 @@ open_dir(struct tally_outside *outside, struct tally_error *error)
 	return tally_outside_fail(error, errno, "cannot lock \"%s\"", path);
 }
 
-static int
-hash_origin(struct tally_outside *outside, struct tally_error *error)
-{
-	const char *origin = outside->options.origin;
-	struct tally_hasher hasher;
-	struct tally_hash hash;
-
-	if (tally_hasher_open(&hasher) != 0)
-		return tally_outside_fail_memory(error);
-	hash = tally_hash_bytes(&hasher, origin, strlen(origin));
-	tally_hash_format(&hash, outside->origin_hash);
-	if (tally_hasher_failed(&hasher)) {
-		tally_hasher_close(&hasher);
-		return tally_fail(error, TALLY_E_BUG, "libcrypto failed");
-	}
-	tally_hasher_close(&hasher);
-	return TALLY_OK;
-}
-
 int
 tally_outside_open(const struct tally_outside_options *options,
     struct tally_outside **out, struct tally_error *error)
@@ -186,7 +167,8 @@ tally_outside_open(const struct tally_outside_options *options,
 		outside->options.origin = tally_log_identity(options->log)
 					      ->origin;
 	outside->dir = -1;
-	result = hash_origin(outside, error);
+	result = tally_outside_hash(outside->options.origin,
+	    strlen(outside->options.origin), outside->origin_hash, error);
 	if (result == 0)
 		result = open_dir(outside, error);
 	if (result == 0)

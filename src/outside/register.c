@@ -34,8 +34,9 @@
 
 #include <tally/outside.h>
 
-#include "core/hash.h"
+#include "outside/clock.h"
 #include "outside/fail.h"
+#include "outside/hash.h"
 #include "outside/members.h"
 #include "outside/register_config.h"
 
@@ -197,15 +198,6 @@ put(struct s3_register *reg, const char *url, const char *text, size_t len,
 	return result;
 }
 
-static int64_t
-now_s(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec;
-}
-
 static void
 pause_before(int try)
 {
@@ -325,14 +317,10 @@ static int
 address(struct s3_register *reg, const char *origin, struct tally_error *error)
 {
 	char hex[TALLY_HASH_TEXT_SIZE], url[URL_MAX];
-	struct tally_hasher hasher;
-	struct tally_hash hash;
+	int result = tally_outside_hash(origin, strlen(origin), hex, error);
 
-	if (tally_hasher_open(&hasher) != 0)
-		return tally_outside_fail_memory(error);
-	hash = tally_hash_bytes(&hasher, origin, strlen(origin));
-	tally_hasher_close(&hasher);
-	tally_hash_format(&hash, hex);
+	if (result != 0)
+		return result;
 	(void)snprintf(url, sizeof(url), "%s%s", reg->config.name, hex);
 	if (strcmp(url, reg->url) != 0)
 		reg->is_seen = false;
@@ -413,7 +401,7 @@ swap(struct s3_register *reg, const char *last, size_t last_len,
     const char *next, size_t next_len, struct tally_error *error)
 {
 	/* A server that hangs is not waited for as often as one that fails. */
-	int64_t end_s = now_s() + reg->config.limit_s;
+	int64_t end_ms = tally_clock_ms() + reg->config.limit_s * 1000;
 	bool is_lost = false;
 	int result = TALLY_OK;
 
@@ -429,7 +417,7 @@ swap(struct s3_register *reg, const char *last, size_t last_len,
 			return is_lost && is_text(&reg->seen, next, next_len)
 			    ? TALLY_OK
 			    : TALLY_END;
-		if (i > 0 && now_s() >= end_s)
+		if (i > 0 && tally_clock_ms() >= end_ms)
 			break;
 		result = put_next(reg, next, next_len, &answer, error);
 		if (result != 0 || answer == ANSWER_DONE)

@@ -7,9 +7,9 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "core/hash.h"
 #include "core/text.h"
 #include "outside/fail.h"
+#include "outside/hash.h"
 #include "outside/members.h"
 #include "outside/s3.h"
 
@@ -58,6 +58,14 @@ read_region(struct tally_s3 *s3, const json_t *config, const char *whose,
 	return TALLY_OK;
 }
 
+bool
+tally_s3_is_plain(const char *text)
+{
+	return strspn(text,
+		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		   "0123456789_-/.") == strlen(text);
+}
+
 int
 tally_s3_open(struct tally_s3 *out, const json_t *config, const char *whose,
     struct tally_error *error)
@@ -79,9 +87,7 @@ tally_s3_open(struct tally_s3 *out, const json_t *config, const char *whose,
 		result = read_user(out, config, whose, error);
 	if (result != 0 || out->prefix == NULL)
 		return result;
-	if (strspn(out->prefix,
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"0123456789_-/.") != strlen(out->prefix))
+	if (!tally_s3_is_plain(out->prefix))
 		return tally_fail(error, TALLY_E_USAGE,
 		    "\"prefix\" of %s has other than letters, digits, \"_\","
 		    " \"-\", \".\" and \"/\"",
@@ -115,16 +121,11 @@ add_content_hash(struct tally_http *http, struct tally_error *error)
 {
 	const void *body = http->body == NULL ? "" : http->body;
 	char text[TALLY_HASH_TEXT_SIZE];
-	struct tally_hasher hasher;
-	struct tally_hash hash;
+	int result = tally_outside_hash(body, http->body_len, text, error);
 
-	if (tally_hasher_open(&hasher) != 0)
-		return tally_outside_fail_memory(error);
-	hash = tally_hash_bytes(&hasher, body, http->body_len);
-	tally_hasher_close(&hasher);
-	tally_hash_format(&hash, text);
-	return tally_http_header(&http->headers, "x-amz-content-sha256", text,
-	    error);
+	return result == 0 ? tally_http_header(&http->headers,
+				 "x-amz-content-sha256", text, error)
+			   : result;
 }
 
 /* The hash is no protection, the signature is. */
@@ -200,12 +201,20 @@ tally_s3_element(const char **at, const char *name, size_t *out_len)
 	return begin;
 }
 
+/* The <Code> of an answer; NULL if there is none. */
+static const char *
+code_of(const struct tally_http *http, size_t *out_len)
+{
+	const char *at = http->reply == NULL ? "" : http->reply;
+
+	return tally_s3_element(&at, "Code", out_len);
+}
+
 int
 tally_s3_refused(const struct tally_http *http, struct tally_error *error)
 {
-	const char *at = http->reply == NULL ? "" : http->reply;
 	size_t len = 0;
-	const char *code = tally_s3_element(&at, "Code", &len);
+	const char *code = code_of(http, &len);
 
 	if (code == NULL || len > CODE_MAX)
 		return tally_http_refused(http, error);
@@ -216,9 +225,8 @@ tally_s3_refused(const struct tally_http *http, struct tally_error *error)
 bool
 tally_s3_is_code(const struct tally_http *http, const char *code)
 {
-	const char *at = http->reply == NULL ? "" : http->reply;
 	size_t len = 0;
-	const char *found = tally_s3_element(&at, "Code", &len);
+	const char *found = code_of(http, &len);
 
 	return found != NULL && len == strlen(code) &&
 	    memcmp(found, code, len) == 0;

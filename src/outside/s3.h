@@ -32,6 +32,10 @@ tally_s3_open(struct tally_s3 *out, const json_t *config, const char *whose,
 void
 tally_s3_wipe(struct tally_s3 *s3);
 
+/* Needs no escape, in XML or in an address; as a prefix is. */
+bool
+tally_s3_is_plain(const char *text);
+
 /* "" if there is none. */
 const char *
 tally_s3_prefix(const struct tally_s3 *s3);

@@ -10,13 +10,12 @@
 #include "outside/sink.h"
 
 #define SEND_S 10
-#define WHOSE_MAX (TALLY_SINK_NAME_MAX + sizeof("the sink \"\""))
 
-/* "the sink \"NAME\"", for messages. */
-static const char *
-whose(const struct tally_sink *sink, char out[WHOSE_MAX])
+const char *
+tally_sink_whose(const struct tally_sink *sink, char out[TALLY_SINK_WHOSE_MAX])
 {
-	(void)snprintf(out, WHOSE_MAX, "the sink \"%s\"", sink->name);
+	(void)snprintf(out, TALLY_SINK_WHOSE_MAX, "the sink \"%s\"",
+	    sink->name);
 	return out;
 }
 
@@ -24,20 +23,20 @@ int
 tally_sink_text(const struct tally_sink *sink, const json_t *config,
     const char *member, bool must, const char **out, struct tally_error *error)
 {
-	char name[WHOSE_MAX];
+	char whose[TALLY_SINK_WHOSE_MAX];
 
-	return tally_member_text(config, whose(sink, name), member, must, out,
-	    error);
+	return tally_member_text(config, tally_sink_whose(sink, whose), member,
+	    must, out, error);
 }
 
 int
 tally_sink_text_dup(const struct tally_sink *sink, const json_t *config,
     const char *member, bool must, char **out, struct tally_error *error)
 {
-	char name[WHOSE_MAX];
+	char whose[TALLY_SINK_WHOSE_MAX];
 
-	return tally_member_text_dup(config, whose(sink, name), member, must,
-	    out, error);
+	return tally_member_text_dup(config, tally_sink_whose(sink, whose),
+	    member, must, out, error);
 }
 
 int

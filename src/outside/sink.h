@@ -64,6 +64,12 @@ extern const struct tally_sink_kind tally_sink_s3;
 extern const struct tally_sink_kind tally_sink_rfc3161;
 extern const struct tally_sink_kind tally_sink_witnesses;
 
+#define TALLY_SINK_WHOSE_MAX (TALLY_SINK_NAME_MAX + sizeof("the sink \"\""))
+
+/* "the sink \"NAME\"", for messages. */
+const char *
+tally_sink_whose(const struct tally_sink *sink, char out[TALLY_SINK_WHOSE_MAX]);
+
 /*
  * A member of a sink's configuration, which must be a string, not empty, if it
  * is there; must: it has to be.  *out views the configuration, or is NULL.

@@ -67,14 +67,14 @@ s3_open(struct tally_sink *sink, const json_t *config,
     struct tally_error *error)
 {
 	struct s3 *s3 = calloc(1, sizeof(*s3));
-	char whose[TALLY_SINK_NAME_MAX + sizeof("the sink \"\"")];
+	char whose[TALLY_SINK_WHOSE_MAX];
 	int result;
 
 	if (s3 == NULL)
 		return tally_outside_fail_memory(error);
 	sink->own = s3;
-	(void)snprintf(whose, sizeof(whose), "the sink \"%s\"", sink->name);
-	result = tally_s3_open(&s3->at, config, whose, error);
+	result = tally_s3_open(&s3->at, config, tally_sink_whose(sink, whose),
+	    error);
 	return result == 0 ? read_lock(sink, config, s3, error) : result;
 }
 
@@ -193,16 +193,6 @@ struct walk {
 	uint64_t hidden;
 };
 
-/* Keys and versions as they are written need no escape, in XML or in an
- * address. */
-static bool
-is_plain(const char *text)
-{
-	return strspn(text,
-		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		   "0123456789_-/.") == strlen(text);
-}
-
 /* An element's text; empty if there is none, or it is too long. */
 static void
 copy_element(const char *at, const char *name, char out[URL_MAX])
@@ -245,7 +235,7 @@ read_entry(struct walk *walk, const char *entry, bool is_marker,
 	copy_element(entry, "Key", key);
 	copy_element(entry, "VersionId", version);
 	copy_element(entry, "IsLatest", latest);
-	if (key[0] == '\0' || !is_plain(key))
+	if (key[0] == '\0' || !tally_s3_is_plain(key))
 		return TALLY_OK;
 	if (is_marker) {
 		if (strcmp(latest, "true") == 0)
@@ -256,7 +246,7 @@ read_entry(struct walk *walk, const char *entry, bool is_marker,
 		walk->hidden++;
 		walk->marked[0] = '\0';
 	}
-	if (version[0] == '\0' || !is_plain(version))
+	if (version[0] == '\0' || !tally_s3_is_plain(version))
 		return tally_fail(error, TALLY_E_IO,
 		    "\"%s\" lists \"%s\" without a version", walk->s3->at.url,
 		    key);
@@ -302,8 +292,8 @@ go_on(struct walk *walk, const char *page, unsigned *same,
 	copy_element(page, "NextVersionIdMarker", version);
 	order = strcmp(key, walk->key);
 	*same = order == 0 ? *same + 1 : 0;
-	if (order < 0 || *same > SAME_MAX || !is_plain(key) ||
-	    !is_plain(version) ||
+	if (order < 0 || *same > SAME_MAX || !tally_s3_is_plain(key) ||
+	    !tally_s3_is_plain(version) ||
 	    (order == 0 && strcmp(version, walk->version) == 0))
 		return tally_fail(error, TALLY_E_IO,
 		    "\"%s\" says that there are more objects, and lists none",
