@@ -90,7 +90,7 @@ show_public(struct publishing *p, struct tally_error *error)
 static int
 open_public(struct publishing *p, struct tally_error *error)
 {
-	int result = tally_public_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
+	int result = tally_sys_mkdir(p->log->dir, TALLY_PUBLIC_NAME);
 
 	if (result == -EEXIST)
 		result = 0;

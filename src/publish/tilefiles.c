@@ -18,20 +18,6 @@
 /* ---- what is public --------------------------------------------------- */
 
 int
-tally_public_mkdir(int base, const char *path)
-{
-	int result = tally_sys_mkdir(base, path);
-	int dir;
-
-	if (result != 0)
-		return result;
-	dir = tally_sys_open_dir(base, path);
-	result = dir < 0 ? dir : tally_sys_show(dir);
-	tally_sys_close(dir);
-	return result;
-}
-
-int
 tally_public_write(int dir, const char *name, const void *bytes, size_t len,
     struct tally_error *error)
 {
@@ -61,6 +47,33 @@ find_folder(const struct tally_tile_files *files, const char *path, size_t len,
 	return false;
 }
 
+/*
+ * A directory for all, made if it is missing.  Story: a publisher is killed
+ * between making it and showing it, or the power goes, and nobody else can
+ * enter it; so one that is found is shown, too.  That of another user is put
+ * right by him.
+ */
+static int
+open_shown(int base, const char *name, bool *out_made)
+{
+	int dir = tally_sys_open_dir(base, name), result;
+
+	*out_made = dir == -ENOENT;
+	if (*out_made) {
+		result = tally_sys_mkdir(base, name);
+		if (result != 0 && result != -EEXIST)
+			return result;
+		dir = tally_sys_open_dir(base, name);
+	}
+	if (dir < 0)
+		return dir;
+	result = tally_sys_show(dir);
+	if (!*out_made || result == 0)
+		return dir;
+	tally_sys_close(dir);
+	return result;
+}
+
 /* Opens the folder of a path of len, made if it is missing; name is the last
  * part of it. */
 static int
@@ -72,26 +85,17 @@ add_folder(struct tally_tile_files *files, size_t parent, const char *path,
 	int base = at == 0 ? files->dir : files->folder[parent].fd;
 	char part[TALLY_TILE_PATH_MAX];
 	size_t part_len = len - (size_t)(name - path);
+	bool made = false;
 
 	memcpy(part, name, part_len);
 	part[part_len] = '\0';
-	folder->fd = tally_sys_open_dir(base, part);
-	if (folder->fd == -ENOENT) {
-		int result = tally_public_mkdir(base, part);
-
-		if (result != 0 && result != -EEXIST)
-			return result;
-		files->folder[parent].changed = true;
-		folder->fd = tally_sys_open_dir(base, part);
-	}
+	/* What public/ itself lets in is the operator's. */
+	folder->fd = at == 0 ? tally_sys_open_dir(base, part)
+			     : open_shown(base, part, &made);
 	if (folder->fd < 0)
 		return folder->fd;
-	/* Story: a publisher is killed between making the folder and showing
-	 * it, or the power goes, and nobody else can enter it.  What public/
-	 * itself lets in is the operator's; one that is another user's is put
-	 * right by him. */
-	if (at != 0)
-		(void)tally_sys_show(folder->fd);
+	if (made)
+		files->folder[parent].changed = true;
 	memcpy(folder->path, path, len);
 	folder->path[len] = '\0';
 	folder->parent = parent;
@@ -209,20 +213,14 @@ static int
 enter_stage(struct tally_tile_files *files)
 {
 	int stage, result;
+	bool made;
 
 	if (files->staged)
 		return 0;
-	stage = tally_sys_open_dir(files->dir, STAGE);
-	if (stage == -ENOENT) {
-		result = tally_public_mkdir(files->dir, STAGE);
-		if (result != 0)
-			return result;
-		stage = tally_sys_open_dir(files->dir, STAGE);
-	}
+	/* Who copies public/ as another user looks into it, too. */
+	stage = open_shown(files->dir, STAGE, &made);
 	if (stage < 0)
 		return stage;
-	/* Who copies public/ as another user looks into it, too. */
-	(void)tally_sys_show(stage);
 	result = tally_sys_list(stage, remove_left, &stage);
 	tally_sys_close(stage);
 	files->staged = result == 0;

@@ -84,10 +84,6 @@ tally_tile_files_settle(struct tally_tile_files *files,
 void
 tally_tile_files_drop(struct tally_tile_files *files);
 
-/* A directory of what is public; -EEXIST if it is there. */
-int
-tally_public_mkdir(int base, const char *path);
-
 /* A whole file under a name in dir, both on stable storage; replaces what is
  * there. */
 TALLY_MUST_CHECK int
