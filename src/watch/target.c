@@ -211,25 +211,49 @@ take_line(void *arg)
 	    watch_monotonic_us() - target->reading_us >= target->times->hang_us;
 }
 
+/* Whom to believe, where the log itself cannot be asked. */
+static int
+take_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
+{
+	const char *vkey = member(target->config, "key");
+
+	if (member(target->config, "origin") == NULL || vkey == NULL ||
+	    target->sinks_text == NULL)
+		return refuse(why, target->name,
+		    "from outside it needs \"origin\", \"key\" (the public"
+		    " one) and \"sinks\"");
+	target->vkeys[target->vkeys_len++] = vkey;
+	return take_keys(target, why);
+}
+
+/* What signs: where it is registered, and the keys. */
+static int
+take_signing(struct watch_target *target, char why[WATCH_WHY_SIZE])
+{
+	const char *key = member(target->config, "key");
+	int failed;
+
+	if (key == NULL || member(target->config, "log") == NULL)
+		return refuse(why, target->name,
+		    "it needs \"log\", \"key\" and \"register\"");
+	failed = take_register(target, why);
+	if (failed == 0)
+		failed = load_signer(target, key, why);
+	return failed == 0 ? take_keys(target, why) : failed;
+}
+
 static int
 open_outside(struct watch_target *target, char why[WATCH_WHY_SIZE])
 {
-	const char *origin = member(target->config, "origin");
-	const char *vkey = member(target->config, "key");
 	struct tally_outside_options sinks = { .config = target->sinks_text,
 		.queue_dir = target->queue_dir,
-		.origin = origin,
+		.origin = member(target->config, "origin"),
 		.vkeys = target->vkeys,
 		.progress = take_line,
 		.progress_arg = target };
 	struct tally_error error = { 0 };
 
-	if (origin == NULL || vkey == NULL || target->sinks_text == NULL)
-		return refuse(why, target->name,
-		    "from outside it needs \"origin\", \"key\" (the public"
-		    " one) and \"sinks\"");
-	target->vkeys[target->vkeys_len++] = vkey;
-	if (take_keys(target, why) != 0)
+	if (take_outside(target, why) != 0)
 		return -1;
 	sinks.vkeys_len = target->vkeys_len;
 	sinks.config_len = strlen(target->sinks_text);
@@ -242,28 +266,21 @@ int
 watch_target_open(struct watch_target *target, const json_t *config,
     const char *state_dir, bool outside, char why[WATCH_WHY_SIZE])
 {
-	const char *dir = member(config, "log"), *key = member(config, "key");
-
 	memset(target, 0, sizeof(*target));
 	target->whole_part = 1;
 	if (prepare(target, config, state_dir, why) != 0)
 		return -1;
 	if (outside)
 		return open_outside(target, why);
-	if (dir == NULL || key == NULL)
-		return refuse(why, target->name,
-		    "it needs \"log\", \"key\" and \"register\"");
+	if (take_signing(target, why) != 0)
+		return -1;
 	target->conninfo = member(config, "pg");
 	target->without_events = json_is_true(json_object_get(config,
 	    "without_events"));
-	target->dir = strdup(dir);
-	if (target->dir == NULL)
-		return refuse(why, target->name, "out of memory");
-	if (take_register(target, why) != 0)
-		return -1;
-	if (load_signer(target, key, why) != 0)
-		return -1;
-	return take_keys(target, why);
+	target->dir = strdup(member(config, "log"));
+	return target->dir == NULL
+	    ? refuse(why, target->name, "out of memory")
+	    : 0;
 }
 
 /* ---- the configuration alone ------------------------------------------ */
@@ -290,30 +307,6 @@ check_sinks(struct watch_target *target, const char *origin,
 	return 0;
 }
 
-static int
-check_keys(struct watch_target *target, bool outside, char why[WATCH_WHY_SIZE])
-{
-	const char *key = member(target->config, "key");
-
-	if (outside && member(target->config, "origin") != NULL &&
-	    key != NULL && target->sinks_text != NULL) {
-		target->vkeys[target->vkeys_len++] = key;
-		return take_keys(target, why);
-	}
-	if (outside)
-		return refuse(why, target->name,
-		    "from outside it needs \"origin\", \"key\" (the public"
-		    " one) and \"sinks\"");
-	if (key == NULL || member(target->config, "log") == NULL)
-		return refuse(why, target->name,
-		    "it needs \"log\", \"key\" and \"register\"");
-	if (take_register(target, why) != 0)
-		return -1;
-	if (load_signer(target, key, why) != 0)
-		return -1;
-	return take_keys(target, why);
-}
-
 int
 watch_target_check(const json_t *log, bool outside, char why[WATCH_WHY_SIZE])
 {
@@ -327,7 +320,8 @@ watch_target_check(const json_t *log, bool outside, char why[WATCH_WHY_SIZE])
 	if (failed == 0)
 		failed = take_sinks(target, why);
 	if (failed == 0)
-		failed = check_keys(target, outside, why);
+		failed = outside ? take_outside(target, why)
+				 : take_signing(target, why);
 	if (failed == 0)
 		failed = check_sinks(target,
 		    outside ? member(log, "origin") : name, why);

@@ -43,6 +43,13 @@ roll_back() {
   cp -r yesterday log
   rm -rf log/run log/index
 }
+# What went out holds one record more than the log.
+once_and_roll_back() { # CHAIN
+  cp -r log yesterday
+  tally append log --chain "$1" 1 >/dev/null
+  once
+  roll_back
+}
 
 @test "what is refused" {
   refused 2 '"none", line -1: unable to open none: No such file or directory' \
@@ -232,10 +239,7 @@ PY
   configure
   once
   printf '#!/bin/sh\nexit 1\n' >hook
-  cp -r log yesterday
-  tally append log --chain c 1 >/dev/null
-  once
-  roll_back
+  once_and_roll_back c
   once || true
   [ ! -e told ]
   jq -e '[.alerts[] | select(.sent_us == 0)] | length > 0' state/alerts.json
@@ -356,10 +360,7 @@ PY
     {"type": "webhook", "url": $url}]' watch.json >new.json
   mv new.json watch.json
   once
-  cp -r log yesterday
-  tally append log --chain c 1 >/dev/null
-  once
-  roll_back
+  once_and_roll_back c
   once || true
   grep -qx -- '-i -- audit@example.org' mailed
   grep -q '^Subject: tally: audit: truncated' mailed
@@ -479,10 +480,7 @@ hooks() {
   hooks
   two_ways hook failing
   once
-  cp -r log yesterday
-  tally append log --chain org/42 1 >/dev/null
-  once
-  roll_back
+  once_and_roll_back org/42
   run once
   expect 1
   count=$(grep -c . told)
@@ -510,10 +508,7 @@ hooks() {
   hooks
   two_ways hook failing
   once
-  cp -r log yesterday
-  tally append log --chain org/42 1 >/dev/null
-  once
-  roll_back
+  once_and_roll_back org/42
   run once
   expect 1
   count=$(grep -c . told)
@@ -536,10 +531,7 @@ hooks() {
   cp watch.json two.json
   cp one.json watch.json
   once
-  cp -r log yesterday
-  tally append log --chain org/42 1 >/dev/null
-  once
-  roll_back
+  once_and_roll_back org/42
   run once
   expect 1
   # There was a second way then, and it is none of those of now.
@@ -560,10 +552,7 @@ hooks() {
   configure
   printf '#!/bin/sh\nenv >seen\n' >hook
   once
-  cp -r log yesterday
-  tally append log --chain org/42 1 >/dev/null
-  once
-  roll_back
+  once_and_roll_back org/42
   TALLY_PASSPHRASE=secret run once
   expect 1
   grep -q '^PATH=' seen
@@ -601,10 +590,7 @@ hooks() {
   make_signed
   configure '"repeat_s":0.001'
   once
-  cp -r log yesterday
-  tally append log --chain c 1 >/dev/null
-  once
-  roll_back
+  once_and_roll_back c
   once || true
   # It is told again, and whoever is told says that he knows.
   cat >hook <<'END'
@@ -685,10 +671,7 @@ END
   make_signed
   configure
   once
-  cp -r log yesterday
-  tally append log --chain c 1 >/dev/null
-  once
-  roll_back
+  once_and_roll_back c
   # shellcheck disable=SC2016
   unshare -rm sh -c 'mount -t tmpfs -o ro none /tmp &&
     exec "$TALLY" watch watch.json --once' || [ $? -eq 1 ]
