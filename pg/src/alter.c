@@ -279,11 +279,7 @@ tally_sql_alter(PG_FUNCTION_ARGS)
 	Oid			relation;
 
 	tally_attach_check_database("tally.alter()");
-	if (PG_ARGISNULL(ARG_TBL))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"tbl\" must not be null")));
-	relation = PG_GETARG_OID(ARG_TBL);
+	relation = tally_attach_get_table(fcinfo);
 	/* Before there is a lock, and after it, as in attach. */
 	if (!tally_attach_check_owner(relation))
 		refuse_detached(relation);

@@ -132,11 +132,7 @@ tally_sql_detach(PG_FUNCTION_ARGS)
 	bool		exists;
 
 	tally_attach_check_database("tally.detach()");
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"tbl\" must not be null")));
-	detach.relation = PG_GETARG_OID(0);
+	detach.relation = tally_attach_get_table(fcinfo);
 	(void) tally_attach_check_owner(detach.relation);
 	find_epoch_to_end(detach.relation, &epoch, &detach.label);
 	members = tally_attach_lock(detach.relation, AccessExclusiveLock);

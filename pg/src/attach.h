@@ -42,6 +42,9 @@ extern void tally_attach_get_request(FunctionCallInfo fcinfo,
 extern void tally_attach_get_tracked(FunctionCallInfo fcinfo,
 									 struct tally_attach_request *out);
 
+/* The argument "tbl", which is the first where there is one; ERROR if null. */
+extern Oid	tally_attach_get_table(FunctionCallInfo fcinfo);
+
 /* The elements of a name[], as strings; argument is its number. */
 extern List *tally_attach_get_names(FunctionCallInfo fcinfo, int argument,
 									const char *name);

@@ -51,6 +51,14 @@ refuse_null(const char *argument)
 			 errmsg("argument \"%s\" must not be null", argument)));
 }
 
+Oid
+tally_attach_get_table(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(ARG_TBL))
+		refuse_null("tbl");
+	return PG_GETARG_OID(ARG_TBL);
+}
+
 static char *
 get_text(FunctionCallInfo fcinfo, int argument)
 {
@@ -95,9 +103,7 @@ static void
 get_request(FunctionCallInfo fcinfo, struct tally_attach_request *request)
 {
 	memset(request, 0, sizeof(*request));
-	if (PG_ARGISNULL(ARG_TBL))
-		refuse_null("tbl");
-	request->relation = PG_GETARG_OID(ARG_TBL);
+	request->relation = tally_attach_get_table(fcinfo);
 	if (!PG_ARGISNULL(ARG_CHAIN_BY))
 		request->chain_by = NameStr(*PG_GETARG_NAME(ARG_CHAIN_BY));
 	request->prefix = get_text(fcinfo, ARG_PREFIX);

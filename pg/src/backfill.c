@@ -167,11 +167,7 @@ tally_sql_backfill(PG_FUNCTION_ARGS)
 
 	refuse_block(fcinfo);
 	tally_attach_check_database("tally.backfill()");
-	if (PG_ARGISNULL(ARG_TBL))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"tbl\" must not be null")));
-	job.relation = PG_GETARG_OID(ARG_TBL);
+	job.relation = tally_attach_get_table(fcinfo);
 	job.batch = (int) get_number(fcinfo, ARG_BATCH, "batch", 1, BATCH_MAX);
 	pause = get_number(fcinfo, ARG_REST, "rest", 0, REST_MAX);
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
